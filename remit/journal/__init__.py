@@ -1,0 +1,38 @@
+"""The journal: what happened, in an append-only, hash-chained log; its payloads and blobs; and folds over it.
+
+Knows events, bytes and time. Does not know units, policy or calls: those write events here and fold them.
+"""
+
+from __future__ import annotations
+
+from remit.journal.blobs import Blobs, digest_of
+from remit.journal.event import Draft, Event, Record, check_topic, encode_json, unit_source
+from remit.journal.files import translate_os_error, write_atomically
+from remit.journal.fold import Fold, Folds
+from remit.journal.log import Journal
+from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
+from remit.journal.verify import VerifyReport, verify
+
+__all__ = [
+    "Blobs",
+    "Clock",
+    "Draft",
+    "Event",
+    "Fold",
+    "Folds",
+    "Ids",
+    "Journal",
+    "Progress",
+    "Record",
+    "SystemClock",
+    "SystemIds",
+    "VerifyReport",
+    "check_topic",
+    "digest_of",
+    "encode_json",
+    "no_progress",
+    "translate_os_error",
+    "unit_source",
+    "verify",
+    "write_atomically",
+]

@@ -1,0 +1,149 @@
+"""The record of something that happened: a CloudEvents 1.0 event, its bytes, and the names that only the kernel uses.
+
+Event bytes are JSON with sorted keys, written once: the journal's chain is over these bytes.
+Source: CloudEvents 1.0.2, https://github.com/cloudevents/spec.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from remit.errors import EventInvalid, SourceReserved
+
+__all__ = [
+    "KERNEL_TOPICS",
+    "Draft",
+    "Event",
+    "Record",
+    "check_topic",
+    "decode_event",
+    "encode_event",
+    "encode_json",
+    "is_kernel",
+    "kernel_source",
+    "timestamp",
+    "unit_source",
+]
+
+KERNEL_TOPICS = frozenset({
+    "home", "unit", "plan", "grant", "lease", "consent", "action", "egress", "policy",
+    "document", "plugin", "bus", "timer", "journal", "state", "trust", "registry",
+})  # fmt: skip
+"""First words of topics that the kernel keeps for itself: nobody else may emit ``lease.*``."""
+
+_TOPIC = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+_MAX_TOPIC = 200
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A CloudEvents 1.0 event; the extension attributes are the last four."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str = ""
+    datacontenttype: str = ""
+    data: Any = None
+    dataref: str = ""
+    """``sha256:…`` of the payload, where the data is not inline."""
+    correlationid: str = ""
+    causationid: str = ""
+    traceparent: str = ""
+    namespace: str = ""
+    """The project that the event belongs to; "" is ``main``."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An event in the journal: its place, its link to the row before, and the generation that was active."""
+
+    seq: int
+    generation: int
+    namespace: str
+    prev: bytes
+    hash: bytes
+    event: Event
+
+    @property
+    def from_kernel(self) -> bool:
+        """Whether the kernel itself said this: folds of kernel topics must look."""
+        return is_kernel(self.event.source)
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """An event before it has an id, a time and a place. ``source`` empty means the kernel."""
+
+    type: str
+    data: Any = None
+    subject: str = ""
+    source: str = ""
+    correlation: str = ""
+    causation: str = ""
+    traceparent: str = ""
+    content_type: str = "application/json"
+    id: str = ""
+    """A chosen id, where another event of the same batch refers to it."""
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(Event)
+
+
+def encode_json(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces: the same value gives the same bytes."""
+    return _ENCODER.encode(value)
+
+
+def encode_event(event: Event) -> bytes:
+    """The bytes that the chain is over."""
+    return _ENCODER.encode(event)
+
+
+def decode_event(data: bytes) -> Event:
+    """The event in these bytes.
+
+    :raises EventInvalid: if they are not one
+    """
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EventInvalid(f"the bytes are not an event: {error}") from error
+
+
+def kernel_source(home_id: str) -> str:
+    """The source that only the kernel sets."""
+    return f"//{home_id}/kernel"
+
+
+def unit_source(home_id: str, unit_id: str, digest: str) -> str:
+    """The source of what a unit emits; set by the kernel, never by the unit."""
+    return f"//{home_id}/unit/{unit_id}@{digest}"
+
+
+def is_kernel(source: str) -> bool:
+    """Whether a source is a kernel's (of this or another home)."""
+    return source.startswith("//") and source.endswith("/kernel") and source.count("/") == 3  # noqa: PLR2004 - "//", id, "/kernel"
+
+
+def timestamp(now_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def check_topic(topic: str) -> None:
+    """Refuse a topic that a unit or client may not emit.
+
+    :raises EventInvalid: if it is not dot.case
+    :raises SourceReserved: if its first word is the kernel's
+    """
+    if len(topic) > _MAX_TOPIC or not _TOPIC.fullmatch(topic):
+        raise EventInvalid(
+            f"{topic[:80]!r} is not a topic", remedy="use lower-case words joined by dots, like 'ticket.created'"
+        )
+    if topic.partition(".")[0] in KERNEL_TOPICS:
+        raise SourceReserved(f"topics of {topic.partition('.')[0]!r} belong to the kernel: {topic!r} was not emitted")

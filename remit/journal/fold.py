@@ -1,0 +1,164 @@
+"""Read models: pure folds over the journal, kept current as they are read, with snapshots and answers for any time.
+
+A fold gets records in the order of the chain, in batches; its state is whatever it likes. Folds of kernel topics must
+look at :attr:`Record.from_kernel`, since anybody may *say* anything in an event of their own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import apsw
+
+from remit.errors import ModelUnknown
+from remit.journal.event import Record
+from remit.journal.log import Journal
+
+__all__ = ["Fold", "Folds"]
+
+S = TypeVar("S")
+_SNAPSHOT_EVERY = 10_000
+_BATCH = 1_000
+
+
+class Fold(Protocol[S]):
+    """One read model."""
+
+    name: str
+    version: int
+    """Raised when ``apply`` or the snapshot changes meaning: older snapshots are then ignored and replayed."""
+    topics: tuple[str, ...]
+    """Prefixes of the event types it reads (``"unit."``); ``("",)`` for all."""
+
+    def init(self) -> S:
+        """The state before the first record."""
+        ...
+
+    def apply(self, state: S, records: Sequence[Record], data: Callable[[Record], Any]) -> S:
+        """The state after these records; the given state stays as it was, others may be reading it.
+
+        ``data(record)`` is the record's data, inline or by reference.
+        """
+        ...
+
+    def snapshot(self, state: S) -> bytes:
+        """The state as bytes."""
+        ...
+
+    def restore(self, data: bytes) -> S:
+        """The state that :meth:`snapshot` wrote."""
+        ...
+
+    def view(self, state: S) -> object:
+        """The state as JSON-able data, for ``remit state``."""
+        ...
+
+
+class _Current(Generic[S]):
+    """One fold's state, and the last record in it."""
+
+    def __init__(self, fold: Fold[S], seq: int, state: S) -> None:
+        self.fold = fold
+        self.seq = seq
+        self.state = state
+        self.saved = seq
+        self.lock = threading.Lock()
+
+
+class Folds:
+    """The read models of one open journal: current state, and state as of any sequence number."""
+
+    def __init__(self, journal: Journal, folds: Iterable[Fold[Any]]) -> None:
+        self._journal = journal
+        self._current: dict[str, _Current[Any]] = {}
+        for fold in folds:
+            self._current[fold.name] = _Current(fold, *self._nearest(fold, journal.head.seq))
+
+    def names(self) -> list[str]:
+        """Every read model."""
+        return sorted(self._current)
+
+    def state(self, name: str) -> Any:
+        """The current state of a fold, with everything that was committed before this call. Not to be changed.
+
+        :raises ModelUnknown: if no fold has that name
+        """
+        current = self._get(name)
+        with current.lock:
+            head = self._journal.head.seq
+            if current.seq < head:
+                current.state = self._advance(current.fold, current.state, current.seq, head)
+                current.seq = head
+                if head - current.saved >= _SNAPSHOT_EVERY:
+                    self._save(current)
+            return current.state
+
+    def at(self, name: str, seq: int) -> Any:
+        """The state as it was right after record ``seq``, replayed from the nearest snapshot before it."""
+        fold = self._get(name).fold
+        start, state = self._nearest(fold, seq)
+        return self._advance(fold, state, start, seq)
+
+    def view(self, name: str, seq: int | None = None) -> Any:
+        """A state as JSON-able data, now or as of ``seq``."""
+        state = self.state(name) if seq is None else self.at(name, seq)
+        return self._get(name).fold.view(state)
+
+    def save(self) -> None:
+        """Write a snapshot of every fold that moved since its last one, so that the next start is quick."""
+        for name, current in self._current.items():
+            self.state(name)
+            with current.lock:
+                if current.seq > current.saved:
+                    self._save(current)
+
+    def _get(self, name: str) -> _Current[Any]:
+        try:
+            return self._current[name]
+        except KeyError:
+            raise ModelUnknown(f"there is no read model {name!r}") from None
+
+    def _advance(self, fold: Fold[S], state: S, after: int, until: int) -> S:
+        batch: list[Record] = []
+        for record in self._journal.read(after, prefixes=fold.topics):
+            if record.seq > until:
+                break
+            batch.append(record)
+            if len(batch) >= _BATCH:
+                state = fold.apply(state, batch, self._journal.data)
+                batch = []
+        return fold.apply(state, batch, self._journal.data) if batch else state
+
+    def _nearest(self, fold: Fold[S], seq: int) -> tuple[int, S]:
+        """The newest snapshot of this fold up to ``seq`` that still fits the chain, else the beginning."""
+        rows = self._journal.execute(
+            "SELECT s.seq, s.data FROM snapshot s JOIN record r ON r.seq = s.seq AND r.hash = s.hash "
+            "WHERE s.fold = ? AND s.version = ? AND s.seq <= ? ORDER BY s.seq DESC LIMIT 1",
+            (fold.name, fold.version, seq),
+        )
+        if rows:
+            try:
+                return rows[0][0], fold.restore(rows[0][1])
+            except Exception:  # noqa: BLE001 - a snapshot is a cache: one that cannot be read is replayed
+                return 0, fold.init()
+        return 0, fold.init()
+
+    def _save(self, current: _Current[Any]) -> None:
+        fold, seq = current.fold, current.seq
+        data = fold.snapshot(current.state)
+
+        def write(connection: apsw.Connection, _records: Sequence[Record]) -> None:
+            connection.execute(
+                "INSERT OR REPLACE INTO snapshot SELECT ?, ?, seq, hash, ? FROM record WHERE seq = ?",
+                (fold.name, fold.version, data, seq),
+            )
+            # Keep sparse history: the newest snapshots, and the ones at the start of older stretches.
+            connection.execute(
+                "DELETE FROM snapshot WHERE fold = ? AND (version <> ? OR (seq < ? AND seq > ?))",
+                (fold.name, fold.version, seq, current.saved // _SNAPSHOT_EVERY * _SNAPSHOT_EVERY),
+            )
+
+        self._journal.submit([], project=write)
+        current.saved = seq

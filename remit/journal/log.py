@@ -1,0 +1,333 @@
+"""The journal: an append-only, hash-chained log of CloudEvents in SQLite. The truth; everything else is folded from it.
+
+Appends go through one writer thread with group commit and return when they are durable. Reads go through connections of
+the reading thread. Payloads (call inputs and outputs, and data over 4 KiB) lie beside the chain under their digest, so
+that they can be erased without breaking it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from remit.errors import BlobMissing, HomeMissing, JournalCorrupt, JournalTruncated, PayloadMissing, SourceReserved
+from remit.journal.blobs import Blobs, digest_of
+from remit.journal.event import (
+    KERNEL_TOPICS,
+    Draft,
+    Event,
+    Record,
+    decode_event,
+    encode_json,
+    kernel_source,
+    timestamp,
+)
+from remit.journal.files import write_atomically
+from remit.journal.ports import Clock, Ids
+from remit.journal.tables import connect, translate_sqlite_error
+from remit.journal.writer import Batch, Head, Writer, wait
+
+__all__ = ["GENESIS", "Journal", "Record"]
+
+GENESIS = Head(0, bytes(32))
+_INLINE = 4 << 10
+_IN_TABLE = 64 << 10
+_RECENT = 4096
+_PAGE = 1_000
+
+
+class Journal:
+    """An open journal. Writing needs the home's lock; reading a stopped home does not.
+
+    ``generation`` is stamped on each row: the number of the generation that is active while it is written. ``home_id``
+    is the random id in row 1.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, ids: Ids, *, write: bool = True) -> None:
+        """Open the journal in ``folder``; a new one gets a random home id and row 1, ``home.created``.
+
+        :raises HomeMissing: if there is none and it is opened for reading
+        :raises JournalTruncated: if it ends before the checkpoint of its head
+        :raises JournalCorrupt: if it is damaged
+        :raises FormatTooNew: if a later version of remit wrote it
+        """
+        self._path = folder / "journal.db"
+        self._checkpoint_path = folder / "head.json"
+        self._clock = clock
+        self._ids = ids
+        self.blobs = Blobs(folder / "blobs", ids)
+        self.generation = 0
+        if not write and not self._path.exists():
+            raise HomeMissing(f"there is no journal in {folder} yet")
+        connection = connect(self._path, write=write)
+        self._readers = threading.local()
+        self._recent: deque[Record] = deque(maxlen=_RECENT)
+        self._changed = threading.Condition()
+        self._head = self._read_head(connection)
+        self._check_not_truncated(connection)
+        self._writer = Writer(connection, self._head, self._on_commit) if write else None
+        self._connection = connection
+        self.home_id = self._first_id(connection)
+
+    @property
+    def head(self) -> Head:
+        """The end of the chain."""
+        return self._head
+
+    # ---- append ----
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        namespace: str = "main",
+        payloads: Sequence[bytes] = (),
+        guard: Callable[[apsw.Connection], None] | None = None,
+        project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
+        generation: int | None = None,
+    ) -> list[Record]:
+        """Append events in one transaction and return them once they are durable.
+
+        :param payloads: bytes that the events refer to by digest, kept in the same transaction
+        :param guard: see :class:`remit.journal.writer.Batch`
+        :raises SourceReserved: if an event that is not the kernel's claims a topic of the kernel
+        :raises DiskFull: if there is no room; nothing was written
+        """
+        return self.durable(
+            self.submit(
+                drafts, namespace=namespace, payloads=payloads, guard=guard, project=project, generation=generation
+            )
+        )
+
+    def submit(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        namespace: str = "main",
+        payloads: Sequence[bytes] = (),
+        guard: Callable[[apsw.Connection], None] | None = None,
+        project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
+        generation: int | None = None,
+    ) -> Future[list[Record]]:
+        """:meth:`append` without waiting: the future gives the records once they are durable."""
+        if self._writer is None:
+            raise JournalCorrupt("the journal was opened for reading only", remedy="open the home as its kernel")
+        table: dict[str, bytes] = {}
+        for payload in payloads:
+            self._stash(payload, table)
+        now = timestamp(self._clock.now_ms())
+        events = [self._event(draft, now, namespace, table) for draft in drafts]
+        number = self.generation if generation is None else generation
+        return self._writer.submit(Batch(events, namespace, number, table, guard, project))
+
+    @staticmethod
+    def durable(future: Future[list[Record]]) -> list[Record]:
+        """Wait for a submitted append.
+
+        :raises RemitError: what its guard refused with, or why the disk did not take it
+        """
+        return wait(future)
+
+    def _event(self, draft: Draft, now: str, namespace: str, table: dict[str, bytes]) -> Event:
+        source = draft.source or kernel_source(self.home_id)
+        if draft.source and draft.type.partition(".")[0] in KERNEL_TOPICS:
+            raise SourceReserved(f"{draft.type!r} belongs to the kernel; {draft.source} may not say it")
+        data, dataref = draft.data, ""
+        if data is not None:
+            encoded = encode_json(data)
+            if len(encoded) > _INLINE:
+                data, dataref = None, self._stash(encoded, table)
+        return Event(
+            specversion="1.0",
+            id=draft.id or self._ids.new(),
+            source=source,
+            type=draft.type,
+            time=now,
+            subject=draft.subject,
+            datacontenttype=draft.content_type if draft.data is not None else "",
+            data=data,
+            dataref=dataref,
+            correlationid=draft.correlation,
+            causationid=draft.causation,
+            traceparent=draft.traceparent,
+            namespace="" if namespace == "main" else namespace,
+        )
+
+    def _stash(self, data: bytes, table: dict[str, bytes]) -> str:
+        digest = digest_of(data)
+        if len(data) > _IN_TABLE:
+            return self.blobs.put(data)
+        table[digest] = data
+        return digest
+
+    def _on_commit(self, head: Head, records: Sequence[Record]) -> None:
+        with self._changed:
+            self._head = head
+            self._recent.extend(records)
+            self._changed.notify_all()
+
+    # ---- read ----
+
+    def read(self, after: int = 0, *, limit: int | None = None, prefixes: Sequence[str] = ("",)) -> Iterator[Record]:
+        """Records after ``after`` in the order of the chain, whose type starts with one of ``prefixes``.
+
+        :raises JournalCorrupt: if a row cannot be decoded
+        """
+        given = 0
+        wanted = tuple(prefixes)
+        while page := self._page(after):
+            for record in page:
+                if record.event.type.startswith(wanted):
+                    if limit is not None and given >= limit:
+                        return
+                    given += 1
+                    yield record
+            after = page[-1].seq
+
+    def _page(self, after: int) -> Sequence[Record]:
+        with self._changed:
+            missing = self._head.seq - after
+            if missing <= len(self._recent):
+                start = len(self._recent) - missing
+                return list(islice(self._recent, start, None)) if missing > 0 else []
+        rows = self.execute("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, _PAGE))
+        return [self.decode_row(row) for row in rows]
+
+    def last(self, count: int, *, prefixes: Sequence[str] = ("",)) -> list[Record]:
+        """The newest ``count`` records of these types, oldest first."""
+        found: list[Record] = []
+        wanted = tuple(prefixes)
+        before = self._head.seq + 1
+        while len(found) < count:
+            rows = self.execute("SELECT * FROM record WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before, _PAGE))
+            if not rows:
+                break
+            records = [self.decode_row(row) for row in rows]
+            found += [record for record in records if record.event.type.startswith(wanted)]
+            before = records[-1].seq
+        return found[:count][::-1]
+
+    @staticmethod
+    def decode_row(row: Sequence[Any]) -> Record:
+        """The record in a row of the table.
+
+        :raises JournalCorrupt: if its event cannot be decoded
+        """
+        seq, generation, namespace, prev, digest, event = row
+        try:
+            return Record(seq, generation, namespace, prev, digest, decode_event(event))
+        except Exception as error:
+            raise JournalCorrupt(f"row {seq} of the journal cannot be decoded") from error
+
+    def wait(self, seq: int, timeout: float | None = None) -> bool:
+        """Wait until the journal is longer than ``seq``; ``False`` when ``timeout`` seconds passed first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._head.seq > seq, timeout)
+
+    def data(self, record: Record) -> Any:
+        """The data of a record, inline or by reference.
+
+        :raises PayloadMissing: if its payload was erased
+        """
+        if not record.event.dataref:
+            return record.event.data
+        return msgspec.json.decode(self.payload(record.event.dataref))
+
+    def payload(self, digest: str) -> bytes:
+        """The payload under a digest, checked.
+
+        :raises PayloadMissing: if it was erased, lost or changed
+        """
+        rows = self.execute("SELECT bytes FROM payload WHERE digest = ?", (digest,))
+        if rows:
+            if digest_of(rows[0][0]) != digest:
+                raise PayloadMissing(f"the payload {digest} was changed")
+            return bytes(rows[0][0])
+        try:
+            return self.blobs.get(digest)
+        except BlobMissing as error:
+            raise PayloadMissing(f"the payload {digest} was erased or lost") from error
+
+    def execute(self, sql: str, bindings: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+        """Rows of a query, on the reading connection of this thread.
+
+        :raises JournalCorrupt: if the database is damaged
+        """
+        try:
+            return self._reader().execute(sql, bindings).fetchall()
+        except apsw.Error as error:
+            raise translate_sqlite_error(error, "reading the journal") from error
+
+    def _reader(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = connect(self._path, write=False)
+            self._readers.connection = connection
+        return connection
+
+    # ---- ends ----
+
+    def checkpoint(self) -> None:
+        """Write the head beside the journal, so that a later, shorter journal is seen to be cut."""
+        head = {"seq": self._head.seq, "hash": self._head.hash.hex()}
+        write_atomically(self._checkpoint_path, encode_json(head))
+
+    def close(self) -> None:
+        """Commit what is queued, checkpoint the head, close. Idempotent."""
+        if self._writer is not None:
+            self._writer.close()
+            if self._path.exists():
+                self.checkpoint()
+        self._connection.close()
+
+    def read_checkpoint(self) -> Head | None:
+        """The head as last written beside the journal, or ``None`` where none was written or it is unreadable."""
+        try:
+            data = msgspec.json.decode(self._checkpoint_path.read_bytes(), type=dict[str, Any])
+            return Head(int(data["seq"]), bytes.fromhex(data["hash"]))
+        except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError):
+            return None
+
+    def _check_not_truncated(self, connection: apsw.Connection) -> None:
+        checkpoint = self.read_checkpoint()
+        if checkpoint is None or checkpoint.seq == 0:
+            return
+        row = connection.execute("SELECT hash FROM record WHERE seq = ?", (checkpoint.seq,)).fetchall()
+        if not row:
+            connection.close()
+            raise JournalTruncated(
+                f"the journal ends at row {self._head.seq}, before its checkpoint at row {checkpoint.seq}"
+            )
+        if row[0][0] != checkpoint.hash:
+            connection.close()
+            raise JournalTruncated(f"row {checkpoint.seq} of the journal is not the one that was checkpointed")
+
+    @staticmethod
+    def _read_head(connection: apsw.Connection) -> Head:
+        try:
+            rows: list[Any] = connection.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchall()
+        except apsw.Error as error:
+            raise translate_sqlite_error(error, "reading its head") from error
+        return Head(*rows[0]) if rows else GENESIS
+
+    def _first_id(self, connection: apsw.Connection) -> str:
+        if self._head == GENESIS:
+            if self._writer is None:
+                return ""
+            self.home_id = self._ids.new()
+            self.append([Draft(type="home.created", data={"id": self.home_id, "pid": os.getpid()})])
+            return self.home_id
+        rows: list[Any] = connection.execute("SELECT event FROM record WHERE seq = 1").fetchall()
+        try:
+            return str(decode_event(rows[0][0]).data["id"])
+        except Exception as error:
+            raise JournalCorrupt("row 1 of the journal does not name the home") from error

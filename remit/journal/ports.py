@@ -1,0 +1,75 @@
+"""The smallest ports: time, ids and randomness, and progress; with the system's clock and randomness as adapters.
+
+The only module of Remit that touches the machine's clock and randomness, so that runs can be recorded and simulated.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Clock", "Ids", "Progress", "SystemClock", "SystemIds", "no_progress"]
+
+Progress = Callable[[str, float], None]
+"""Called with a stage for people ("compiling acme/redact") and the share done, 0 to 1."""
+
+
+def no_progress(_stage: str, _share: float) -> None:
+    """The progress of somebody who does not watch."""
+
+
+class Clock(Protocol):
+    """Time, so that runs can be recorded and simulated."""
+
+    def now_ms(self) -> int:
+        """Wall clock, milliseconds since the Unix epoch."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """A clock that never goes back, nanoseconds since an arbitrary start."""
+        ...
+
+
+class Ids(Protocol):
+    """Ids and randomness."""
+
+    def new(self) -> str:
+        """A fresh id: 26 characters, sortable by the time of its making (ULID)."""
+        ...
+
+    def random(self, count: int) -> bytes:
+        """``count`` random bytes."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_ms(self) -> int:
+        """Wall clock, milliseconds since the Unix epoch."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ns(self) -> int:
+        """The machine's monotonic clock."""
+        return time.monotonic_ns()
+
+
+class SystemIds:
+    """ULIDs (https://github.com/ulid/spec) over the machine's randomness."""
+
+    _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def new(self) -> str:
+        """A fresh ULID."""
+        value = (self._clock.now_ms() << 80) | int.from_bytes(os.urandom(10), "big")
+        return "".join(self._ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+    def random(self, count: int) -> bytes:
+        """``count`` bytes of the system's cryptographic randomness."""
+        return secrets.token_bytes(count)

@@ -1,0 +1,132 @@
+"""The journal's tables, and how its database is opened: pragmas, format version, migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import apsw
+
+from remit.errors import (
+    DiskFull,
+    FormatTooNew,
+    FormatTooOld,
+    HomeReadOnly,
+    JournalCorrupt,
+    JournalError,
+    RemitError,
+    SqliteTooOld,
+)
+from remit.schemas import formats
+
+__all__ = ["MIGRATIONS", "connect", "translate_sqlite_error"]
+
+_OLDEST_SQLITE = (3, 51, 3)
+"""Older ones may lose committed pages when a write-ahead log is reset."""
+
+_TABLES = """
+CREATE TABLE record(
+  seq INTEGER PRIMARY KEY, generation INTEGER NOT NULL, namespace TEXT NOT NULL,
+  prev BLOB NOT NULL, hash BLOB NOT NULL, event BLOB NOT NULL) STRICT;
+CREATE TABLE payload(digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE snapshot(
+  fold TEXT NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY(fold, version, seq)) STRICT, WITHOUT ROWID;
+CREATE TABLE unit_state(
+  namespace TEXT NOT NULL, unit TEXT NOT NULL, branch TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
+  seq INTEGER NOT NULL, value TEXT, PRIMARY KEY(namespace, unit, branch, key, version)) STRICT, WITHOUT ROWID;
+CREATE TABLE outcome(
+  principal TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(principal, action, key)) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Mapping[int, Callable[[apsw.Connection], None]] = {}
+"""From each older format that can be brought up to date, the step to the next one."""
+
+
+def translate_sqlite_error(error: apsw.Error, what: str) -> RemitError:
+    """The typed error for an SQLite error met while doing ``what``."""
+    match error:
+        case apsw.FullError():
+            return DiskFull(f"the disk is full while {what}")
+        case apsw.ReadOnlyError() | apsw.PermissionsError() | apsw.CantOpenError() | apsw.AuthError():
+            return HomeReadOnly(f"the journal cannot be written while {what}: {error}")
+        case apsw.CorruptError() | apsw.NotADBError():
+            return JournalCorrupt(f"the journal's database is damaged ({what}): {error}")
+        case _:
+            return JournalError(f"{what} failed: {error}")
+
+
+def connect(path: Path, *, write: bool) -> apsw.Connection:
+    """Open the journal's database; make or migrate its tables when ``write``.
+
+    :raises FormatTooNew: if a later version of remit wrote it
+    :raises FormatTooOld: if no migration leads from its format to ours
+    :raises JournalCorrupt: if it is not a database
+    :raises HomeReadOnly: if it cannot be opened for writing
+    """
+    _refuse_old_sqlite()
+    try:
+        connection = _open_writer(path) if write else _open_reader(path)
+    except apsw.Error as error:
+        raise translate_sqlite_error(error, "opening it") from error
+    try:
+        _check_format(connection, write=write)
+    except apsw.Error as error:
+        connection.close()
+        raise translate_sqlite_error(error, "reading its format") from error
+    except RemitError:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_old_sqlite() -> None:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3])
+    if version < _OLDEST_SQLITE:
+        raise SqliteTooOld(f"SQLite {apsw.sqlite_lib_version()} may lose committed data when its log is reset")
+
+
+def _open_writer(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    path.chmod(0o600)
+    connection.set_busy_timeout(10_000)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("trusted_schema", 0)
+    return connection
+
+
+def _open_reader(path: Path) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    uri = f"file:{quote(str(path))}"
+    try:
+        connection = apsw.Connection(f"{uri}?mode=ro", flags=flags)
+        connection.pragma("user_version")
+    except (apsw.CantOpenError, apsw.ReadOnlyError):
+        # On read-only media no shared-memory file can be made; without a write-ahead log none is needed.
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        connection = apsw.Connection(f"{uri}?mode=ro&immutable=1", flags=flags)
+    connection.set_busy_timeout(10_000)
+    return connection
+
+
+def _check_format(connection: apsw.Connection, *, write: bool) -> None:
+    version = int(connection.pragma("user_version") or 0)
+    if version > formats.JOURNAL:
+        raise FormatTooNew(f"this home has journal format {version}; this remit reads up to {formats.JOURNAL}")
+    if version == 0 and write and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+        with connection:
+            connection.execute(_TABLES)
+            connection.pragma("user_version", formats.JOURNAL)
+        return
+    while version < formats.JOURNAL:
+        step = MIGRATIONS.get(version)
+        if step is None or not write:
+            raise FormatTooOld(f"this home has journal format {version}; this remit needs {formats.JOURNAL}")
+        with connection:
+            step(connection)
+            version += 1
+            connection.pragma("user_version", version)

@@ -1,0 +1,188 @@
+"""The one thread that writes the journal: it takes whatever waits, commits it in one transaction, then answers.
+
+A batch is all or nothing. A guard that refuses, or a full disk, fails batches without leaving a half-written one and
+without stopping the thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import struct
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import apsw
+import msgspec
+
+from remit.errors import JournalClosed, RemitError
+from remit.journal.event import Event, Record, encode_event
+from remit.journal.tables import translate_sqlite_error
+from remit.schemas import formats
+
+__all__ = ["Batch", "Head", "Writer", "chain_hash"]
+
+_MOST_AT_ONCE = 512
+_U64 = struct.Struct(">Q")
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The end of the chain: the last row's number and hash."""
+
+    seq: int
+    hash: bytes
+
+
+class Batch(msgspec.Struct):
+    """Events that are committed together, with their payloads and what must still hold when they are."""
+
+    events: Sequence[Event]
+    namespace: str
+    generation: int
+    payloads: Mapping[str, bytes]
+    guard: Callable[[apsw.Connection], None] | None = None
+    """Runs inside the transaction, before the rows; a :class:`RemitError` from it refuses the batch."""
+    project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None
+    """Runs inside the transaction, after the rows: keeps the tables that are derived from them."""
+    future: Future[list[Record]] = msgspec.field(default_factory=Future)
+
+
+def chain_hash(prev: bytes, seq: int, generation: int, event: bytes) -> bytes:
+    """The hash of a row: SHA-256 over the domain, the hash before, number, generation and the event's bytes."""
+    state = hashlib.sha256(formats.CHAIN.encode())
+    state.update(prev)
+    state.update(_U64.pack(seq))
+    state.update(_U64.pack(generation))
+    state.update(event)
+    return state.digest()
+
+
+class Writer:
+    """Owns the writing connection. ``committed`` is called on its thread with each transaction's records."""
+
+    def __init__(
+        self, connection: apsw.Connection, head: Head, committed: Callable[[Head, Sequence[Record]], None]
+    ) -> None:
+        self._connection = connection
+        self._head = head
+        self._committed = committed
+        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="remit-journal", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> Future[list[Record]]:
+        """Queue a batch; its future gives the records once they are durable.
+
+        :raises JournalClosed: if the writer was closed
+        """
+        if self._closed:
+            raise JournalClosed("the journal is closed")
+        self._queue.put(batch)
+        return batch.future
+
+    def close(self) -> None:
+        """Commit what was queued before this call, then stop. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+        self._refuse_rest()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batches = [first]
+            stop = False
+            while len(batches) < _MOST_AT_ONCE and not self._queue.empty():
+                batch = self._queue.get()
+                if batch is None:
+                    stop = True
+                    break
+                batches.append(batch)
+            self._commit(batches)
+            if stop:
+                return
+
+    def _commit(self, batches: Sequence[Batch]) -> None:
+        head = self._head
+        answers: list[tuple[Batch, list[Record] | Exception]] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for batch in batches:
+                head, answer = self._write(batch, head)
+                answers.append((batch, answer))
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            failure = translate_sqlite_error(error, "committing to the journal")
+            for batch in batches:
+                batch.future.set_exception(failure)
+            return
+        self._head = head
+        self._committed(head, [record for _, answer in answers if isinstance(answer, list) for record in answer])
+        for batch, answer in answers:
+            if isinstance(answer, Exception):
+                batch.future.set_exception(answer)
+            else:
+                batch.future.set_result(answer)
+
+    def _write(self, batch: Batch, head: Head) -> tuple[Head, list[Record] | Exception]:
+        execute = self._connection.execute
+        execute("SAVEPOINT batch")
+        try:
+            if batch.guard is not None:
+                batch.guard(self._connection)
+            records = self._insert(batch, head)
+            if batch.project is not None:
+                batch.project(self._connection, records)
+        except apsw.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - a refusal or a fault of one batch must not take others with it
+            execute("ROLLBACK TO batch")
+            execute("RELEASE batch")
+            return head, error
+        execute("RELEASE batch")
+        return (Head(records[-1].seq, records[-1].hash) if records else head), records
+
+    def _insert(self, batch: Batch, head: Head) -> list[Record]:
+        records: list[Record] = []
+        rows: list[tuple[Any, ...]] = []
+        seq, prev = head.seq, head.hash
+        for event in batch.events:
+            seq += 1
+            data = encode_event(event)
+            digest = chain_hash(prev, seq, batch.generation, data)
+            rows.append((seq, batch.generation, batch.namespace, prev, digest, data))
+            records.append(Record(seq, batch.generation, batch.namespace, prev, digest, event))
+            prev = digest
+        self._connection.executemany("INSERT INTO record VALUES(?,?,?,?,?,?)", rows)
+        if batch.payloads:
+            self._connection.executemany("INSERT OR IGNORE INTO payload VALUES(?,?)", list(batch.payloads.items()))
+        return records
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error:  # SQLite rolled back by itself
+                return
+
+    def _refuse_rest(self) -> None:
+        while not self._queue.empty():
+            batch = self._queue.get()
+            if batch is not None:
+                batch.future.set_exception(JournalClosed("the journal was closed"))
+
+
+def wait(future: Future[list[Record]]) -> list[Record]:
+    """The records of a submitted batch, once durable.
+
+    :raises RemitError: what the guard refused with, or why the disk did not take it
+    """
+    try:
+        return future.result()
+    except RemitError as error:
+        # One exception object may answer several batches and threads: give each waiter its own.
+        raise type(error)(error.message, remedy=error.remedy, **error.details) from error

@@ -1,0 +1,140 @@
+"""What the operator wants: ``remit.toml`` as typed data.
+
+``${VAR}`` stays as written here, in plans, generations and the journal; :func:`expand` replaces it when it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from remit import schemas
+from remit.errors import ConfigInvalid, VariableMissing
+from remit.kernel.model import LOCAL_OPERATOR
+from remit.schemas import formats
+
+__all__ = ["Config", "DocumentDecl", "Policy", "SlotDecl", "WantedUnit", "expand", "load_config"]
+
+_MAX_CONFIG = 1 << 20
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class WantedUnit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ``[[unit]]`` entry."""
+
+    id: str
+    version: str = "*"
+    parameters: dict[str, Any] = {}
+    slots: dict[str, bool] = {}
+
+
+class DocumentDecl(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ``[document.NAME]``: a base value, and a schema that the effective document must follow."""
+
+    base: Any = {}
+    schema: dict[str, Any] | str | None = None
+
+
+class SlotDecl(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ``[slot.NAME]``."""
+
+    many: bool = False
+    title: str = ""
+
+
+class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[policy]``: a shipped posture, and the operator's own policies on top."""
+
+    posture: str = "standard"
+    files: tuple[str, ...] = ("policy/*.cedar",)
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """One ``[operator.NAME]``."""
+
+    roles: tuple[str, ...] = ()
+
+
+class PluginChoice(msgspec.Struct, frozen=True):
+    """``[plugin]``."""
+
+    disable: tuple[str, ...] = ()
+
+
+class Config(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``remit.toml``, validated."""
+
+    units: tuple[WantedUnit, ...] = msgspec.field(default=(), name="unit")
+    documents: dict[str, DocumentDecl] = msgspec.field(default_factory=dict, name="document")
+    slots: dict[str, SlotDecl] = msgspec.field(default_factory=dict, name="slot")
+    policy: Policy = Policy()
+    operator: dict[str, Operator] = {}
+    plugin: PluginChoice = PluginChoice()
+
+    @property
+    def operators(self) -> Mapping[str, tuple[str, ...]]:
+        """Roles by operator; the local operator owns the home unless the file says otherwise."""
+        return {LOCAL_OPERATOR: ("owner",)} | {name: operator.roles for name, operator in self.operator.items()}
+
+
+def load_config(data: bytes) -> Config:
+    """``remit.toml`` as data.
+
+    :raises ConfigInvalid: with every fault, if it is not TOML or does not follow ``home/v1``
+    """
+    if len(data) > _MAX_CONFIG:
+        raise ConfigInvalid(f"remit.toml is larger than {_MAX_CONFIG >> 20} MiB")
+    try:
+        document = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigInvalid(f"remit.toml is not TOML: {error}", faults=[{"path": "", "message": str(error)}]) from error
+    faults = schemas.faults(formats.HOME, document)
+    faults += _duplicates(document)
+    if faults:
+        shown = "; ".join(f"{fault.path or 'remit.toml'}: {fault.message}" for fault in faults[:3])
+        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""  # noqa: PLR2004 - the first three are shown
+        raise ConfigInvalid(
+            f"remit.toml has {len(faults)} fault(s): {shown}{more}",
+            faults=[{"path": fault.path, "message": fault.message} for fault in faults],
+        )
+    return msgspec.convert(document, Config)
+
+
+def _duplicates(document: dict[str, Any]) -> list[schemas.Fault]:
+    seen: set[str] = set()
+    faults = []
+    units = document.get("unit")
+    for index, entry in enumerate(units if isinstance(units, list) else []):
+        name = entry.get("id") if isinstance(entry, dict) else None
+        if isinstance(name, str) and name in seen:
+            faults.append(schemas.Fault(path=f"unit[{index}].id", message=f"{name} is listed twice"))
+        elif isinstance(name, str):
+            seen.add(name)
+    return faults
+
+
+def expand(value: Any, environment: Mapping[str, str] | None = None) -> Any:
+    """``value`` with every ``${NAME}`` in its strings replaced from the environment.
+
+    :raises VariableMissing: if a variable is not set
+    """
+    variables = os.environ if environment is None else environment
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda match: _variable(match.group(1), variables), value)
+    if isinstance(value, dict):
+        return {key: expand(item, variables) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand(item, variables) for item in value]
+    return value
+
+
+def _variable(name: str, variables: Mapping[str, str]) -> str:
+    try:
+        return variables[name]
+    except KeyError:
+        raise VariableMissing(f"remit.toml uses ${{{name}}}, which is not set") from None

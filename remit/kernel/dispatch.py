@@ -1,0 +1,278 @@
+"""A call, from reference to outcome: resolve, validate, authorise, run, validate, commit. One path for every caller.
+
+What a unit did is buffered in its call and committed in one transaction with the outcome; a trap, error or deadline
+discards it. Nothing here knows Cedar, wasmtime or manifests: those come through the ports.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from remit.errors import (
+    Denied,
+    HopsExceeded,
+    InputInvalid,
+    InputTooLarge,
+    OutputInvalid,
+    RemitError,
+    UnitFailed,
+    UnitRejected,
+    UnitRetry,
+)
+from remit.journal.event import unit_source
+from remit.journal.log import Journal
+from remit.kernel.effects import Effects
+from remit.kernel.hostcall import Door, Ok, Refused
+from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
+from remit.kernel.outcome import Outcome, Recording
+from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
+from remit.kernel.scope import HostInterface, Scope
+from remit.kernel.unitstate import StateTable
+from remit.schemas import Validator
+
+__all__ = ["CancelToken", "Dispatcher", "Durability", "Outcome"]
+
+Durability = Literal["committed", "queued"]
+
+
+class CancelToken:
+    """Lets another thread stop a call, nested ones included."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._doors: list[Door] = []
+        self._cancelled = False
+        self._lock = threading.Lock()
+
+    def cancel(self) -> None:
+        """Stop whatever runs under this token, now and later."""
+        with self._lock:
+            self._cancelled = True
+            doors = list(self._doors)
+        for door in doors:
+            self._runner.cancel(door)
+
+    def enter(self, door: Door) -> None:
+        """A guest starts with this door."""
+        with self._lock:
+            self._doors.append(door)
+            cancelled = self._cancelled
+        if cancelled:
+            self._runner.cancel(door)
+
+
+class Dispatcher:
+    """Dispatches calls to the actions of a catalog. ``catalog`` is swapped when a generation becomes active."""
+
+    def __init__(
+        self,
+        *,
+        home_id: str,
+        journal: Journal,
+        catalog: Catalog,
+        authority: Authority,
+        runner: Runner,
+        interfaces: Mapping[str, HostInterface],
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self.catalog = catalog
+        self._home_id = home_id
+        self._journal = journal
+        self._authority = authority
+        self._runner = runner
+        self._interfaces = interfaces
+        self._clock = clock
+        self._ids = ids
+        self._recording = Recording(journal, clock, ids)
+
+    def token(self) -> CancelToken:
+        """A token for one call."""
+        return CancelToken(self._runner)
+
+    def call(
+        self,
+        reference: str,
+        payload: bytes,
+        caller: Caller,
+        *,
+        durability: Durability = "committed",
+        token: CancelToken | None = None,
+    ) -> Outcome:
+        """Call an action with a JSON text and give its outcome.
+
+        :raises ActionUnknown: if the active generation does not offer it
+        :raises InputInvalid: if the input does not follow the action's schema
+        :raises Denied: if policy does not let the caller invoke it
+        :raises UnitRejected: if the unit rejected the input (and ``UnitFailed``, ``UnitRetry`` likewise)
+        :raises SandboxError: if the unit trapped or reached a limit; its effects are discarded
+        """
+        catalog = self.catalog
+        action = catalog.resolve(reference)
+        value = _decode_input(action, payload)
+        self._authorize(action, caller, catalog.generation)
+        return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
+
+    def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
+        """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
+        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
+        pure = {name: self._interfaces[name] for name in ("log", "parameters") if name in self._interfaces}
+        door = Door(self._ids.new(), scope, pure)
+        return self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
+
+    # ---- the steps ----
+
+    def _authorize(self, action: Action, caller: Caller, generation: int) -> None:
+        decision = self._authority.authorize(caller.principal, "action:invoke", EntityRef("Action", action.name))
+        if decision.allowed:
+            return
+        error = Denied(
+            f"{caller.principal} may not invoke {action.name}",
+            policies=list(decision.policies),
+            reason=decision.reason,
+        )
+        self._recording.denied(action, caller, error, generation)
+        raise error
+
+    def _perform(
+        self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken
+    ) -> Outcome:
+        with self._recording.once(action, value, caller) as earlier:
+            if earlier is not None:
+                return earlier
+            record = self._recording.start(action, value, caller, generation)
+            scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
+            try:
+                _check_chain(action, caller)
+                output = self._run(action, value, scope, token)
+                return self._recording.completed(record, scope, output, durability)
+            except RemitError as error:
+                self._recording.failed(record, scope, error, durability)
+                raise
+
+    def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
+        unit = program.unit
+        granted = program.limits.deadline_ms
+        if caller.deadline_ms is not None:
+            granted = min(granted, caller.deadline_ms)
+        return Scope(
+            program=program,
+            caller=caller,
+            parameters=parameters,
+            authority=self._authority,
+            effects=Effects(
+                StateTable(self._journal, caller.namespace, unit.id),
+                unit_source(self._home_id, unit.id, unit.digest),
+                program.limits,
+                self._ids,
+            ),
+            clock=self._clock,
+            ids=self._ids,
+            deadline_ns=self._clock.monotonic_ns() + granted * 1_000_000,
+            call_action=nested,
+        )
+
+    def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
+        door = Door(self._ids.new(), scope, self._interfaces)
+        token.enter(door)
+        name = action.name.rpartition(":")[2]
+        arguments = (name, msgspec.json.encode(value).decode())
+        answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        return _decode_output(action, answer)
+
+
+class _Nested:
+    """``actions.call`` of a guest: the callee acts under its own grants; deadline, hops and chain are attenuated."""
+
+    def __init__(self, dispatcher: Dispatcher, token: CancelToken, cause: str) -> None:
+        self._dispatcher = dispatcher
+        self._token = token
+        self._cause = cause
+
+    def __call__(self, scope: Scope, reference: str, payload: str) -> Ok | Refused:
+        caller = msgspec.structs.replace(
+            scope.caller,
+            correlation=scope.caller.correlation or self._cause,
+            causation=self._cause,
+            deadline_ms=scope.remaining_ms,
+            idempotency_key="",
+            hops=scope.caller.hops - 1,
+            chain=(*scope.caller.chain, scope.program.unit.digest),
+        )
+        dispatcher = self._dispatcher
+        try:
+            catalog = dispatcher.catalog
+            action = catalog.resolve(reference)
+            value = _decode_input(action, payload.encode())
+            outcome = dispatcher._perform(action, value, caller, catalog.generation, "committed", self._token)  # noqa: SLF001 - this class is a part of the dispatcher
+        except RemitError as error:
+            return Refused(_REFUSALS.get(error.code, "unavailable"), str(error))
+        return Ok(msgspec.json.encode(outcome.output).decode())
+
+
+_REFUSALS: Mapping[str, Any] = {
+    "RM-7001": "not-found",
+    "RM-7002": "invalid",
+    "RM-7004": "invalid",
+    "RM-7008": "denied",
+    "RM-7009": "conflict",
+    "RM-5011": "timed-out",
+}
+
+
+def _check_chain(action: Action, caller: Caller) -> None:
+    if caller.hops < 0:
+        raise HopsExceeded(f"the chain of calls is too long at {action.name}")
+    if action.program.unit.digest in caller.chain:
+        raise HopsExceeded(f"{action.program.unit.id} is in the chain of calls already")
+
+
+def _decode_input(action: Action, payload: bytes) -> Any:
+    limit = action.program.limits.input
+    if len(payload) > limit:
+        raise InputTooLarge(f"the input has {len(payload)} bytes; a call may carry {limit}")
+    try:
+        value = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputInvalid(f"the input of {action.name} is not JSON: {error}", faults=[]) from error
+    faults = _faults(action.input, value)
+    if faults:
+        first = faults[0]
+        where = first["path"] or "the value"
+        raise InputInvalid(
+            f"the input of {action.name} has {len(faults)} fault(s): {where}: {first['message']}",
+            remedy=f"'remit list {action.name}' shows its schema",
+            faults=faults,
+        )
+    return value
+
+
+def _decode_output(action: Action, answer: GuestOutcome) -> Any:
+    text = answer.text[:2_000]
+    match answer.tag:
+        case "rejected":
+            raise UnitRejected(f"{action.name} rejected the input: {text}")
+        case "failed":
+            raise UnitFailed(f"{action.name} failed: {text}")
+        case "retry":
+            raise UnitRetry(f"{action.name} asks for a retry: {text}", after_ms=answer.after_ms)
+    try:
+        value = msgspec.json.decode(answer.text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise OutputInvalid(f"the output of {action.name} is not JSON: {error}") from error
+    faults = _faults(action.output, value)
+    if faults:
+        raise OutputInvalid(
+            f"the output of {action.name} does not follow its schema: {faults[0]['message']}", faults=faults
+        )
+    return value
+
+
+def _faults(validator: Validator | None, value: Any) -> list[dict[str, str]]:
+    if validator is None or validator.is_valid(value):
+        return []
+    return [{"path": fault.path, "message": fault.message} for fault in validator.faults(value)[:50]]

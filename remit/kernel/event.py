@@ -1,0 +1,3 @@
+"""Moved to remit.journal.event."""
+
+from remit.journal.event import *  # noqa

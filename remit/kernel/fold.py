@@ -1,0 +1,3 @@
+"""Moved to remit.journal.fold."""
+
+from remit.journal.fold import *  # noqa

@@ -1,0 +1,118 @@
+"""The one function through which every host call of every runner goes, and the answers that it gives.
+
+A refusal is an answer that the guest sees. What must end the call (too many host calls, a fault of ours) is kept in
+:attr:`Door.abort` and raised by the runner when the guest is stopped: exceptions never travel through a guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+
+from remit.errors import (
+    EventInvalid,
+    HostCallsExceeded,
+    HostFault,
+    QuotaExceeded,
+    RemitError,
+    SourceReserved,
+    StateConflict,
+)
+
+if TYPE_CHECKING:
+    from remit.kernel.scope import HostInterface, Scope
+
+__all__ = ["Door", "HostCall", "Ok", "Recorder", "Refusal", "Refused"]
+
+Refusal = Literal["denied", "exhausted", "not-found", "conflict", "invalid", "unavailable", "timed-out"]
+
+
+class Ok(msgspec.Struct, frozen=True):
+    """The host did it; ``value`` is the function's result in plain Python."""
+
+    value: Any = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The host did not do it: the WIT's ``host-error``. A refusal is an answer, never a trap."""
+
+    code: Refusal
+    message: str
+
+
+class HostCall(NamedTuple):
+    """One host call, as a recorder sees it: enough to answer it again in a replay."""
+
+    instance: str
+    n: int
+    interface: str
+    function: str
+    arguments: tuple[Any, ...]
+    answer: Ok | Refused
+
+
+Recorder = Callable[[HostCall], None]
+
+_REFUSALS: tuple[tuple[type[RemitError], Refusal], ...] = (
+    (StateConflict, "conflict"),
+    (QuotaExceeded, "exhausted"),
+    (SourceReserved, "denied"),
+    (EventInvalid, "invalid"),
+)
+
+
+class Door:
+    """The host calls of one call of one instance, counted, bounded, recorded. Implements ``ports.HostCalls``."""
+
+    __slots__ = ("_abort", "_instance", "_interfaces", "_n", "_recorder", "_scope")
+
+    def __init__(
+        self, instance: str, scope: Scope, interfaces: Mapping[str, HostInterface], recorder: Recorder | None = None
+    ) -> None:
+        self._instance = instance
+        self._scope = scope
+        self._interfaces = interfaces
+        self._recorder = recorder
+        self._n = 0
+        self._abort: BaseException | None = None
+
+    @property
+    def abort(self) -> BaseException | None:
+        """Why the guest must be stopped now, or ``None``."""
+        return self._abort
+
+    def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
+        """Perform one host call. Never raises."""
+        self._n += 1
+        answer = self._answer(interface, function, arguments)
+        if self._recorder is not None:
+            self._recorder(HostCall(self._instance, self._n, interface, function, arguments, answer))
+        return answer
+
+    def _answer(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
+        if self._abort is not None:
+            return Refused("unavailable", "the call is being stopped")
+        limit = self._scope.limits.host_calls
+        if self._n > limit:
+            return self._stop(HostCallsExceeded(f"one call may make {limit} host calls"))
+        try:
+            served = self._interfaces[interface].functions[function]
+        except KeyError:
+            return Refused("unavailable", f"this host does not offer {interface}.{function}")
+        try:
+            return served(self._scope, *arguments)
+        except RemitError as error:
+            for kind, code in _REFUSALS:
+                if isinstance(error, kind):
+                    return Refused(code, error.message)
+            return self._stop(error)
+        except BaseException as error:  # noqa: BLE001 - kept, and raised by the runner once the guest has stopped
+            fault = HostFault(f"the host function {interface}.{function} failed: {type(error).__name__}")
+            fault.__cause__ = error
+            return self._stop(error if not isinstance(error, Exception) else fault)
+
+    def _stop(self, error: BaseException) -> Refused:
+        self._abort = error
+        return Refused("unavailable", "the call is being stopped")

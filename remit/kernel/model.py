@@ -1,0 +1,212 @@
+"""The data that crosses the kernel's ports: immutable structs, JSON-able, no behaviour beyond small derivations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from remit.schemas import Validator
+
+__all__ = [
+    "LOCAL_OPERATOR",
+    "Action",
+    "Budget",
+    "Bundle",
+    "Caller",
+    "Capability",
+    "Decision",
+    "EntityRef",
+    "Grant",
+    "GrantStatus",
+    "GuestOutcome",
+    "Limits",
+    "Program",
+    "UnitRef",
+]
+
+LOCAL_OPERATOR = "local"
+MIB = 1 << 20
+
+Admission = Literal["signed", "local"]
+Kind = Literal["config", "transform", "tool"]
+
+
+class UnitRef(msgspec.Struct, frozen=True):
+    """One admitted unit: what leases bind to (``digest``) and what state binds to (``id``)."""
+
+    id: str
+    """``publisher/name``."""
+    version: str
+    digest: str
+    """``sha256:…`` of the bundle's manifest."""
+    kind: Kind
+    admission: Admission
+
+    @property
+    def publisher(self) -> str:
+        """The part of the id before the slash."""
+        return self.id.partition("/")[0]
+
+
+class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How much of a capability may be used per window; ``None`` is unbounded."""
+
+    window_ms: int
+    calls: int | None = None
+    bytes: int | None = None
+
+
+class Capability(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An action on a resource, as a manifest declares it."""
+
+    action: str
+    resource: str
+    methods: tuple[str, ...] = ()
+    budget: Budget | None = None
+    reason: str = ""
+    optional: bool = False
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """What bounds the use: methods and budget, as plain JSON."""
+        envelope: dict[str, Any] = {}
+        if self.methods:
+            envelope["methods"] = list(self.methods)
+        if self.budget is not None:
+            envelope["budget"] = msgspec.to_builtins(self.budget)
+        return envelope
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Policy's answer, with the ids of the policies that made it (sorted)."""
+
+    outcome: Literal["allow", "ask", "deny"]
+    policies: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the answer is a plain yes."""
+        return self.outcome == "allow"
+
+
+class EntityRef(msgspec.Struct, frozen=True):
+    """A thing that policy speaks of: a Cedar entity type of namespace ``Remit``, and an id."""
+
+    type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document"]
+    id: str
+
+
+class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A capability that a generation gives to one unit digest. ``id`` is stable while the grant is carried over."""
+
+    id: str
+    unit: UnitRef
+    capability: Capability
+    policies: tuple[str, ...] = ()
+    consent: str = ""
+    """Principal who consented, or "" where policy allowed without asking."""
+
+
+class GrantStatus(msgspec.Struct, frozen=True):
+    """A grant as administrators see it: standing or revoked, with its live lease and what is left of its budget."""
+
+    grant: Grant
+    state: Literal["standing", "revoked"]
+    lease_until_ms: int | None = None
+    """When the live lease is re-decided (Unix milliseconds); ``None`` when none was taken yet."""
+    calls_left: int | None = None
+    bytes_left: int | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Every bound of one call. Sizes are bytes, times milliseconds."""
+
+    memory: int = 32 * MIB
+    deadline_ms: int = 1_000
+    fuel: int | None = None
+    stack: int = 512 << 10
+    input: int = 4 * MIB
+    output: int = 4 * MIB
+    host_calls: int = 10_000
+    log_lines: int = 1_000
+    effects: int = 1_000
+    """Buffered writes and events of one call together."""
+    effect_bytes: int = 8 * MIB
+    """Size of those together."""
+    state: int = 16 * MIB
+    """Quota of one unit's live state in a namespace, keys and values together."""
+
+
+class Program(msgspec.Struct, frozen=True):
+    """What a runner needs to run a unit: its artifact and its bounds."""
+
+    unit: UnitRef
+    artifact: str
+    """``sha256:…`` of the component, a blob of the home."""
+    world: Literal["tool", "transform"]
+    limits: Limits
+    interfaces: frozenset[str]
+    """Short names of our interfaces that the component may import, e.g. ``{"log", "state"}``."""
+    reuse: Literal["fresh", "kept"] = "fresh"
+
+
+class GuestOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a guest's export answered: ``ok`` with text, or one of the WIT's three errors."""
+
+    tag: Literal["ok", "rejected", "retry", "failed"]
+    text: str = ""
+    after_ms: int = 0
+    fuel: int | None = None
+    """Instructions used, where the call was metered."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """A named operation of the active generation, ready to be dispatched."""
+
+    name: str
+    """``publisher/name:action``."""
+    program: Program
+    input: Validator | None
+    output: Validator | None
+    parameters: str
+    """The unit's parameters as JSON text, defaults applied, variables expanded: never journalled."""
+    idempotent: bool = False
+    title: str = ""
+    slots: tuple[str, ...] = ()
+
+
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
+    """On whose behalf an operation runs; it comes with every operation of the façade."""
+
+    principal: str = LOCAL_OPERATOR
+    namespace: str = "main"
+    correlation: str = ""
+    causation: str = ""
+    traceparent: str = ""
+    deadline_ms: int | None = None
+    """Milliseconds that the caller grants from now on; the smaller of it and the unit's own deadline holds."""
+    idempotency_key: str = ""
+    hops: int = 8
+    chain: tuple[str, ...] = ()
+    """Digests of the units through which the call came."""
+    client: str = ""
+    """Id of the client process behind the home's socket, or "" inside the kernel."""
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """A unit as bytes: its files by name, the canonical OCI manifest that names them, and the manifest's digest."""
+
+    digest: str
+    oci_manifest: bytes
+    files: Mapping[str, bytes]
+    admission: Admission
+    origin: str
+    """Where it came from, for people: a folder or file name, or a registry reference."""
+
+    @property
+    def unit_toml(self) -> bytes:
+        """The unit's manifest."""
+        return self.files["unit.toml"]

@@ -1,0 +1,257 @@
+"""Outcomes: what the journal says of a call, the commit of its effects, and calls that are done only once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import apsw
+import msgspec
+
+from remit.errors import IdempotencyConflict, JournalClosed, RemitError
+from remit.journal.blobs import digest_of
+from remit.journal.event import Draft, Record, encode_json
+from remit.journal.log import Journal
+from remit.kernel import unitstate
+from remit.kernel.model import Action, Caller
+from remit.kernel.ports import Clock, Ids
+from remit.kernel.scope import Scope
+from remit.schemas import redact
+
+if TYPE_CHECKING:
+    from remit.schemas import Validator
+
+__all__ = ["Outcome", "Recording", "Started"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a call gave."""
+
+    action: str
+    unit: str
+    digest: str
+    output: Any
+    seq: int
+    """The outcome's record; 0 while it is queued."""
+    events: int
+    """Events that the unit emitted."""
+    duration_us: int
+    replayed: bool = False
+    """Whether this is the outcome of an earlier call with the same idempotency key."""
+
+
+class Started(msgspec.Struct, frozen=True):
+    """A call that has begun: the id of its outcome's event, and what the outcome will say."""
+
+    id: str
+    action: Action
+    caller: Caller
+    generation: int
+    began_ns: int
+    input: bytes
+
+
+class Recording:
+    """Writes outcomes. ``once`` makes calls with an idempotency key happen one at a time and one time only."""
+
+    def __init__(self, journal: Journal, clock: Clock, ids: Ids) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._ids = ids
+        self._keys: dict[tuple[str, str, str], tuple[threading.Lock, int]] = {}
+        self._keys_lock = threading.Lock()
+
+    # ---- idempotency ----
+
+    @contextmanager
+    def once(self, action: Action, value: Any, caller: Caller) -> Iterator[Outcome | None]:
+        """Give the outcome of an earlier call with the same principal, action and key, or ``None`` to perform it now.
+
+        :raises IdempotencyConflict: if that call had another input
+        """
+        if not caller.idempotency_key:
+            yield None
+            return
+        key = (caller.principal, action.name, caller.idempotency_key)
+        with self._keys_lock:
+            lock, waiting = self._keys.get(key, (threading.Lock(), 0))
+            self._keys[key] = (lock, waiting + 1)
+        try:
+            with lock:
+                yield self._earlier(key, _journalled(action.input, value))
+        finally:
+            with self._keys_lock:
+                lock, waiting = self._keys.pop(key)
+                if waiting > 1:
+                    self._keys[key] = (lock, waiting - 1)
+
+    def _earlier(self, key: tuple[str, str, str], payload: bytes) -> Outcome | None:
+        rows = self._journal.execute("SELECT seq FROM outcome WHERE principal=? AND action=? AND key=?", key)
+        if not rows:
+            return None
+        record = next(iter(self._journal.read(rows[0][0] - 1, limit=1)))
+        data = self._journal.data(record)
+        if data["input"] != digest_of(payload):
+            raise IdempotencyConflict(f"the idempotency key {key[2]!r} was used with another input")
+        return Outcome(
+            action=key[1],
+            unit=data["unit"],
+            digest=data["digest"],
+            output=msgspec.json.decode(self._journal.payload(data["output"])),
+            seq=record.seq,
+            events=data["events"],
+            duration_us=data["duration_us"],
+            replayed=True,
+        )
+
+    # ---- outcomes ----
+
+    def start(self, action: Action, value: Any, caller: Caller, generation: int) -> Started:
+        """Note the beginning of a call; nothing is written yet."""
+        return Started(
+            id=self._ids.new(),
+            action=action,
+            caller=caller,
+            generation=generation,
+            began_ns=self._clock.monotonic_ns(),
+            input=_journalled(action.input, value),
+        )
+
+    def completed(
+        self, started: Started, scope: Scope, output: Any, durability: Literal["committed", "queued"]
+    ) -> Outcome:
+        """Commit the outcome with every buffered effect, in one transaction.
+
+        :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
+        """
+        result = _journalled(started.action.output, output)
+        writes = scope.effects.writes
+        data = self._data(started, scope) | {"output": digest_of(result), "events": len(scope.effects.events)}
+        payloads = [started.input, result]
+        if writes:
+            payloads.append(encode_json(writes))
+            data["writes"] = digest_of(payloads[-1])
+        payloads += _log_payload(scope, data)
+        drafts = [self._draft("action.completed", started, data)]
+        drafts += [self._caused(draft, started) for draft in scope.effects.events]
+        drafts += [self._caused(draft, started) for draft in scope.notes]
+        seq = self._write(started, drafts, payloads, writes, durability)
+        unit = started.action.program.unit
+        return Outcome(started.action.name, unit.id, unit.digest, output, seq, data["events"], data["duration_us"])
+
+    def failed(
+        self, started: Started, scope: Scope, error: RemitError, durability: Literal["committed", "queued"]
+    ) -> None:
+        """Journal that the call failed, with its denials; its effects are gone."""
+        data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
+        payloads = [started.input, *_log_payload(scope, data)]
+        drafts = [self._draft("action.failed", started, data)]
+        drafts += [self._caused(draft, started) for draft in scope.notes]
+        try:
+            self._write(started, drafts, payloads, [], durability)
+        except JournalClosed:
+            # The kernel is closing under the call: the caller gets the error that matters, the call left nothing.
+            return
+
+    def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> None:
+        """Journal that policy kept a caller from an action."""
+        unit = action.program.unit
+        data = {
+            "action": action.name,
+            "unit": unit.id,
+            "digest": unit.digest,
+            "principal": caller.principal,
+            "code": error.code,
+            "policies": error.details.get("policies", []),
+        }
+        draft = Draft(type="action.denied", subject=action.name, data=data, correlation=caller.correlation)
+        self._journal.append([draft], namespace=caller.namespace, generation=generation)
+
+    def _data(self, started: Started, scope: Scope) -> dict[str, Any]:
+        unit = started.action.program.unit
+        data: dict[str, Any] = {
+            "action": started.action.name,
+            "unit": unit.id,
+            "digest": unit.digest,
+            "principal": started.caller.principal,
+            "input": digest_of(started.input),
+            "at_ms": self._clock.now_ms(),
+            "duration_us": (self._clock.monotonic_ns() - started.began_ns) // 1_000,
+        }
+        if scope.charges:
+            data["charges"] = {grant: list(amounts) for grant, amounts in scope.charges.items()}
+        if started.caller.idempotency_key:
+            data["key"] = started.caller.idempotency_key
+        return data
+
+    @staticmethod
+    def _draft(kind: str, started: Started, data: dict[str, Any]) -> Draft:
+        caller = started.caller
+        return Draft(
+            type=kind,
+            id=started.id,
+            subject=started.action.name,
+            data=data,
+            correlation=caller.correlation or started.id,
+            causation=caller.causation,
+            traceparent=caller.traceparent,
+        )
+
+    @staticmethod
+    def _caused(draft: Draft, started: Started) -> Draft:
+        caller = started.caller
+        return msgspec.structs.replace(
+            draft,
+            correlation=caller.correlation or started.id,
+            causation=started.id,
+            traceparent=caller.traceparent,
+        )
+
+    def _write(
+        self,
+        started: Started,
+        drafts: Sequence[Draft],
+        payloads: Sequence[bytes],
+        writes: Sequence[unitstate.Write],
+        durability: Literal["committed", "queued"],
+    ) -> int:
+        caller, unit = started.caller, started.action.program.unit.id
+
+        def guard(connection: apsw.Connection) -> None:
+            unitstate.unchanged(connection, caller.namespace, unit, writes)
+
+        def project(connection: apsw.Connection, records: Sequence[Record]) -> None:
+            unitstate.project(connection, records[0], unit, writes)
+            if caller.idempotency_key and drafts[0].type == "action.completed":
+                connection.execute(
+                    "INSERT OR IGNORE INTO outcome VALUES(?,?,?,?)",
+                    (caller.principal, started.action.name, caller.idempotency_key, records[0].seq),
+                )
+
+        keeps_tables = bool(writes or caller.idempotency_key)
+        future = self._journal.submit(
+            drafts,
+            namespace=caller.namespace,
+            payloads=payloads,
+            guard=guard if writes else None,
+            project=project if keeps_tables else None,
+            generation=started.generation,
+        )
+        if durability == "queued":
+            return 0
+        return self._journal.durable(future)[0].seq
+
+
+def _journalled(validator: Validator | None, value: Any) -> bytes:
+    """A value as the journal may hold it: what its schema marks as sensitive is masked."""
+    return encode_json(value if validator is None else redact(validator.schema, value))
+
+
+def _log_payload(scope: Scope, data: dict[str, Any]) -> list[bytes]:
+    if not scope.log:
+        return []
+    lines = encode_json(scope.log)
+    data["log"] = digest_of(lines)
+    return [lines]

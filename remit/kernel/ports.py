@@ -1,0 +1,203 @@
+"""The ports: protocols that the kernel depends on.
+
+``units``, ``registry``, ``sandbox`` and ``policy`` implement these without knowing each other;
+``remit.host`` joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
+from remit.kernel.config import Config
+from remit.kernel.model import (
+    Action,
+    Bundle,
+    Capability,
+    Decision,
+    EntityRef,
+    Grant,
+    GrantStatus,
+    GuestOutcome,
+    Program,
+    UnitRef,
+)
+
+__all__ = [
+    "Authority",
+    "BundleSource",
+    "Catalog",
+    "Clock",
+    "Home",
+    "HostCalls",
+    "Ids",
+    "Progress",
+    "Runner",
+    "SystemClock",
+    "SystemIds",
+    "no_progress",
+]
+
+
+class Home(Protocol):
+    """An open home, as adapters see it."""
+
+    root: Path
+    """The operator's folder."""
+    id: str
+    clock: Clock
+    ids: Ids
+
+    @property
+    def cache(self) -> Path:
+        """An owner-only folder for what can be made again."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """``remit.toml``."""
+        ...
+
+    def secret(self, name: str) -> bytes:
+        """A 32-byte key of this home, made at first use and kept owner-only."""
+        ...
+
+
+class HostCalls(Protocol):
+    """The one door from a guest to the host, bound to one call of one instance.
+
+    ``interface`` and ``function`` are the WIT's kebab-case names (``"state"``, ``"get"``). Arguments and the value of
+    the answer are plain Python: ``str``, ``int``, ``bool``, ``None`` for an absent option, ``list``, ``tuple``, and a
+    ``dict`` with kebab-case keys for a record. It never raises: what went wrong is an answer, or ends the call through
+    :attr:`abort`, which a runner must look at after every answer and when the guest returns.
+    """
+
+    @property
+    def abort(self) -> BaseException | None:
+        """Why the guest must be stopped now, or ``None``. A runner raises it in place of whatever the guest did."""
+        ...
+
+    def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Any:
+        """Perform one host call and give its answer: :class:`remit.kernel.hostcall.Ok` or ``Refused``."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs artifacts. The sandbox is one; others (native, remote) come through the same hook."""
+
+    def interfaces(self, component: bytes) -> tuple[frozenset[str], frozenset[str]]:
+        """Short names of *our* interfaces that a component imports and exports.
+
+        Imports of the closed WASI world are not among them.
+
+        :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
+        :raises ImportRefused: if it imports anything that is neither ours nor in the closed WASI world
+        """
+        ...
+
+    def prepare(self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress) -> None:
+        """Compile an artifact (``sha256:…``) into the cache, unless it is there.
+
+        :raises ArtifactInvalid: if it does not compile within the compiler's bounds
+        """
+        ...
+
+    def run(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """Run ``export`` (``"provider.call"``, ``"handler.handle"``, ``"transformer.transform"``) in an instance.
+
+        Safe from any thread but one that handles signals; ``deadline_ms`` counts host calls too.
+
+        :raises SandboxError: one class per limit and fault; the host stays alive and the next call is fine
+        """
+        ...
+
+    def cancel(self, host: HostCalls) -> None:
+        """Stop the call that runs with this door, from another thread; its ``run`` raises ``CallCancelled``."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...
+
+
+class Authority(Protocol):
+    """Policy: who may do what. Every method fails closed."""
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of the policy set and schema in force."""
+        ...
+
+    def authorize(
+        self, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
+    ) -> Decision:
+        """Whether ``principal`` (an operator's name) may do an administrative action or ``action:invoke`` there."""
+        ...
+
+    def review(self, unit: UnitRef, capability: Capability) -> Decision:
+        """What policy says today of giving this unit this capability: allow, ask (a person must consent) or deny."""
+        ...
+
+    def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
+        """Make these grants, and only these, the standing ones; leases under any other end at once."""
+        ...
+
+    def use(
+        self, unit: UnitRef, action: str, resource: str, *, method: str = "", calls: int = 1, nbytes: int = 0
+    ) -> Grant:
+        """Check and charge one use of a capability; the hot path. Takes or renews the lease where needed.
+
+        :raises LeaseDenied: if no standing grant covers it or policy denies it now; details name the policies
+        :raises LeaseExhausted: if the grant's budget for this window does not cover the charge (nothing is charged)
+        """
+        ...
+
+    def revoke(self, grant_id: str) -> None:
+        """End a grant in this process, effective at the next use. The caller journals it.
+
+        :raises GrantUnknown: if no grant has that id
+        """
+        ...
+
+    def grants(self) -> Sequence[GrantStatus]:
+        """Every grant of the active generation, standing or revoked, in the order given to :meth:`activate`."""
+        ...
+
+
+class Catalog(Protocol):
+    """What the active generation offers."""
+
+    @property
+    def generation(self) -> int:
+        """The number of that generation."""
+        ...
+
+    def resolve(self, reference: str) -> Action:
+        """The action behind ``publisher/name:action`` or ``…@RANGE``.
+
+        :raises ActionUnknown: if no active unit offers it, or not in that range
+        """
+        ...
+
+    def actions(self) -> Sequence[Action]:
+        """Every callable action, in the order of the generation."""
+        ...
+
+
+class BundleSource(Protocol):
+    """Where units come from: a folder, a file, a registry."""
+
+    def accepts(self, reference: str) -> bool:
+        """Whether this source understands the reference."""
+        ...
+
+    def fetch(self, reference: str, progress: Progress = no_progress) -> Bundle:
+        """The bundle behind the reference, its digests checked.
+
+        :raises BundleError: if it cannot be read or is not well formed
+        """
+        ...

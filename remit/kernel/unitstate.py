@@ -1,0 +1,105 @@
+"""Units' own keys: a table derived from the outcomes in the journal, one row per version, readable as of any record.
+
+Rows are (namespace, unit, branch, key, version, seq, value); a value of ``None`` is a tombstone. The table is written
+in the transaction of the outcome that it is derived from; :func:`rebuild` makes it again from the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from remit.errors import StateConflict
+from remit.journal.event import Record
+from remit.journal.log import Journal
+
+__all__ = ["StateTable", "Write", "project", "rebuild", "unchanged"]
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One new version of a key, as the outcome's ``writes`` payload holds it."""
+
+    key: str
+    version: int
+    value: str | None
+
+
+class StateTable:
+    """The rows of one unit in one namespace."""
+
+    def __init__(self, journal: Journal, namespace: str, unit: str, branch: str = "") -> None:
+        self._journal = journal
+        self._scope = (namespace, unit, branch)
+
+    def get(self, key: str, at: int | None = None) -> tuple[str | None, int]:
+        """The value and version of a key, now or as of record ``at``.
+
+        ``(None, version)`` if it was deleted, ``(None, 0)`` if it never was.
+        """
+        rows = self._journal.execute(
+            "SELECT value, version FROM unit_state WHERE namespace=? AND unit=? AND branch=? AND key=? AND seq<=? "
+            "ORDER BY version DESC LIMIT 1",
+            (*self._scope, key, _until(at)),
+        )
+        return (rows[0][0], rows[0][1]) if rows else (None, 0)
+
+    def keys(self, prefix: str, after: str, limit: int, at: int | None = None) -> list[str]:
+        """Up to ``limit`` live keys that start with ``prefix`` and come after ``after``, in byte order."""
+        rows = self._journal.execute(
+            "SELECT key FROM (SELECT key, value, MAX(version) FROM unit_state "
+            "WHERE namespace=? AND unit=? AND branch=? AND key>? AND key>=? AND substr(key,1,?)=? AND seq<=? "
+            "GROUP BY key) "
+            "WHERE value IS NOT NULL ORDER BY key LIMIT ?",
+            (*self._scope, after, prefix, len(prefix), prefix, _until(at), limit),
+        )
+        return [row[0] for row in rows]
+
+    def size(self) -> int:
+        """Bytes of the live keys and values together."""
+        rows = self._journal.execute(
+            "SELECT SUM(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))) FROM (SELECT key, value, MAX(version) "
+            "FROM unit_state WHERE namespace=? AND unit=? AND branch=? GROUP BY key)",
+            self._scope,
+        )
+        return int(rows[0][0] or 0)
+
+
+def _until(at: int | None) -> int:
+    return (1 << 62) if at is None else at
+
+
+def unchanged(connection: apsw.Connection, namespace: str, unit: str, writes: Sequence[Write]) -> None:
+    """Refuse a commit whose keys moved since they were read: each new version must be the next one.
+
+    :raises StateConflict: if another call committed first
+    """
+    for write in writes:
+        rows = connection.execute(
+            "SELECT MAX(version) FROM unit_state WHERE namespace=? AND unit=? AND branch='' AND key=?",
+            (namespace, unit, write.key),
+        ).fetchall()
+        if (rows[0][0] or 0) != write.version - 1:
+            raise StateConflict(f"another call of {unit} changed the key {write.key!r} first")
+
+
+def project(connection: apsw.Connection, record: Record, unit: str, writes: Sequence[Write]) -> None:
+    """Write the rows that an outcome implies."""
+    connection.executemany(
+        "INSERT INTO unit_state VALUES(?,?,'',?,?,?,?)",
+        [(record.namespace, unit, write.key, write.version, record.seq, write.value) for write in writes],
+    )
+
+
+def rebuild(journal: Journal) -> list[tuple[Any, ...]]:
+    """Every row of the table as the journal alone says it must be."""
+    rows = []
+    for record in journal.read(prefixes=("action.completed",)):
+        data = journal.data(record)
+        if not record.from_kernel or not data.get("writes"):
+            continue
+        writes = msgspec.json.decode(journal.payload(data["writes"]), type=list[Write])
+        rows += [(record.namespace, data["unit"], "", w.key, w.version, record.seq, w.value) for w in writes]
+    return rows
