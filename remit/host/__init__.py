@@ -1,0 +1,25 @@
+"""The host: the façade for embedding, the composition of the default rooms, the home's lock, socket and client."""
+
+from __future__ import annotations
+
+from remit.host.client import Client
+from remit.host.connection import Connection, connect
+from remit.host.facade import Facade
+from remit.host.home import Home
+from remit.host.kernel import Kernel
+from remit.host.tools import build_unit, check_policies, check_unit, init, read_journal, verify_journal
+
+__all__ = [
+    "Client",
+    "Connection",
+    "Facade",
+    "Home",
+    "Kernel",
+    "build_unit",
+    "check_policies",
+    "check_unit",
+    "connect",
+    "init",
+    "read_journal",
+    "verify_journal",
+]

@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "Record",
     "check_topic",
+    "client_source",
     "decode_event",
     "encode_event",
     "encode_json",
@@ -123,6 +124,11 @@ def kernel_source(home_id: str) -> str:
 def unit_source(home_id: str, unit_id: str, digest: str) -> str:
     """The source of what a unit emits; set by the kernel, never by the unit."""
     return f"//{home_id}/unit/{unit_id}@{digest}"
+
+
+def client_source(home_id: str, client: str) -> str:
+    """The source of what a client says through the façade; set by the kernel."""
+    return f"//{home_id}/client/{client}"
 
 
 def is_kernel(source: str) -> bool:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from remit import schemas
-from remit.errors import ConfigInvalid, VariableMissing
-from remit.kernel.model import LOCAL_OPERATOR
+from remit.errors import ConfigInvalid, ValueInvalid, VariableMissing
+from remit.kernel.model import LOCAL_OPERATOR, Limits
 from remit.schemas import formats
 
 __all__ = ["Config", "DocumentDecl", "Policy", "SlotDecl", "WantedUnit", "expand", "load_config"]
@@ -31,6 +30,8 @@ class WantedUnit(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str = "*"
     parameters: dict[str, Any] = {}
     slots: dict[str, bool] = {}
+    pin: str = ""
+    """The one digest that may run, or "" for the best in the range."""
 
 
 class DocumentDecl(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,6 +76,21 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     policy: Policy = Policy()
     operator: dict[str, Operator] = {}
     plugin: PluginChoice = PluginChoice()
+    limits: dict[str, Any] = {}
+
+    def ceiling(self, limits: Limits) -> Limits:
+        """A unit's bounds, none above the host's ``[limits]``."""
+        host: dict[str, int] = {}
+        for name, value in self.limits.items():
+            if name == "deadline":
+                host["deadline_ms"] = schemas.parse_duration(value)
+            else:
+                host[name] = schemas.parse_size(value) if isinstance(value, str) else value
+        lowered = {}
+        for name, most in host.items():
+            wanted = getattr(limits, name)
+            lowered[name] = most if wanted is None else min(wanted, most)
+        return msgspec.structs.replace(limits, **lowered)
 
     @property
     def operators(self) -> Mapping[str, tuple[str, ...]]:
@@ -87,12 +103,11 @@ def load_config(data: bytes) -> Config:
 
     :raises ConfigInvalid: with every fault, if it is not TOML or does not follow ``home/v1``
     """
-    if len(data) > _MAX_CONFIG:
-        raise ConfigInvalid(f"remit.toml is larger than {_MAX_CONFIG >> 20} MiB")
     try:
-        document = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigInvalid(f"remit.toml is not TOML: {error}", faults=[{"path": "", "message": str(error)}]) from error
+        document = schemas.load_toml(data, limit=_MAX_CONFIG)
+    except ValueInvalid as error:
+        fault = {"path": "", "message": error.message}
+        raise ConfigInvalid(f"remit.toml: {error.message}", faults=[fault]) from error
     faults = schemas.faults(formats.HOME, document)
     faults += _duplicates(document)
     if faults:

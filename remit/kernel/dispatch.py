@@ -89,6 +89,7 @@ class Dispatcher:
         self._clock = clock
         self._ids = ids
         self._recording = Recording(journal, clock, ids)
+        self._prepared: set[str] = set()
 
     def token(self) -> CancelToken:
         """A token for one call."""
@@ -119,6 +120,7 @@ class Dispatcher:
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
+        self._prepare(program)
         scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
         pure = {name: self._interfaces[name] for name in ("log", "parameters") if name in self._interfaces}
         door = Door(self._ids.new(), scope, pure)
@@ -145,6 +147,7 @@ class Dispatcher:
             if earlier is not None:
                 return earlier
             record = self._recording.start(action, value, caller, generation)
+            self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             try:
                 _check_chain(action, caller)
@@ -175,6 +178,12 @@ class Dispatcher:
             deadline_ns=self._clock.monotonic_ns() + granted * 1_000_000,
             call_action=nested,
         )
+
+    def _prepare(self, program: Program) -> None:
+        # Compiling is not on the caller's clock, and happens once: an apply did it, unless the cache was emptied since.
+        if program.artifact not in self._prepared:
+            self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact))
+            self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
         door = Door(self._ids.new(), scope, self._interfaces)

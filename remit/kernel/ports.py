@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
 from remit.kernel.config import Config
 from remit.kernel.model import (
@@ -56,8 +58,25 @@ class Home(Protocol):
         ...
 
     @property
-    def config(self) -> Config:
+    def private(self) -> Path:
+        """The owner-only folder that holds everything of the kernel."""
+        ...
+
+    @property
+    def config_path(self) -> Path:
         """``remit.toml``."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """``remit.toml`` as it was read last."""
+        ...
+
+    def reload(self) -> Config:
+        """Read ``remit.toml`` again.
+
+        :raises ConfigInvalid: if it does not follow ``home/v1``
+        """
         ...
 
     def secret(self, name: str) -> bytes:
@@ -117,6 +136,14 @@ class Runner(Protocol):
 
     def cancel(self, host: HostCalls) -> None:
         """Stop the call that runs with this door, from another thread; its ``run`` raises ``CallCancelled``."""
+        ...
+
+    def entries(self) -> Sequence[msgspec.Struct]:
+        """The compilations in the cache, for people."""
+        ...
+
+    def clear(self) -> int:
+        """Empty the cache and give the number of entries removed; what is loaded goes on running."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,240 @@
+"""The exception tree: what was refused, under a stable code, with the one thing that would help.
+
+Every error that Remit raises on purpose is a :class:`RemitError`. Codes never change meaning and are never reused; the
+thousands digit names the room (1 home and schemas, 2 bundles, 3 journal, 4 policy, 5 sandbox, 6 units, 7 calls,
+8 connection, 9 plugins). Errors cross the home's socket as data: :meth:`RemitError.as_dict` and :func:`from_dict`.
+
+RemitError
+├── UsageError                                              RM-1000
+├── HomeError
+│   ├── HomeMissing, HomeExists, HomeBusy, HomeReadOnly     RM-1101 … RM-1104
+│   ├── NetworkFilesystem, FormatTooNew, DiskFull           RM-1105 … RM-1107
+│   └── ConfigInvalid, VariableMissing                      RM-1110, RM-1111
+├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
+├── BundleError      manifest, bundle and admission         RM-20xx
+├── JournalError     chain, rows, blobs, reserved names     RM-30xx
+├── PolicyError      policies, decisions, leases            RM-40xx
+├── SandboxError     what a guest did, and its limits       RM-50xx
+├── UnitsError       plans, generations, documents          RM-60xx
+├── CallError        actions and their outcomes             RM-70xx
+├── ConnectionLost   the kernel behind a client             RM-80xx
+└── PluginError      a plugin that failed                   RM-90xx
+"""
+
+from __future__ import annotations
+
+from remit.errors.base import (
+    EXIT_CHANGES,
+    EXIT_ERROR,
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    RemitError,
+    UsageError,
+    catalogue,
+    from_dict,
+)
+from remit.errors.bundles import (
+    ArtifactMissing,
+    BuildFailed,
+    BundleError,
+    BundleInvalid,
+    Incompatible,
+    ManifestInvalid,
+    SourceUnknown,
+    UnsignedRefused,
+)
+from remit.errors.calls import (
+    ActionUnknown,
+    CallError,
+    HopsExceeded,
+    IdempotencyConflict,
+    InputInvalid,
+    InputTooLarge,
+    OutputInvalid,
+    Quarantined,
+    QuotaExceeded,
+    StateConflict,
+    UnitFailed,
+    UnitRejected,
+    UnitRetry,
+)
+from remit.errors.connection import (
+    ConnectionLost,
+    KernelUnreachable,
+    PeerRefused,
+    ProtocolError,
+)
+from remit.errors.home import (
+    ConfigInvalid,
+    DiskFull,
+    FormatTooNew,
+    FormatTooOld,
+    HomeBusy,
+    HomeError,
+    HomeExists,
+    HomeMissing,
+    HomeReadOnly,
+    HomeUnsafe,
+    NetworkFilesystem,
+    SchemaInvalid,
+    ValueInvalid,
+    VariableMissing,
+)
+from remit.errors.journal import (
+    BlobCorrupt,
+    BlobMissing,
+    ChainBroken,
+    EventInvalid,
+    JournalClosed,
+    JournalCorrupt,
+    JournalError,
+    JournalTruncated,
+    PayloadMissing,
+    SourceReserved,
+    SqliteTooOld,
+)
+from remit.errors.plugins import (
+    AdapterMissing,
+    PluginError,
+    PluginFailed,
+)
+from remit.errors.policy import (
+    ConsentNeeded,
+    Denied,
+    GrantUnknown,
+    LeaseDenied,
+    LeaseExhausted,
+    PolicyError,
+    PolicyInvalid,
+    ResourceInvalid,
+)
+from remit.errors.sandbox import (
+    ArtifactInvalid,
+    CacheTampered,
+    CallCancelled,
+    DeadlineExceeded,
+    ExportMissing,
+    FuelExhausted,
+    GuestTextInvalid,
+    GuestTrapped,
+    HostCallsExceeded,
+    HostFault,
+    ImportRefused,
+    MemoryExceeded,
+    OutputTooLarge,
+    SandboxError,
+    StackExceeded,
+)
+from remit.errors.units import (
+    DocumentUnknown,
+    GenerationUnknown,
+    ModelUnknown,
+    NothingToRevert,
+    PatchFailed,
+    PlanBlocked,
+    PlanInvalid,
+    PlanStale,
+    TransformFailed,
+    UnitInUse,
+    UnitsError,
+    UnitUnknown,
+)
+
+__all__ = [
+    "EXIT_CHANGES",
+    "EXIT_ERROR",
+    "EXIT_REFUSED",
+    "EXIT_USAGE",
+    "ActionUnknown",
+    "AdapterMissing",
+    "ArtifactInvalid",
+    "ArtifactMissing",
+    "BlobCorrupt",
+    "BlobMissing",
+    "BuildFailed",
+    "BundleError",
+    "BundleInvalid",
+    "CacheTampered",
+    "CallCancelled",
+    "CallError",
+    "ChainBroken",
+    "ConfigInvalid",
+    "ConnectionLost",
+    "ConsentNeeded",
+    "DeadlineExceeded",
+    "Denied",
+    "DiskFull",
+    "DocumentUnknown",
+    "EventInvalid",
+    "ExportMissing",
+    "FormatTooNew",
+    "FormatTooOld",
+    "FuelExhausted",
+    "GenerationUnknown",
+    "GrantUnknown",
+    "GuestTextInvalid",
+    "GuestTrapped",
+    "HomeBusy",
+    "HomeError",
+    "HomeExists",
+    "HomeMissing",
+    "HomeReadOnly",
+    "HomeUnsafe",
+    "HopsExceeded",
+    "HostCallsExceeded",
+    "HostFault",
+    "IdempotencyConflict",
+    "ImportRefused",
+    "Incompatible",
+    "InputInvalid",
+    "InputTooLarge",
+    "JournalClosed",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalTruncated",
+    "KernelUnreachable",
+    "LeaseDenied",
+    "LeaseExhausted",
+    "ManifestInvalid",
+    "MemoryExceeded",
+    "ModelUnknown",
+    "NetworkFilesystem",
+    "NothingToRevert",
+    "OutputInvalid",
+    "OutputTooLarge",
+    "PatchFailed",
+    "PayloadMissing",
+    "PeerRefused",
+    "PlanBlocked",
+    "PlanInvalid",
+    "PlanStale",
+    "PluginError",
+    "PluginFailed",
+    "PolicyError",
+    "PolicyInvalid",
+    "ProtocolError",
+    "Quarantined",
+    "QuotaExceeded",
+    "RemitError",
+    "ResourceInvalid",
+    "SandboxError",
+    "SchemaInvalid",
+    "SourceReserved",
+    "SourceUnknown",
+    "SqliteTooOld",
+    "StackExceeded",
+    "StateConflict",
+    "TransformFailed",
+    "UnitFailed",
+    "UnitInUse",
+    "UnitRejected",
+    "UnitRetry",
+    "UnitUnknown",
+    "UnitsError",
+    "UnsignedRefused",
+    "UsageError",
+    "ValueInvalid",
+    "VariableMissing",
+    "catalogue",
+    "from_dict",
+]

@@ -1,0 +1,21 @@
+"""Errors of plugins: RM-90xx."""
+
+from __future__ import annotations
+
+from remit.errors.base import RemitError
+
+
+class PluginError(RemitError, code="RM-9000"):
+    """A plugin cannot be used."""
+
+
+class PluginFailed(
+    PluginError,
+    code="RM-9001",
+    remedy="disable the plugin in remit.toml, or report the fault to its author",
+):
+    """A hook of a plugin raised; ``details`` names plugin and hook."""
+
+
+class AdapterMissing(PluginError, code="RM-9002", remedy="enable the plugin that provides it"):
+    """A port has no adapter."""

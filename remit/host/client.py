@@ -1,0 +1,140 @@
+"""The client of a home whose kernel is another process: sends each operation over the socket, waits for its answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from remit import __version__
+from remit.errors import ConnectionLost, PeerRefused, ProtocolError, RemitError, from_dict
+from remit.host.facade import Facade
+from remit.host.home import Home
+from remit.host.wire import Channel, Message, address, peer_uid
+from remit.journal import Progress
+from remit.kernel.model import Caller
+
+__all__ = ["Client", "NotPerformed"]
+
+T = TypeVar("T")
+
+
+class NotPerformed(ConnectionLost):
+    """The kernel went away before it began: the operation may be asked of the next one."""
+
+
+class Client(Facade):
+    """A façade over the socket. Each thread has a connection of its own, so that one may wait while others work."""
+
+    def __init__(self, home: Home) -> None:
+        """Connect to the home's kernel.
+
+        :raises OSError: if nobody listens
+        :raises PeerRefused: if the listener is another user's
+        :raises ProtocolError: if it is another version of remit
+        """
+        self._path = home.private / "kernel.sock"
+        self._local = threading.local()
+        self._channels: set[Channel] = set()
+        self._closed = False
+        self._channel()
+
+    def perform(
+        self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller, progress: Progress
+    ) -> T:
+        """Send one operation and wait for its answer.
+
+        :raises NotPerformed: if the kernel went away before it began
+        :raises ConnectionLost: if it went away in the middle
+        """
+        try:
+            channel = self._channel()
+        except OSError as error:
+            raise NotPerformed("the home's kernel went away") from error
+        params = {"arguments": msgspec.to_builtins(arguments), "caller": msgspec.to_builtins(caller)}
+        try:
+            answer = self._exchange(channel, Message(id=1, method=operation, params=params), progress)
+        except BaseException:
+            # Whatever interrupted the exchange, later answers on this connection would be out of step.
+            self._drop(channel)
+            raise
+        if isinstance(answer, RemitError):
+            raise answer
+        return msgspec.json.decode(answer, type=result)
+
+    def _exchange(self, channel: Channel, request: Message, progress: Progress) -> bytes | RemitError:
+        accepted = False
+        try:
+            channel.send(request)
+            while (message := channel.receive()) is not None:
+                if message.method == "progress":
+                    progress(str(message.params["stage"]), float(message.params["share"]))
+                elif message.method == "accepted":
+                    accepted = True
+                elif message.error:
+                    return from_dict(message.error.get("data", {}))
+                elif message.id == request.id:
+                    return bytes(message.result)
+        except (OSError, ValueError) as error:
+            raise _lost(request.method, begun=accepted) from error
+        raise _lost(request.method, begun=accepted)
+
+    def _channel(self) -> Channel:
+        channel: Channel | None = getattr(self._local, "channel", None)
+        if channel is None:
+            channel = self._connect()
+            self._local.channel = channel
+            self._channels.add(channel)
+        return channel
+
+    def _connect(self) -> Channel:
+        if self._closed:
+            raise ConnectionLost("this client is closed", remedy="connect again")
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with address(self._path) as where:
+                connection.connect(where)
+            if peer_uid(connection) not in {os.geteuid(), 0}:
+                raise PeerRefused(f"the listener on {self._path} belongs to another user")
+        except BaseException:
+            connection.close()
+            raise
+        channel = Channel(connection)
+        try:
+            _greet(channel)
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+
+    def _drop(self, channel: Channel) -> None:
+        self._local.channel = None
+        self._channels.discard(channel)
+        channel.close()
+
+    def close(self) -> None:
+        """Hang up. Idempotent; the kernel goes on."""
+        self._closed = True
+        while self._channels:
+            self._channels.pop().close()
+
+
+def _lost(operation: str, *, begun: bool) -> ConnectionLost:
+    if begun:
+        return ConnectionLost(f"the home's kernel went away in the middle of {operation}")
+    return NotPerformed(f"the home's kernel went away before {operation} began")
+
+
+def _greet(channel: Channel) -> None:
+    channel.send(Message(id=0, method="hello"))
+    while (message := channel.receive()) is not None:
+        if message.id == 0:
+            version = msgspec.json.decode(message.result).get("version")
+            if version != __version__:
+                raise ProtocolError(f"the home's kernel is remit {version}, this is {__version__}")
+            return
+    raise ConnectionRefusedError("the kernel hung up")

@@ -1,0 +1,129 @@
+"""The composition root: the one place that knows the default adapters and joins the rooms of a home."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from remit.errors import RemitError
+from remit.host.home import Home
+from remit.journal import Draft, Folds, Journal
+from remit.kernel.dispatch import Dispatcher
+from remit.kernel.plugins import Plugins
+from remit.kernel.ports import Authority, BundleSource, Runner
+from remit.kernel.scope import HostInterface
+from remit.units import ActiveCatalog, Generation, Library, Lifecycle, evaluator
+
+__all__ = ["BUILTINS", "Rooms", "compose"]
+
+BUILTINS = ("remit.units.plugin", "remit.policy.plugin", "remit.registry.plugin", "remit.sandbox.plugin")
+"""Registered like a third party's plugins, by module name."""
+
+
+class Rooms(msgspec.Struct, kw_only=True):
+    """The parts of an open home."""
+
+    home: Home
+    program: str
+    plugins: Plugins
+    journal: Journal
+    folds: Folds
+    authority: Authority
+    runner: Runner
+    dispatcher: Dispatcher
+    lifecycle: Lifecycle
+    sources: Sequence[BundleSource]
+
+    def close(self) -> None:
+        """Close everything, the journal last."""
+        self.plugins.call("remit_shutdown", kernel=self)
+        self.runner.close()
+        self.folds.save()
+        self.journal.close()
+
+
+def compose(home: Home, program: str) -> Rooms:
+    """Open the journal of a home whose lock is held, and join the rooms.
+
+    :raises JournalError: if the journal cannot be trusted
+    :raises PolicyInvalid: if a policy file is wrong: a home does not start without its policies
+    """
+    plugins = Plugins(BUILTINS, home.config.plugin.disable)
+    journal = Journal(home.private, home.clock, home.ids)
+    home.id = journal.home_id
+    try:
+        return _join(home, program, plugins, journal)
+    except RemitError:
+        journal.close()
+        raise
+
+
+def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms:
+    folds = Folds(journal, [fold for found in plugins.call("remit_read_models") for fold in found])
+    authority: Authority = plugins.first("remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds)
+    runner: Runner = plugins.first("remit_runner", home=home, abi="component")
+    interfaces: dict[str, HostInterface] = {}
+    for offered in plugins.call("remit_host_interfaces"):
+        served: Mapping[str, HostInterface] = offered
+        interfaces.update(served)
+    active: Generation = folds.state("generations").active
+    library = Library(journal.blobs)
+    dispatcher = Dispatcher(
+        home_id=home.id,
+        journal=journal,
+        catalog=ActiveCatalog(active, library, home.config),
+        authority=authority,
+        runner=runner,
+        interfaces=interfaces,
+        clock=home.clock,
+        ids=home.ids,
+    )
+
+    def activated(generation: Generation) -> None:
+        authority.activate([unit.ref for unit in generation.units], generation.grants)
+        dispatcher.catalog = ActiveCatalog(generation, library, home.config)
+        journal.generation = generation.number
+
+    lifecycle = Lifecycle(
+        home=home,
+        journal=journal,
+        folds=folds,
+        library=library,
+        authority=authority,
+        runner=runner,
+        evaluate=evaluator(dispatcher.evaluate),
+        activated=activated,
+    )
+    lifecycle.recover()
+    activated(active)
+    rooms = Rooms(
+        home=home,
+        program=program,
+        plugins=plugins,
+        journal=journal,
+        folds=folds,
+        authority=authority,
+        runner=runner,
+        dispatcher=dispatcher,
+        lifecycle=lifecycle,
+        sources=[source for found in plugins.call("remit_bundle_sources", home=home) for source in found],
+    )
+    plugins.call("remit_startup", kernel=rooms)
+    _announce(rooms)
+    return rooms
+
+
+def _announce(rooms: Rooms) -> None:
+    """Journal what the start found: another policy set than before, plugins that failed."""
+    drafts = [
+        Draft(type="plugin.failed", subject=failure.plugin, data=msgspec.to_builtins(failure))
+        for failure in rooms.plugins.failures
+    ]
+    last = rooms.journal.last(1, prefixes=("policy.published",))
+    if not last or last[0].event.subject != rooms.authority.digest:
+        posture = rooms.home.config.policy.posture
+        data = {"digest": rooms.authority.digest, "posture": posture}
+        drafts.append(Draft(type="policy.published", subject=rooms.authority.digest, data=data))
+    if drafts:
+        rooms.journal.append(drafts)

@@ -1,0 +1,274 @@
+"""The façade: every operation of Remit, typed once. A kernel performs them, a client sends them to the kernel.
+
+Everything crosses as JSON-able data, so that both sides are the same to a caller: the command line, HTTP and an
+embedding program use these methods and nothing below them.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from remit.host.views import CallResult, Entry, HomeView, LeaseView
+from remit.journal import Progress, no_progress
+from remit.kernel.model import Caller
+from remit.units import Edits, Finding, Generation, InstalledUnit, Plan
+
+__all__ = ["Facade"]
+
+T = TypeVar("T")
+_LOCAL = Caller()
+_FOLLOW_MS = 1_000
+
+
+class Facade(ABC):
+    """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
+
+    @abstractmethod
+    def perform(
+        self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller, progress: Progress
+    ) -> T:
+        """Do one operation by name; the typed methods below are its callers."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the home. Idempotent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- the home ----
+
+    def home(self, *, caller: Caller = _LOCAL) -> HomeView:
+        """The home's id and path, its active generation, and the process that is its kernel."""
+        return self.perform("home", {}, HomeView, caller=caller, progress=no_progress)
+
+    # ---- units ----
+
+    def install(
+        self,
+        reference: str,
+        *,
+        allow_unsigned: bool = False,
+        caller: Caller = _LOCAL,
+        progress: Progress = no_progress,
+    ) -> InstalledUnit:
+        """Admit a unit from a folder or a ``.unit`` file. Nothing that is active changes.
+
+        :raises BundleError: if it is not well formed, or unsigned and that is not allowed
+        :raises SandboxError: if its component does not compile or imports what it must not
+        """
+        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned}
+        return self.perform("install", arguments, InstalledUnit, caller=caller, progress=progress)
+
+    def uninstall(self, unit: str, version: str = "*", *, caller: Caller = _LOCAL) -> InstalledUnit:
+        """Forget the best installed version of a unit in a range.
+
+        :raises UnitInUse: if it is active
+        """
+        arguments = {"unit": unit, "version": version}
+        return self.perform("uninstall", arguments, InstalledUnit, caller=caller, progress=no_progress)
+
+    def plan(
+        self,
+        add: Sequence[str | InstalledUnit] = (),
+        remove: Sequence[str] = (),
+        set: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the command line
+        *,
+        revert: str = "",
+        caller: Caller = _LOCAL,
+        progress: Progress = no_progress,
+    ) -> Plan:
+        """What would change: with the edits, or to reach what ``remit.toml`` wants. Nothing is changed.
+
+        :param revert: ``last``, a generation's number, or a unit's id, instead of edits
+        """
+        items = tuple(f"{item.ref.id}@={item.ref.version}" if isinstance(item, InstalledUnit) else item for item in add)
+        edits = Edits(add=items, remove=tuple(remove), set=dict(set or {}), revert=revert)
+        return self.perform("plan", {"edits": edits}, Plan, caller=caller, progress=progress)
+
+    def apply(
+        self,
+        plan: Plan,
+        *,
+        consent: bool = False,
+        message: str = "",
+        caller: Caller = _LOCAL,
+        progress: Progress = no_progress,
+    ) -> Generation:
+        """Make a plan's generation active, whole.
+
+        :param consent: whether the caller consents to what the plan widens
+        :raises PlanStale: if the home moved since the plan was made
+        :raises PlanBlocked: if the plan has blocking findings
+        :raises ConsentNeeded: if it widens and ``consent`` is false
+        """
+        arguments = {"plan": plan, "consent": consent, "message": message}
+        return self.perform("apply", arguments, Generation, caller=caller, progress=progress)
+
+    def revert(
+        self,
+        target: str = "last",
+        *,
+        consent: bool = False,
+        message: str = "",
+        caller: Caller = _LOCAL,
+        progress: Progress = no_progress,
+    ) -> Generation:
+        """Go back: undo the last change, or to a generation, or one unit. A plan like any other.
+
+        :raises NothingToRevert: if there is nothing to go back to
+        """
+        plan = self.plan(revert=str(target), caller=caller, progress=progress)
+        return self.apply(plan, consent=consent, message=message, caller=caller, progress=progress)
+
+    def units(self, *, caller: Caller = _LOCAL) -> list[Entry]:
+        """Every installed unit, and whether it is active."""
+        return self.perform("units", {}, list[Entry], caller=caller, progress=no_progress)
+
+    def unit(self, unit: str, *, caller: Caller = _LOCAL) -> dict[str, Any]:
+        """Everything that is known of one unit: versions, manifest, parameters, grants.
+
+        :raises UnitUnknown: if it is not installed
+        """
+        return self.perform("unit", {"unit": unit}, dict[str, Any], caller=caller, progress=no_progress)
+
+    def history(self, *, caller: Caller = _LOCAL) -> list[Generation]:
+        """Every generation, oldest first."""
+        return self.perform("history", {}, list[Generation], caller=caller, progress=no_progress)
+
+    def diff(self, before: int, after: int, *, caller: Caller = _LOCAL) -> dict[str, Any]:
+        """What differs between two generations: units and documents.
+
+        :raises GenerationUnknown: if there is no generation with one of the numbers
+        """
+        arguments = {"before": before, "after": after}
+        return self.perform("diff", arguments, dict[str, Any], caller=caller, progress=no_progress)
+
+    # ---- documents and calls ----
+
+    def document(self, name: str, *, generation: int | None = None, caller: Caller = _LOCAL) -> Any:
+        """An effective document, of the active or an earlier generation.
+
+        :raises DocumentUnknown: if no document has that name
+        """
+        arguments = {"name": name, "generation": generation}
+        return self.perform("document", arguments, object, caller=caller, progress=no_progress)
+
+    def documents(self, *, caller: Caller = _LOCAL) -> list[str]:
+        """The names of the active generation's documents."""
+        return self.perform("documents", {}, list[str], caller=caller, progress=no_progress)
+
+    def actions(self, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
+        """What can be called, with schemas."""
+        return self.perform("actions", {}, list[dict[str, Any]], caller=caller, progress=no_progress)
+
+    def call(
+        self,
+        action: str,
+        value: Any = None,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Any:
+        """Call an action of the active generation and give its output.
+
+        :param action: ``publisher/name:action``, with ``@RANGE`` where a version matters
+        :param durability: ``queued`` returns before the outcome is on disk
+        :raises CallError: if there is no such action, the values do not fit, or the unit says no
+        :raises SandboxError: if the unit traps or reaches a limit
+        :raises Denied: if policy does not let the caller invoke it
+        """
+        return self.call_text(action, json.dumps(value), durability=durability, caller=caller).output
+
+    def call_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> CallResult:
+        """:meth:`call` with the input as JSON text, giving the whole outcome."""
+        arguments = {"action": action, "text": text, "durability": durability}
+        return self.perform("call", arguments, CallResult, caller=caller, progress=no_progress)
+
+    def emit(self, topic: str, data: Any = None, *, caller: Caller = _LOCAL) -> dict[str, Any]:
+        """Say that something happened. Topics of the kernel are refused.
+
+        :raises SourceReserved: if the topic is the kernel's
+        """
+        arguments = {"topic": topic, "data": data}
+        return self.perform("emit", arguments, dict[str, Any], caller=caller, progress=no_progress)
+
+    # ---- what happened ----
+
+    def events(
+        self,
+        after: int = 0,
+        *,
+        prefixes: Sequence[str] = ("",),
+        limit: int = 1_000,
+        last: int = 0,
+        wait_ms: int = 0,
+        caller: Caller = _LOCAL,
+    ) -> list[dict[str, Any]]:
+        """Records after ``after``, oldest first; or the newest ``last``; waiting up to ``wait_ms`` for one."""
+        arguments = {"after": after, "prefixes": tuple(prefixes), "limit": limit, "last": last, "wait_ms": wait_ms}
+        return self.perform("events", arguments, list[dict[str, Any]], caller=caller, progress=no_progress)
+
+    def follow(
+        self, after: int, *, prefixes: Sequence[str] = ("",), caller: Caller = _LOCAL
+    ) -> Iterator[dict[str, Any]]:
+        """Records after ``after`` for ever, as they are committed."""
+        while True:
+            for record in self.events(after, prefixes=prefixes, wait_ms=_FOLLOW_MS, caller=caller):
+                after = record["seq"]
+                yield record
+
+    def models(self, *, caller: Caller = _LOCAL) -> list[str]:
+        """The names of the read models."""
+        return self.perform("models", {}, list[str], caller=caller, progress=no_progress)
+
+    def state(self, model: str, *, at: int | None = None, caller: Caller = _LOCAL) -> Any:
+        """A read model, now or as it was right after record ``at``.
+
+        :raises ModelUnknown: if there is none with that name
+        """
+        return self.perform("state", {"model": model, "at": at}, object, caller=caller, progress=no_progress)
+
+    # ---- authority ----
+
+    def leases(self, *, caller: Caller = _LOCAL) -> list[LeaseView]:
+        """The grants of the active generation, each with its live lease and budget."""
+        return self.perform("leases", {}, list[LeaseView], caller=caller, progress=no_progress)
+
+    def revoke(self, grant: str = "", *, unit: str = "", reason: str = "", caller: Caller = _LOCAL) -> list[LeaseView]:
+        """Revoke a grant by its id, or every grant of a unit; effective at the unit's next host call.
+
+        :raises GrantUnknown: if nothing matches
+        """
+        arguments = {"grant": grant, "unit": unit, "reason": reason}
+        return self.perform("revoke", arguments, list[LeaseView], caller=caller, progress=no_progress)
+
+    # ---- upkeep ----
+
+    def cache(self, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
+        """The compilations in the code cache."""
+        return self.perform("cache", {}, list[dict[str, Any]], caller=caller, progress=no_progress)
+
+    def clear_cache(self, *, caller: Caller = _LOCAL) -> int:
+        """Empty the code cache and give the number of entries removed."""
+        return self.perform("clear_cache", {}, int, caller=caller, progress=no_progress)
+
+    def findings(self, *, caller: Caller = _LOCAL) -> list[Finding]:
+        """What the kernel noticed while starting: plugins that failed."""
+        return self.perform("findings", {}, list[Finding], caller=caller, progress=no_progress)

@@ -1,0 +1,158 @@
+"""The kernel of a home in this process: holds the lock, composes the rooms, serves the socket, performs operations."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from remit.errors import JournalClosed, ProtocolError
+from remit.host.compose import Rooms, compose
+from remit.host.facade import Facade
+from remit.host.home import Home
+from remit.host.operations import Context, Operations
+from remit.host.server import Server
+from remit.journal import Clock, Ids, Progress, no_progress
+from remit.kernel.dispatch import CancelToken
+from remit.kernel.model import Caller
+
+__all__ = ["Kernel"]
+
+T = TypeVar("T")
+_GUEST_THREADS = 32
+_LOCAL = Caller()
+
+
+class Kernel(Facade):
+    """The façade of a home whose kernel is this process. Make one with :meth:`open`; close it, or use ``with``."""
+
+    def __init__(self, rooms: Rooms, resources: ExitStack) -> None:
+        self._rooms = rooms
+        self._resources = resources
+        self._operations = Operations(rooms)
+        # Python runs signal handlers on the main thread, and one that raises inside a guest's host call would crash the
+        # process: so what the main thread asks for runs on these.
+        self._pool = ThreadPoolExecutor(_GUEST_THREADS, thread_name_prefix="remit-guest")
+        self._closed = False
+        self._closing = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        root: Path | str,
+        *,
+        program: str | None = None,
+        serve: bool = True,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> Kernel:
+        """Become the kernel of a home.
+
+        :param program: what the lock names as its holder
+        :param serve: whether other processes may use the home through this one
+        :raises HomeMissing: if there is no home
+        :raises HomeBusy: if another process is its kernel: ``remit.connect`` uses that one
+        :raises PolicyInvalid: if a policy file is wrong
+        :raises JournalError: if the journal cannot be trusted
+        """
+        home = Home.open(root, clock=clock, ids=ids)
+        name = program or Path(sys.argv[0] or "python").name
+        with ExitStack() as resources:
+            resources.enter_context(home.locked(name))
+            rooms = compose(home, name)
+            resources.callback(rooms.close)
+            kernel = cls(rooms, resources)
+            resources.callback(kernel._pool.shutdown)
+            if serve:
+                server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
+                resources.callback(server.close)
+            kernel._resources = resources.pop_all()
+        return kernel
+
+    # ---- performing ----
+
+    def perform(
+        self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller, progress: Progress
+    ) -> T:
+        """Perform one operation, on this thread or, from the main thread, on one of ours.
+
+        :raises JournalClosed: if the kernel is closed
+        """
+        del result  # the operation's own annotation says it
+        token = self._rooms.dispatcher.token()
+        context = Context(caller, progress, token)
+        method: Callable[..., T] = getattr(self._operations, operation)
+        if self._closed:
+            raise JournalClosed("this kernel is closed")
+        if threading.current_thread() is not threading.main_thread():
+            return method(context, **arguments)
+        future = self._pool.submit(method, context, **arguments)
+        try:
+            return future.result()
+        except BaseException:
+            if (
+                not future.done()
+            ):  # Ctrl-C, or another handler that raised: the guest stops, then the handler's error goes on
+                token.cancel()
+                future.exception()
+            raise
+
+    async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
+        """:meth:`call` on asyncio; cancelling the task stops the guest."""
+        token = self._rooms.dispatcher.token()
+        context = Context(caller, no_progress, token)
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(
+            self._pool, lambda: self._operations.call(context, action, json.dumps(value), "committed")
+        )
+        try:
+            return (await asyncio.shield(future)).output
+        except asyncio.CancelledError:
+            token.cancel()
+            await asyncio.wait([future])
+            raise
+
+    def _serve(
+        self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken
+    ) -> Any:
+        method = getattr(self._operations, operation, None) if operation.isidentifier() else None
+        if method is None or operation.startswith("_"):
+            raise ProtocolError(f"there is no operation {operation[:100]!r}")
+        return method(Context(caller, progress, token), **_typed(operation, arguments))
+
+    def close(self) -> None:
+        """Finish what runs, close the socket, the journal and the lock. Idempotent."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._resources.close()
+
+
+@cache
+def _parameters(operation: str) -> dict[str, Any]:
+    hints = get_type_hints(getattr(Operations, operation))
+    hints.pop("return", None)
+    return {name: kind for name, kind in hints.items() if kind is not Context}
+
+
+def _typed(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments from the wire as the operation's own types.
+
+    :raises ProtocolError: if one is missing, unknown or of another type
+    """
+    parameters = _parameters(operation)
+    if set(arguments) != set(parameters):
+        raise ProtocolError(f"{operation} takes {', '.join(parameters) or 'no arguments'}")
+    try:
+        return {name: msgspec.convert(arguments[name], kind) for name, kind in parameters.items()}
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"an argument of {operation} is malformed: {error}") from error

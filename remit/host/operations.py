@@ -1,0 +1,281 @@
+"""What each operation of the façade does, against the composed rooms. One method an operation, by the same name.
+
+Callers reach these through :class:`remit.host.kernel.Kernel` only, in process or over the home's socket; arguments are
+converted to the annotated types there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from remit.errors import DocumentUnknown, GrantUnknown, SourceUnknown, UnitUnknown, UsageError
+from remit.host.views import CallResult, Entry, HomeView, LeaseView
+from remit.journal import Draft, Progress, Record, check_topic
+from remit.journal.event import client_source
+from remit.kernel.dispatch import CancelToken
+from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
+from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
+
+if TYPE_CHECKING:
+    from remit.host.compose import Rooms
+
+__all__ = ["Context", "Operations"]
+
+_MOST_EVENTS = 10_000
+_LONGEST_WAIT_MS = 30_000
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What comes with every operation."""
+
+    caller: Caller
+    progress: Progress
+    token: CancelToken
+
+
+class Operations:
+    """The operations of one open home."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def home(self, _context: Context) -> HomeView:
+        """See the façade, here and below."""
+        rooms = self._rooms
+        return HomeView(
+            id=rooms.home.id,
+            root=str(rooms.home.root),
+            pid=os.getpid(),
+            program=rooms.program,
+            generation=rooms.lifecycle.generations.active.number,
+            head=rooms.journal.head.seq,
+            posture=rooms.home.config.policy.posture,
+            plugins=rooms.plugins.names(),
+        )
+
+    # ---- units ----
+
+    def install(self, context: Context, reference: str, allow_unsigned: bool) -> InstalledUnit:
+        bundle = self._fetch(reference, context.progress)
+        return self._rooms.lifecycle.install(
+            bundle, context.caller, allow_unsigned=allow_unsigned, progress=context.progress
+        )
+
+    def _fetch(self, reference: str, progress: Progress) -> Bundle:
+        for source in self._rooms.sources:
+            if source.accepts(reference):
+                return source.fetch(reference, progress)
+        raise SourceUnknown(f"no unit source understands {reference[:200]!r}")
+
+    def uninstall(self, context: Context, unit: str, version: str) -> InstalledUnit:
+        return self._rooms.lifecycle.uninstall(unit, version, context.caller)
+
+    def plan(self, _context: Context, edits: Edits) -> Plan:
+        return self._rooms.lifecycle.plan(edits)
+
+    def apply(self, context: Context, plan: Plan, consent: bool, message: str) -> Generation:
+        return self._rooms.lifecycle.apply(
+            plan, context.caller, consent=consent, message=message, progress=context.progress
+        )
+
+    def units(self, _context: Context) -> list[Entry]:
+        active = {unit.ref.digest for unit in self._rooms.lifecycle.generations.active.units}
+        return [
+            Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active)
+            for unit in self._rooms.lifecycle.installed.by_digest.values()
+        ]
+
+    def unit(self, _context: Context, unit: str) -> dict[str, Any]:
+        lifecycle = self._rooms.lifecycle
+        active = lifecycle.generations.active.unit(unit)
+        versions = lifecycle.installed.candidates(unit, "*")
+        if not versions and active is None:
+            raise UnitUnknown(f"{unit} is not installed")
+        shown = active.ref if active is not None else versions[0].ref
+        grants = [view for view in self._leases() if view.digest == shown.digest]
+        return {
+            "id": unit,
+            "active": None if active is None else msgspec.to_builtins(active),
+            "installed": [msgspec.to_builtins(version) for version in versions],
+            "manifest": msgspec.to_builtins(lifecycle.library.manifest(shown.digest)),
+            "grants": msgspec.to_builtins(grants),
+        }
+
+    def history(self, _context: Context) -> list[Generation]:
+        generations = self._rooms.lifecycle.generations.by_number
+        return [generations[number] for number in sorted(generations)]
+
+    def diff(self, _context: Context, before: int, after: int) -> dict[str, Any]:
+        generations = self._rooms.lifecycle.generations
+        old, new = generations.get(before), generations.get(after)
+        documents = {
+            name: msgspec.to_builtins(diff(old_documents.get(name, {}), new_documents.get(name, {})))
+            for old_documents, new_documents in [(old.effective(), new.effective())]
+            for name in sorted({*old_documents, *new_documents})
+        }
+        return {
+            "before": before,
+            "after": after,
+            "units": {
+                "before": [f"{unit.ref.id}@{unit.ref.version}" for unit in old.units],
+                "after": [f"{unit.ref.id}@{unit.ref.version}" for unit in new.units],
+            },
+            "documents": {name: changes for name, changes in documents.items() if changes},
+        }
+
+    # ---- documents and calls ----
+
+    def document(self, _context: Context, name: str, generation: int | None) -> Any:
+        generations = self._rooms.lifecycle.generations
+        chosen = generations.active if generation is None else generations.get(generation)
+        if name in chosen.documents:
+            return chosen.document(name)
+        declared = self._rooms.home.config.documents
+        if generation is None and name in declared:
+            return declared[name].base
+        raise DocumentUnknown(f"there is no document {name[:200]!r}")
+
+    def documents(self, _context: Context) -> list[str]:
+        active = self._rooms.lifecycle.generations.active
+        return sorted({*active.documents, *self._rooms.home.config.documents})
+
+    def actions(self, _context: Context) -> list[dict[str, Any]]:
+        return [_action_view(action) for action in self._rooms.dispatcher.catalog.actions()]
+
+    def call(self, context: Context, action: str, text: str, durability: Literal["committed", "queued"]) -> CallResult:
+        outcome = self._rooms.dispatcher.call(
+            action, text.encode(), context.caller, durability=durability, token=context.token
+        )
+        return msgspec.convert(outcome, CallResult, from_attributes=True)
+
+    def emit(self, context: Context, topic: str, data: Any) -> dict[str, Any]:
+        check_topic(topic)
+        rooms, caller = self._rooms, context.caller
+        rooms.lifecycle.authorize(caller, "event:emit", EntityRef("Topic", topic))
+        draft = Draft(
+            type=topic,
+            data=data,
+            source=client_source(rooms.home.id, caller.client or str(os.getpid())),
+            correlation=caller.correlation,
+            causation=caller.causation,
+            traceparent=caller.traceparent,
+        )
+        return self._record(rooms.journal.append([draft], namespace=caller.namespace)[0])
+
+    # ---- what happened ----
+
+    def events(
+        self, _context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
+    ) -> list[dict[str, Any]]:
+        journal = self._rooms.journal
+        if last:
+            return [self._record(record) for record in journal.last(min(last, _MOST_EVENTS), prefixes=prefixes)]
+        if wait_ms:
+            journal.wait(after, min(wait_ms, _LONGEST_WAIT_MS) / 1000)
+        found = journal.read(after, limit=min(limit, _MOST_EVENTS), prefixes=prefixes)
+        return [self._record(record) for record in found]
+
+    def _record(self, record: Record) -> dict[str, Any]:
+        event = msgspec.to_builtins(record.event)
+        return {
+            "seq": record.seq,
+            "generation": record.generation,
+            "namespace": record.namespace,
+            "hash": record.hash.hex(),
+            "event": event,
+        }
+
+    def models(self, _context: Context) -> list[str]:
+        return self._rooms.folds.names()
+
+    def state(self, _context: Context, model: str, at: int | None) -> Any:
+        head = self._rooms.journal.head.seq
+        if at is not None and not 0 <= at <= head:
+            raise UsageError(f"there is no record {at}; the journal ends at {head}")
+        return self._rooms.folds.view(model, at)
+
+    # ---- authority ----
+
+    def leases(self, _context: Context) -> list[LeaseView]:
+        return self._leases()
+
+    def _leases(self) -> list[LeaseView]:
+        return [_lease_view(status) for status in self._rooms.authority.grants()]
+
+    def revoke(self, context: Context, grant: str, unit: str, reason: str) -> list[LeaseView]:
+        if bool(grant) == bool(unit):
+            raise UsageError("name a grant or a unit", remedy="run 'remit lease list' for the ids")
+        rooms = self._rooms
+        found = [
+            status
+            for status in rooms.authority.grants()
+            if status.state == "standing" and (status.grant.id == grant or status.grant.unit.id == unit)
+        ]
+        if not found:
+            raise GrantUnknown(f"no standing grant matches {(grant or unit)[:200]!r}")
+        for status in found:
+            rooms.lifecycle.authorize(context.caller, "lease:revoke", EntityRef("Grant", status.grant.id))
+        # The refusal comes first, the record second: a crash in between errs on the safe side.
+        for status in found:
+            rooms.authority.revoke(status.grant.id)
+        rooms.journal.append([_revocation(status, context.caller, reason) for status in found])
+        ids = {status.grant.id for status in found}
+        return [view for view in self._leases() if view.id in ids]
+
+    # ---- upkeep ----
+
+    def cache(self, _context: Context) -> list[dict[str, Any]]:
+        entries: Sequence[Any] = self._rooms.runner.entries()
+        return [msgspec.to_builtins(entry) for entry in entries]
+
+    def clear_cache(self, _context: Context) -> int:
+        return self._rooms.runner.clear()
+
+    def findings(self, _context: Context) -> list[Finding]:
+        return [
+            Finding(
+                "warning", "plugin.failed", "", f"plugin {failure.plugin} failed in {failure.hook}: {failure.error}"
+            )
+            for failure in self._rooms.plugins.failures
+        ]
+
+
+def _action_view(action: Action) -> dict[str, Any]:
+    return {
+        "name": action.name,
+        "title": action.title,
+        "unit": action.program.unit.id,
+        "version": action.program.unit.version,
+        "idempotent": action.idempotent,
+        "slots": list(action.slots),
+        "input": None if action.input is None else action.input.schema,
+        "output": None if action.output is None else action.output.schema,
+    }
+
+
+def _lease_view(status: GrantStatus) -> LeaseView:
+    grant = status.grant
+    return LeaseView(
+        id=grant.id,
+        unit=grant.unit.id,
+        version=grant.unit.version,
+        digest=grant.unit.digest,
+        action=grant.capability.action,
+        resource=grant.capability.resource,
+        state=status.state,
+        policies=grant.policies,
+        consent=grant.consent,
+        envelope=grant.capability.envelope,
+        lease_until_ms=status.lease_until_ms,
+        calls_left=status.calls_left,
+        bytes_left=status.bytes_left,
+    )
+
+
+def _revocation(status: GrantStatus, caller: Caller, reason: str) -> Draft:
+    data = {"id": status.grant.id, "unit": status.grant.unit.id, "reason": reason, "by": caller.principal}
+    return Draft(type="grant.revoked", subject=status.grant.id, data=data)

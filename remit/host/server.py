@@ -1,0 +1,205 @@
+"""The kernel's end of the home's socket: accepts the owner's clients, performs their operations, streams progress.
+
+Nothing is decided here: every request goes to the same ``perform`` that a call in process uses.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from remit import __version__
+from remit.errors import PeerRefused, ProtocolError, RemitError
+from remit.host.wire import CallParams, Channel, Message, address, peer_uid
+from remit.journal import Progress, translate_os_error
+from remit.kernel.dispatch import CancelToken
+from remit.kernel.model import Caller
+
+__all__ = ["Server"]
+
+_log = logging.getLogger(__name__)
+_MOST_CONNECTIONS = 64
+_MOST_REQUESTS = 32
+
+
+class Perform(Protocol):
+    """What the server asks for each request; gives JSON-able data."""
+
+    def __call__(
+        self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken
+    ) -> Any:
+        """Perform one operation with arguments that came as JSON."""
+        ...
+
+
+class Server:
+    """Listens on a socket file in an owner-only folder. The caller holds the home's lock."""
+
+    def __init__(self, path: Path, perform: Perform, token: Callable[[], CancelToken]) -> None:
+        """Replace a stale socket and listen.
+
+        :raises HomeReadOnly: if the socket cannot be made
+        """
+        self._path = path
+        self._perform = perform
+        self._token = token
+        self._pool = ThreadPoolExecutor(_MOST_REQUESTS, thread_name_prefix="remit-request")
+        self._sessions: set[_Session] = set()
+        self._lock = threading.Lock()
+        self._closing = False
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            path.unlink(missing_ok=True)
+            with address(path) as where:
+                self._listener.bind(where)
+            path.chmod(0o600)
+            self._listener.listen(_MOST_CONNECTIONS)
+        except OSError as error:
+            self._listener.close()
+            raise translate_os_error(error, "opening the home's socket") from error
+        threading.Thread(target=self._accept, name="remit-socket", daemon=True).start()
+
+    def _accept(self) -> None:
+        number = 0
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            number += 1
+            self._admit(connection, f"{os.getpid()}-{number}")
+
+    def _admit(self, connection: socket.socket, client: str) -> None:
+        try:
+            uid = peer_uid(connection)
+        except PeerRefused:
+            uid = -1
+        with self._lock:
+            if self._closing or len(self._sessions) >= _MOST_CONNECTIONS or uid not in {os.geteuid(), 0}:
+                connection.close()
+                return
+            session = _Session(Channel(connection), client, self)
+            self._sessions.add(session)
+        threading.Thread(target=session.serve, name=f"remit-client-{client}", daemon=True).start()
+
+    def submit(self, session: _Session, message: Message, token: CancelToken) -> None:
+        """Perform a request on a thread of the pool, unless the server is closing."""
+        with self._lock:
+            if self._closing:
+                return
+            self._pool.submit(self._answer, session, message, token)
+
+    def token(self) -> CancelToken:
+        """A token for one request."""
+        return self._token()
+
+    def _answer(self, session: _Session, message: Message, token: CancelToken) -> None:
+        def progress(stage: str, share: float) -> None:
+            session.send(Message(method="progress", params={"id": message.id, "stage": stage, "share": share}))
+
+        session.send(Message(method="accepted", params={"id": message.id}))
+        try:
+            result = self._dispatch(message, session.client, progress, token)
+            answer = Message(id=message.id, result=msgspec.Raw(msgspec.json.encode(result)))
+        except RemitError as error:
+            answer = _error(message, error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the client gets no traceback, the log does
+            _log.exception("operation %s failed", message.method)
+            answer = _error(message, RemitError(f"the kernel failed in {message.method}: {type(error).__name__}"))
+        try:
+            session.send(answer)
+        except ProtocolError as error:
+            session.send(_error(message, error))
+        finally:
+            session.done(message)
+
+    def _dispatch(self, message: Message, client: str, progress: Progress, token: CancelToken) -> Any:
+        if message.method == "hello":
+            return {"version": __version__, "pid": os.getpid()}
+        try:
+            params = msgspec.convert(message.params, CallParams)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(f"the request's parameters are malformed: {error}") from error
+        caller = msgspec.structs.replace(params.caller, client=client, chain=(), hops=min(params.caller.hops, 8))
+        return self._perform(message.method, params.arguments, caller, progress, token)
+
+    def forget(self, session: _Session) -> None:
+        """A client went away."""
+        with self._lock:
+            self._sessions.discard(session)
+
+    def close(self) -> None:
+        """Take no more, finish what was accepted, then hang up. Idempotent."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            sessions = list(self._sessions)
+        self._path.unlink(missing_ok=True)
+        # Closing alone does not wake a thread in accept().
+        with suppress(OSError):  # some systems refuse that on a listener
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._pool.shutdown(wait=True)
+        for session in sessions:
+            session.channel.close()
+
+
+class _Session:
+    """One client's connection."""
+
+    def __init__(self, channel: Channel, client: str, server: Server) -> None:
+        self.channel = channel
+        self.client = client
+        self._server = server
+        self._running: dict[int, CancelToken] = {}
+
+    def serve(self) -> None:
+        """Read requests until the client goes; then stop what it was waiting for."""
+        try:
+            while (message := self.channel.receive()) is not None:
+                self._take(message)
+        except (OSError, ValueError, ProtocolError) as error:
+            _log.debug("client %s: %s", self.client, error)
+        finally:
+            for token in list(self._running.values()):
+                token.cancel()
+            self._server.forget(self)
+            self.channel.close()
+
+    def _take(self, message: Message) -> None:
+        if message.method == "cancel":
+            token = self._running.get(message.params.get("id", -1))
+            if token is not None:
+                token.cancel()
+        elif message.id is not None and message.method and len(self._running) < _MOST_REQUESTS:
+            token = self._server.token()
+            self._running[message.id] = token
+            self._server.submit(self, message, token)
+        else:
+            self.send(_error(message, ProtocolError("this is no request, or too many are under way")))
+
+    def send(self, message: Message) -> None:
+        """Write, unless the client is gone: then nobody waits for it."""
+        try:
+            self.channel.send(message)
+        except (OSError, ValueError):
+            return
+
+    def done(self, message: Message) -> None:
+        """A request was answered."""
+        if message.id is not None:
+            self._running.pop(message.id, None)
+
+
+def _error(message: Message, error: RemitError) -> Message:
+    return Message(id=message.id, error={"code": -32000, "message": error.message, "data": error.as_dict()})

@@ -1,0 +1,65 @@
+"""What operations give back, where no room's own type fits."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from remit.kernel.model import UnitRef
+
+__all__ = ["CallResult", "Entry", "HomeView", "LeaseView"]
+
+
+class HomeView(msgspec.Struct, frozen=True):
+    """A home and its kernel."""
+
+    id: str
+    root: str
+    pid: int
+    program: str
+    generation: int
+    head: int
+    """Sequence number of the journal's last record."""
+    posture: str
+    plugins: list[str]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One installed version of a unit."""
+
+    ref: UnitRef
+    title: str
+    origin: str
+    active: bool
+
+
+class CallResult(msgspec.Struct, frozen=True):
+    """The outcome of a call."""
+
+    action: str
+    unit: str
+    digest: str
+    output: Any
+    seq: int
+    events: int
+    duration_us: int
+    replayed: bool = False
+
+
+class LeaseView(msgspec.Struct, frozen=True):
+    """A grant and its live lease."""
+
+    id: str
+    unit: str
+    version: str
+    digest: str
+    action: str
+    resource: str
+    state: Literal["standing", "revoked"]
+    policies: tuple[str, ...]
+    consent: str
+    envelope: dict[str, Any]
+    lease_until_ms: int | None
+    calls_left: int | None
+    bytes_left: int | None

@@ -1,3 +1,0 @@
-"""Moved to remit.journal.event."""
-
-from remit.journal.event import *  # noqa

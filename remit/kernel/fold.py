@@ -1,3 +1,0 @@
-"""Moved to remit.journal.fold."""
-
-from remit.journal.fold import *  # noqa

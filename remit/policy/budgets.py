@@ -1,0 +1,87 @@
+"""Accounts of what grants used: charged by amount, per window, never refilled by anything but the next window.
+
+Windows are aligned to multiples of their length on the wall clock. A clock that jumps back finds the latest window that
+was ever seen, so it refills nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from remit.kernel.model import Budget
+
+__all__ = ["Account", "Usage"]
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What one grant used in the latest window seen. Times are Unix milliseconds."""
+
+    start_ms: int = 0
+    calls: int = 0
+    bytes: int = 0
+
+    def at(self, now_ms: int, window_ms: int) -> Usage:
+        """The usage as of now: this one, or an empty one where a later window has begun."""
+        start = now_ms - now_ms % max(1, window_ms)
+        return Usage(start) if start > self.start_ms else self
+
+    def charged(self, calls: int, nbytes: int) -> Usage:
+        """The usage after a charge."""
+        return Usage(self.start_ms, self.calls + calls, self.bytes + nbytes)
+
+    def merged(self, other: Usage) -> Usage:
+        """The larger of two accounts of the same grant: the later window, and within one the larger amounts."""
+        if self.start_ms != other.start_ms:
+            return self if self.start_ms > other.start_ms else other
+        return Usage(self.start_ms, max(self.calls, other.calls), max(self.bytes, other.bytes))
+
+
+class Account:
+    """The budget of one grant. Not safe between threads by itself: the authority's lock is around it."""
+
+    __slots__ = ("_bytes", "_calls", "_max_bytes", "_max_calls", "_start_ms", "_window_ms", "budget")
+
+    def __init__(self, budget: Budget | None, usage: Usage) -> None:
+        self.budget = budget
+        # Plain numbers, for a charge is on the path of every host call.
+        self._start_ms, self._calls, self._bytes = usage.start_ms, usage.calls, usage.bytes
+        self._window_ms = max(1, budget.window_ms) if budget else 0
+        self._max_calls = budget.calls if budget else None
+        self._max_bytes = budget.bytes if budget else None
+
+    @property
+    def usage(self) -> Usage:
+        """What was used in the latest window that was charged."""
+        return Usage(self._start_ms, self._calls, self._bytes)
+
+    def charge(self, now_ms: int, calls: int, nbytes: int) -> bool:
+        """Take the amounts if all of them fit, else nothing."""
+        window = self._window_ms
+        if not window:
+            return True
+        start = now_ms - now_ms % window
+        if start > self._start_ms:
+            had_calls = had_bytes = 0
+        else:
+            start, had_calls, had_bytes = self._start_ms, self._calls, self._bytes
+        calls += had_calls
+        nbytes += had_bytes
+        if self._max_calls is not None and calls > self._max_calls:
+            return False
+        if self._max_bytes is not None and nbytes > self._max_bytes:
+            return False
+        self._start_ms, self._calls, self._bytes = start, calls, nbytes
+        return True
+
+    def left(self, now_ms: int) -> tuple[int | None, int | None]:
+        """Calls and bytes that the window still holds; ``None`` where unbounded."""
+        usage = self.usage.at(now_ms, self._window_ms)
+        calls = None if self._max_calls is None else max(0, self._max_calls - usage.calls)
+        nbytes = None if self._max_bytes is None else max(0, self._max_bytes - usage.bytes)
+        return calls, nbytes
+
+    def resets_ms(self, now_ms: int) -> int | None:
+        """When the next window begins."""
+        if not self._window_ms:
+            return None
+        return self.usage.at(now_ms, self._window_ms).start_ms + self._window_ms

@@ -1,0 +1,80 @@
+"""From Cedar's answer to ours: allow, ask or deny, and whatever is odd is a deny that says so.
+
+Cedar skips a policy that fails to evaluate, so that a broken forbid reads as an allow; it has a third answer for
+requests that it cannot judge. Here both are denials. ``ask`` is not a word of Cedar: it is a deny that would be allowed
+if, and only if, a person had approved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from remit.journal.event import encode_json
+from remit.kernel.model import Decision
+from remit.policy.engine import Answer, Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from remit.policy.requests import Request
+
+__all__ = ["Decider"]
+
+_MEMO = 4_096
+
+
+class Decider:
+    """Decides requests under one engine, and remembers: a decision is a pure function of the request's parts.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._memo: dict[bytes, Decision] = {}
+
+    def decide(self, request: Request) -> Decision:
+        """Policy's answer. Never raises for what a request contains."""
+        try:
+            key = hashlib.sha256(encode_json(request)).digest()
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return Decision("deny", reason="the request cannot be written as JSON")
+        known = self._memo.get(key)
+        if known is None:
+            known = self._decide(request)
+            if len(self._memo) >= _MEMO:
+                self._memo.clear()
+            self._memo[key] = known
+        return known
+
+    def _decide(self, request: Request) -> Decision:
+        answer = self._ask(request)
+        if answer.decision == "none":
+            return Decision("deny", reason="policy has no answer: the request does not follow the Cedar schema")
+        if answer.errors:
+            failed = ", ".join(answer.errors)
+            return Decision("deny", answer.errors, f"policy failed to evaluate ({failed}), which counts as a denial")
+        if answer.decision == "allow":
+            return Decision("allow", answer.reasons, self._why(answer.reasons))
+        if answer.reasons:
+            return Decision("deny", answer.reasons, self._why(answer.reasons))
+        lease = request.context.get("lease")
+        if isinstance(lease, dict) and lease.get("approved") is False:
+            approved = self._ask(msgspec.structs.replace(request, context={"lease": lease | {"approved": True}}))
+            if approved.decision == "allow" and not approved.errors:
+                return Decision("ask", approved.reasons, self._why(approved.reasons))
+        return Decision("deny", reason="no policy permits it")
+
+    def _ask(self, request: Request) -> Answer:
+        try:
+            entities = self.engine.entities(request.entities)
+            return self.engine.authorize(request.cedar(), entities)
+        except (ValueError, TypeError, KeyError, OverflowError):
+            # The binding refuses malformed entities and values by raising; its text quotes them, so it ends here.
+            return Answer("none")
+
+    def _why(self, policies: Iterable[str]) -> str:
+        return "; ".join(self.engine.annotation(policies, "why"))

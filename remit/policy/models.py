@@ -1,0 +1,198 @@
+"""The read model ``leases``: grants given and revoked, what they used in their window, and denials grouped by cause.
+
+A pure fold over what the kernel itself said; nobody else's ``lease.*`` or ``grant.*`` moves it. It lets budgets and
+revocations survive the process: the authority reads it when a generation is activated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.errors import JournalError
+from remit.journal.event import Record
+from remit.kernel.model import Grant
+from remit.policy.budgets import Usage
+
+__all__ = ["Denial", "LeaseBook", "Leases", "Revocation"]
+
+_MAX_DENIALS = 1_000
+_MAX_TEXT = 500
+
+
+class Revocation(msgspec.Struct, frozen=True):
+    """Why a grant ended, and who ended it."""
+
+    reason: str = ""
+    by: str = ""
+
+
+class Denial(msgspec.Struct, frozen=True):
+    """Refusals of one kind: the same unit, action, resource and code."""
+
+    unit: str
+    action: str
+    resource: str
+    code: str
+    reason: str
+    policies: tuple[str, ...]
+    count: int
+    first: str
+    """RFC 3339 time of the first."""
+    last: str
+
+
+class LeaseBook(msgspec.Struct):
+    """The state of the fold, by grant id."""
+
+    grants: dict[str, Grant] = {}
+    revoked: dict[str, Revocation] = {}
+    usage: dict[str, Usage] = {}
+    denials: dict[str, Denial] = {}
+    """By a joined key, least recently seen first; the oldest makes room."""
+    active: frozenset[str] = frozenset()
+    """Ids of the grants of the active generation."""
+
+
+class Leases:
+    """The fold; stateless itself."""
+
+    name: str = "leases"
+    version: int = 1
+    topics: tuple[str, ...] = ("grant.", "lease.", "action.", "unit.applied", "unit.reverted")
+
+    def init(self) -> LeaseBook:
+        """An empty book."""
+        return LeaseBook()
+
+    def apply(self, state: LeaseBook, records: Sequence[Record], data: Callable[[Record], Any]) -> LeaseBook:
+        """The book after these records. Records of others, and malformed or erased ones, change nothing."""
+        book = LeaseBook(dict(state.grants), dict(state.revoked), dict(state.usage), dict(state.denials), state.active)
+        for record in records:
+            if record.from_kernel:
+                try:
+                    said = data(record)
+                except JournalError:
+                    continue
+                if isinstance(said, Mapping):
+                    _step(book, record.event.type, record.event.time, said)
+        return book
+
+    def snapshot(self, state: LeaseBook) -> bytes:
+        """The book as JSON."""
+        return msgspec.json.encode(state)
+
+    def restore(self, data: bytes) -> LeaseBook:
+        """The book that :meth:`snapshot` wrote."""
+        return msgspec.json.decode(data, type=LeaseBook)
+
+    def view(self, state: LeaseBook) -> object:
+        """Grants with their state and the usage of the latest window; denials, the latest first."""
+        grants = [_grant_view(state, grant) for grant in state.grants.values()]
+        return {"grants": grants, "denials": [msgspec.to_builtins(one) for one in reversed(state.denials.values())]}
+
+
+def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> None:
+    if kind == "grant.given":
+        _given(state, data)
+    elif kind == "grant.revoked":
+        revocation = Revocation(_text(data.get("reason")), _text(data.get("by")))
+        state.revoked.setdefault(_text(data.get("id")), revocation)
+    elif kind in {"lease.denied", "lease.exhausted"}:
+        _denied(state, time, data)
+    elif kind in {"unit.applied", "unit.reverted"}:
+        listed = data.get("grants")
+        state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
+    elif kind in {"action.completed", "action.failed"}:
+        _charged(state, time, data)
+
+
+def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:
+    try:
+        grant = msgspec.convert(data, Grant)
+    except msgspec.ValidationError:
+        return
+    state.grants[grant.id] = grant
+
+
+def _charged(state: LeaseBook, time: str, data: Mapping[str, Any]) -> None:
+    charges = data.get("charges")
+    if not isinstance(charges, Mapping):
+        return
+    at_ms = data.get("at_ms")
+    if not isinstance(at_ms, int):
+        at_ms = _unix_ms(time)
+    for grant_id, amounts in charges.items():
+        grant = state.grants.get(grant_id)
+        budget = grant.capability.budget if grant else None
+        if budget is None or not isinstance(amounts, Sequence) or len(amounts) != 2:  # noqa: PLR2004 - calls, bytes
+            continue
+        calls, nbytes = amounts
+        if isinstance(calls, int) and isinstance(nbytes, int):
+            usage = state.usage.get(grant_id, Usage()).at(at_ms, budget.window_ms)
+            state.usage[grant_id] = usage.charged(max(0, calls), max(0, nbytes))
+
+
+def _denied(state: LeaseBook, time: str, data: Mapping[str, Any]) -> None:
+    unit, action, resource, code = (_text(data.get(name)) for name in ("unit", "action", "resource", "code"))
+    key = f"{unit}\n{action}\n{resource}\n{code}"
+    before = state.denials.pop(key, None)
+    listed = data.get("policies")
+    tries = data.get("tries")
+    tries = tries if isinstance(tries, int) and tries > 0 else 1
+    policies = tuple(_text(one) for one in listed[:16]) if isinstance(listed, list | tuple) else ()
+    state.denials[key] = Denial(
+        unit=unit,
+        action=action,
+        resource=resource,
+        code=code,
+        reason=_text(data.get("reason")),
+        policies=policies,
+        count=(before.count if before else 0) + tries,
+        first=before.first if before else time,
+        last=time,
+    )
+    if len(state.denials) > _MAX_DENIALS:
+        del state.denials[next(iter(state.denials))]
+
+
+def _grant_view(state: LeaseBook, grant: Grant) -> dict[str, Any]:
+    revocation = state.revoked.get(grant.id)
+    view: dict[str, Any] = {
+        "id": grant.id,
+        "unit": f"{grant.unit.id}@{grant.unit.version}",
+        "digest": grant.unit.digest,
+        "admission": grant.unit.admission,
+        "action": grant.capability.action,
+        "resource": grant.capability.resource,
+        "envelope": grant.capability.envelope,
+        "policies": list(grant.policies),
+        "consent": grant.consent,
+        "state": _state(state, grant.id),
+    }
+    if revocation:
+        view["revoked"] = msgspec.to_builtins(revocation)
+    usage, budget = state.usage.get(grant.id), grant.capability.budget
+    if usage and budget:
+        view["usage"] = msgspec.to_builtins(usage) | {"end_ms": usage.start_ms + budget.window_ms}
+    return view
+
+
+def _state(state: LeaseBook, grant_id: str) -> str:
+    if grant_id in state.revoked:
+        return "revoked"
+    return "standing" if grant_id in state.active else "ended"
+
+
+def _text(value: object) -> str:
+    return value[:_MAX_TEXT] if isinstance(value, str) else ""
+
+
+def _unix_ms(time: str) -> int:
+    try:
+        return int(datetime.fromisoformat(time).timestamp() * 1000)
+    except ValueError:
+        return 0

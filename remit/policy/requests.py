@@ -1,0 +1,143 @@
+"""Cedar requests with the smallest entity set that decides them: what crosses from Remit's words into Cedar's.
+
+Entities are always given as type and id (the textual form invites injection), and always with every ancestor, for Cedar
+takes the transitive closure from what it is given.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from remit.kernel.model import Capability, EntityRef, UnitRef
+from remit.policy.resources import Resource, Uid, parse_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Request", "administration", "capability_use"]
+
+_LONG = (1 << 63) - 1
+_OWN_NAMES = frozenset({".remit", "remit.toml", "remit.lock", "policy"})
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One question to Cedar, and the entities that it is about."""
+
+    principal: Uid
+    action: str
+    resource: Uid
+    context: dict[str, Any]
+    entities: list[dict[str, Any]]
+
+    def cedar(self) -> dict[str, Any]:
+        """The request as the engine takes it."""
+        return {
+            "principal": _uid(self.principal),
+            "action": {"type": "Remit::Action", "id": self.action},
+            "resource": _uid(self.resource),
+            "context": self.context,
+        }
+
+
+def _uid(uid: Uid) -> dict[str, str]:
+    return {"type": f"Remit::{uid.type}", "id": uid.id}
+
+
+def _entity(uid: Uid, parents: Iterable[Uid] = (), attributes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"uid": _uid(uid), "attrs": dict(attributes or {}), "parents": [_uid(parent) for parent in parents]}
+
+
+def _unit_entity(unit_id: str, unit: UnitRef | None) -> dict[str, Any]:
+    publisher = Uid("Publisher", unit_id.partition("/")[0])
+    facts = {
+        "publisher": {"__entity": _uid(publisher)},
+        "admission": {"__entity": _uid(Uid("Admission", unit.admission if unit else "unknown"))},
+        "kind": {"__entity": _uid(Uid("Kind", unit.kind if unit else "unknown"))},
+        "version": unit.version if unit else "",
+        "digest": unit.digest if unit else "",
+    }
+    return _entity(Uid("Unit", unit_id), [publisher], facts)
+
+
+def _closure(resource: Resource, units: Mapping[str, UnitRef], own: PurePosixPath | None) -> dict[Uid, dict[str, Any]]:
+    entities: dict[Uid, dict[str, Any]] = {}
+    for uid, parents in resource.parents.items():
+        if uid.type == "Unit":
+            entities[uid] = _unit_entity(uid.id, units.get(uid.id))
+        elif uid.type not in {"TopicClass", "PathClass"}:  # enumerated entities stand in the schema
+            attributes = resource.attributes if uid == resource.uid else None
+            entities[uid] = _entity(uid, parents, attributes)
+    if own is not None and resource.uid.type == "Path" and _is_own(PurePosixPath(resource.text), own):
+        entities[resource.uid]["parents"].append(_uid(Uid("PathClass", "kernel")))
+    return entities
+
+
+def _is_own(path: PurePosixPath, home: PurePosixPath) -> bool:
+    """Whether a path belongs to what the kernel keeps, or to what governs it."""
+    return path.is_relative_to(home) and len(path.parts) > len(home.parts) and path.parts[len(home.parts)] in _OWN_NAMES
+
+
+def capability_use(
+    unit: UnitRef,
+    capability: Capability,
+    *,
+    declared: bool,
+    approved: bool,
+    units: Mapping[str, UnitRef],
+    home: PurePosixPath | None = None,
+) -> Request:
+    """The question whether a unit may hold (or use) a capability.
+
+    :param units: the active units by id, for what is known of a called one
+    :param home: the home's folder, whose own files are off limits
+    :raises ResourceInvalid: if the resource does not follow the action's grammar
+    """
+    resource = parse_resource(capability.action, capability.resource)
+    lease: dict[str, Any] = {"declared": declared, "approved": approved}
+    if capability.methods:
+        lease["methods"] = sorted(set(capability.methods))
+    if capability.budget is not None:
+        budget = capability.budget
+        lease["window"] = {"__extn": {"fn": "duration", "arg": f"{min(budget.window_ms, _LONG)}ms"}}
+        bounds = {"calls": budget.calls, "bytes": budget.bytes}
+        lease |= {name: min(bound, _LONG) for name, bound in bounds.items() if bound is not None}
+    principal = Uid("Unit", unit.id)
+    entities = _closure(resource, units, home)
+    publisher = Uid("Publisher", unit.publisher)
+    entities |= {principal: _unit_entity(unit.id, unit), publisher: _entity(publisher)}
+    return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
+
+
+def administration(
+    principal: str,
+    roles: Iterable[str],
+    action: str,
+    resource: EntityRef,
+    context: Mapping[str, Any],
+    *,
+    units: Mapping[str, UnitRef],
+    grants: Mapping[str, str],
+) -> Request:
+    """The question whether an operator may do something.
+
+    :param grants: the unit id of each known grant id, for rules like "revoke what this publisher holds"
+    :raises ResourceInvalid: if a topic or action name is malformed
+    """
+    operator = Uid("Operator", principal)
+    parents = [Uid("Role", role) for role in roles]
+    entities = {operator: _entity(operator, parents)} | {role: _entity(role) for role in parents}
+    uid = Uid(resource.type, resource.id)
+    if resource.type in {"Topic", "Action", "Unit"}:
+        parsed = parse_resource("events:emit" if resource.type == "Topic" else "action:call", resource.id)
+        uid = parsed.uid
+        entities |= _closure(parsed, units, None)
+    elif resource.type == "Grant" and resource.id in grants:
+        unit = parse_resource("action:call", grants[resource.id])
+        entities |= _closure(unit, units, None) | {uid: _entity(uid, [unit.uid])}
+    else:
+        entities[uid] = _entity(uid)
+    facts = {name: value for name, value in context.items() if value is not None}
+    return Request(operator, action, uid, facts, list(entities.values()))

@@ -1,0 +1,139 @@
+"""The bundle: a unit's files, the OCI manifest that names them, and the digest that is the unit's identity.
+
+Packing is a pure function of the files: the same files give the same bytes and the same digest, on any machine. Whether
+they make a good unit is for others to judge; here only names, sizes and digests count.
+
+Sources: OCI image specification 1.1 (manifest with ``artifactType``), and the CNCF guidance for Wasm OCI artifacts
+(https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+
+from remit.errors import BundleInvalid
+from remit.kernel.model import Bundle
+from remit.schemas import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remit.kernel.model import Admission
+
+__all__ = ["MAX_FILE", "MAX_FILES", "MAX_TOTAL", "config_of", "layer_order", "pack", "sha256", "verify"]
+
+MAX_FILES = 256
+MAX_FILE = 64 << 20
+"""Bytes of one file."""
+MAX_TOTAL = 128 << 20
+"""Bytes of all files together."""
+
+MANIFEST = "unit.toml"
+_MAX_NAME = 200
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_WASM_MAGIC = b"\0asm"
+_TITLE = "org.opencontainers.image.title"
+_IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.wasm.config.v0+json"
+_MEDIA_TYPES = {"json": "application/json", "md": "text/markdown", "toml": "application/toml"}
+
+
+def pack(files: Mapping[str, bytes], *, admission: Admission = "local", origin: str = "") -> Bundle:
+    """Make a bundle of these files.
+
+    :param files: contents by relative name; ``unit.toml`` is among them
+    :param admission: how the unit comes in; only a verified signature makes it ``signed``
+    :param origin: where it came from, for people
+    :raises BundleInvalid: if a name or size is beyond the format, or ``unit.toml`` is not there
+    """
+    _check(files)
+    ordered = {name: bytes(files[name]) for name in layer_order(files)}
+    config = config_of(ordered)
+    manifest = rfc8785.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": _IMAGE_MANIFEST,
+            "artifactType": formats.BUNDLE,
+            "config": {"mediaType": _CONFIG, "digest": sha256(config), "size": len(config)},
+            "layers": [_layer(name, data) for name, data in ordered.items()],
+        }
+    )
+    return Bundle(digest=sha256(manifest), oci_manifest=manifest, files=ordered, admission=admission, origin=origin)
+
+
+def verify(bundle: Bundle) -> None:
+    """Check that a bundle's digest, manifest and files belong together.
+
+    :raises BundleInvalid: if one of them was changed
+    """
+    again = pack(bundle.files, admission=bundle.admission, origin=bundle.origin)
+    if again.oci_manifest != bundle.oci_manifest or again.digest != bundle.digest:
+        raise BundleInvalid("the bundle's files are not what its digest says")
+
+
+def layer_order(files: Mapping[str, bytes]) -> list[str]:
+    """The order of layers: WebAssembly first, as registries expect, then by name."""
+    return sorted(files, key=lambda name: (not files[name].startswith(_WASM_MAGIC), name))
+
+
+def config_of(ordered: Mapping[str, bytes]) -> bytes:
+    """The OCI config blob; it follows from the files, so it is never stored with them."""
+    digests = [sha256(data) for data in ordered.values()]
+    return rfc8785.dumps({"architecture": "wasm", "os": "wasip2", "layerDigests": digests})
+
+
+def sha256(data: bytes) -> str:
+    """``sha256:…`` of some bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _layer(name: str, data: bytes) -> dict[str, Any]:
+    return {
+        "mediaType": _media_type(name, data),
+        "digest": sha256(data),
+        "size": len(data),
+        "annotations": {_TITLE: name},
+    }
+
+
+def _media_type(name: str, data: bytes) -> str:
+    if data.startswith(_WASM_MAGIC):
+        return "application/wasm"
+    return _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+
+
+def _check(files: Mapping[str, bytes]) -> None:
+    if MANIFEST not in files:
+        raise BundleInvalid(f"the bundle has no {MANIFEST}")
+    if len(files) > MAX_FILES:
+        raise BundleInvalid(f"the bundle has {len(files)} files; {MAX_FILES} are allowed")
+    for name, data in files.items():
+        if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
+            raise BundleInvalid(
+                f"{name[:_MAX_NAME]!r} cannot be a file of a bundle",
+                remedy="use letters, digits, '_', '-' and '.', with '/' between folders; no part begins with a dot",
+            )
+        if len(data) > MAX_FILE:
+            raise BundleInvalid(f"{name} has {len(data)} bytes; {MAX_FILE} are allowed")
+    total = sum(map(len, files.values()))
+    if total > MAX_TOTAL:
+        raise BundleInvalid(f"the bundle has {total} bytes; {MAX_TOTAL} are allowed")
+    _check_collisions(files)
+
+
+def _check_collisions(files: Mapping[str, bytes]) -> None:
+    """No two names that some file system takes for one, and no file that is another's folder."""
+    by_fold: dict[str, str] = {}
+    for name in files:
+        other = by_fold.setdefault(name.casefold(), name)
+        if other != name:
+            raise BundleInvalid(f"{name} and {other} differ in case only")
+    for folded, name in by_fold.items():
+        parts = folded.split("/")
+        for end in range(1, len(parts)):
+            if "/".join(parts[:end]) in by_fold:
+                raise BundleInvalid(f"{name} lies below a file of the bundle")

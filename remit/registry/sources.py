@@ -1,0 +1,120 @@
+"""Where units come from on this machine: a folder with ``unit.toml``, or a ``.unit`` file. Both come in as ``local``.
+
+A folder gives the files that its manifest names, its readme and its licence, and nothing else: sources, tests and
+whatever lies about are not packed. The manifest is read here only for the names of files; whether it is right is judged
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from remit.errors import ArtifactMissing, BundleInvalid, ManifestInvalid, ValueInvalid
+from remit.kernel.ports import no_progress
+from remit.registry.bundle import MANIFEST, MAX_FILE, pack
+from remit.registry.unitfile import MAX_UNIT_FILE, decode
+from remit.schemas import load_toml
+from remit.schemas.folder import read_inside
+
+if TYPE_CHECKING:
+    from remit.kernel.model import Bundle
+    from remit.kernel.ports import Progress
+
+__all__ = ["FolderSource", "UnitFileSource"]
+
+_SUFFIX = ".unit"
+_OPTIONAL = ("README.md", "LICENSE")
+
+
+class FolderSource:
+    """A unit's folder, as its author has it."""
+
+    def accepts(self, reference: str) -> bool:
+        """Whether the reference is a folder."""
+        return _is_folder(reference)
+
+    def fetch(self, reference: str, progress: Progress = no_progress) -> Bundle:
+        """The bundle of the folder's unit.
+
+        :raises ManifestInvalid: if ``unit.toml`` is not TOML
+        :raises ArtifactMissing: if the artifact is not built
+        :raises BundleInvalid: if a file is missing, leads out of the folder, is not a regular file, or is too large
+        """
+        root = Path(reference)
+        text = _read(root, MANIFEST, MAX_FILE)
+        if text is None:
+            raise BundleInvalid(f"{reference} has no {MANIFEST}", remedy="name a unit's folder")
+        artifact, others = _named(text)
+        files = {MANIFEST: text}
+        wanted = [*([artifact] if artifact else []), *others, *_OPTIONAL]
+        for index, name in enumerate(wanted):
+            progress(f"reading {name}", index / len(wanted))
+            data = _read(root, name, MAX_FILE)
+            if data is not None:
+                files[name] = data
+            elif name == artifact:
+                raise ArtifactMissing(f"{reference} has no {name}", remedy=f"run 'remit unit build {reference}' first")
+            elif name not in _OPTIONAL:
+                raise BundleInvalid(f"{MANIFEST} names {name!r}, which is not there", remedy="add the file")
+        progress("reading", 1.0)
+        return pack(files, origin=reference)
+
+
+class UnitFileSource:
+    """A ``.unit`` file."""
+
+    def accepts(self, reference: str) -> bool:
+        """Whether the reference is named like one and is not a folder."""
+        return reference.endswith(_SUFFIX) and not _is_folder(reference)
+
+    def fetch(self, reference: str, progress: Progress = no_progress) -> Bundle:
+        """The bundle in the file.
+
+        :raises BundleInvalid: if there is no such file, or it is not a ``.unit`` file byte for byte
+        """
+        progress(f"reading {reference}", 0.0)
+        try:
+            place = Path(reference).resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or a NUL in the name
+            raise BundleInvalid(f"{reference!r} cannot be read: {type(error).__name__}") from error
+        data = _read(place.parent, place.name, MAX_UNIT_FILE)
+        if data is None:
+            raise BundleInvalid(f"there is no file {reference}", remedy="check the path")
+        bundle = decode(data, origin=reference)
+        progress(f"reading {reference}", 1.0)
+        return bundle
+
+
+def _is_folder(reference: str) -> bool:
+    # The function, because the method of Path raises for a name that is too long or a folder that may not be entered.
+    return reference != "" and os.path.isdir(reference)  # noqa: PTH112 - see above
+
+
+def _read(root: Path, name: str, limit: int) -> bytes | None:
+    try:
+        return read_inside(root, name, limit=limit)
+    except ValueInvalid as error:
+        raise BundleInvalid(error.message, remedy=error.remedy or None) from error
+
+
+def _named(text: bytes) -> tuple[str, list[str]]:
+    """The artifact that a manifest names (or "") and its other files, each once; odd shapes are skipped."""
+    try:
+        document = load_toml(text)
+    except ValueInvalid as error:
+        raise ManifestInvalid(f"{MANIFEST}: {error.message}", faults=error.details["faults"]) from error
+    actions = document.get("action")
+    tables: list[Any] = [document.get("parameters"), *(actions if isinstance(actions, list) else [])]
+    found = [
+        table[key]
+        for table in tables
+        if isinstance(table, dict)
+        for key in ("schema", "input", "output")
+        if isinstance(table.get(key), str)
+    ]
+    runtime = document.get("runtime")
+    artifact = runtime.get("artifact") if isinstance(runtime, dict) else None
+    artifact = artifact if isinstance(artifact, str) else ""
+    return artifact, [name for name in dict.fromkeys(found) if name not in (artifact, MANIFEST, *_OPTIONAL)]

@@ -1,0 +1,30 @@
+"""``log``: lines for people, bounded in number and length; what is beyond is dropped, and the log says so once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from remit.kernel.hostcall import Ok
+from remit.kernel.scope import Scope
+
+__all__ = ["FUNCTIONS", "MAX_FIELDS", "MAX_MESSAGE"]
+
+MAX_MESSAGE: Final = 4096
+"""Characters of one message."""
+MAX_FIELDS: Final = 16_384
+"""Characters of one line's fields (JSON text); longer ones are left out whole, since half a JSON text is none."""
+
+
+def _write(scope: Scope, level: str, message: str, fields: str) -> Ok:
+    limit = scope.limits.log_lines
+    if len(scope.log) < limit:
+        kept = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
+        scope.log.append({"level": level, "message": kept, "fields": fields if len(fields) <= MAX_FIELDS else ""})
+    elif len(scope.log) == limit:
+        scope.log.append(
+            {"level": "warn", "message": f"more than {limit} log lines: the rest was dropped", "fields": ""}
+        )
+    return Ok()
+
+
+FUNCTIONS: Final = {"write": _write}

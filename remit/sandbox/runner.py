@@ -1,0 +1,285 @@
+"""The kernel's port for running components: finds or makes the code, keeps what is loaded, runs calls, stops them.
+
+Every call gets an instance of its own. Safe from any thread that does not handle signals: Python runs signal handlers
+inside ctypes callbacks, and one that raises there would crash the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wasmtime import WasmtimeError
+
+from remit.errors import (
+    ArtifactInvalid,
+    CacheTampered,
+    CallCancelled,
+    HomeError,
+    HostFault,
+    ImportRefused,
+    InputTooLarge,
+)
+from remit.kernel.model import GuestOutcome, Limits, Program
+from remit.kernel.ports import Clock, HostCalls, Progress, no_progress
+from remit.sandbox.cache import CacheEntry, CodeCache, Sealed
+from remit.sandbox.call import CHECK_EPOCHS, Call
+from remit.sandbox.compiling import CompileBounds, compile_component, refuse_at_sight
+from remit.sandbox.contract import check
+from remit.sandbox.engine import abandon, engine_for, fingerprint, survive_fork
+from remit.sandbox.guest import Loaded, full_names, run_guest
+from remit.sandbox.linking import build_linker
+from remit.sandbox.loading import load_component
+
+__all__ = ["ComponentRunner"]
+
+_LOADED = 1 << 30
+"""Bytes of code of all loaded components together."""
+_KNOWN = 4096
+_CANCELLED = 256
+_MAX_TEXT = 4 << 20
+"""Bytes of text that a guest may pass in one host call."""
+
+Key = tuple[str, bool, int]
+
+
+class ComponentRunner:
+    """Runs components of the world ``remit:unit``; implements :class:`remit.kernel.ports.Runner`.
+
+    :param cache: an owner-only folder for compiled code
+    :param key: 32 secret bytes that seal it
+    :param clock: what deadlines are measured by
+    :param bounds: what compiling one artifact may take
+    :raises HomeUnsafe: if others can enter the folder
+    """
+
+    def __init__(self, cache: Path, key: bytes, clock: Clock, *, bounds: CompileBounds | None = None) -> None:
+        self._cache = CodeCache(cache, key)
+        self._clock = clock
+        self._bounds = bounds or CompileBounds()
+        self._closed = False
+        self._reset()
+        survive_fork(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._making: dict[Key, threading.Lock] = {}
+        self._loaded: OrderedDict[Key, Loaded] = OrderedDict()
+        self._sources: OrderedDict[str, Callable[[], bytes]] = OrderedDict()
+        self._active: dict[int, tuple[Call, Loaded | None]] = {}
+        self._cancelled: OrderedDict[int, HostCalls] = OrderedDict()
+
+    def after_fork(self) -> None:
+        """Forget what belongs to the parent; the code is loaded again from the cache, for this process's engine."""
+        sources = self._sources
+        abandon((self._loaded, self._active))
+        self._reset()
+        self._sources = sources
+
+    # ---- the port ----
+
+    def interfaces(self, component: bytes) -> tuple[frozenset[str], frozenset[str]]:
+        """Short names of our interfaces that a component imports and exports; compiles it into the cache on the way.
+
+        :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
+        :raises ImportRefused: if it imports what is neither ours nor in the closed WASI world, naming all of it
+        """
+        refuse_at_sight(component, self._bounds)
+        artifact = f"sha256:{hashlib.sha256(component).hexdigest()}"
+        return check(self._sealed(artifact, lambda: component, metered=False, progress=no_progress).shape)
+
+    def prepare(self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress) -> None:
+        """Compile an artifact into the cache, unless it is there, and remember where its bytes come from.
+
+        :raises ArtifactInvalid: if it does not compile within the compiler's bounds, or is not what its digest says
+        :raises DiskFull, HomeReadOnly: if the cache cannot take it
+        """
+        with self._lock:
+            self._sources[artifact] = load
+            self._sources.move_to_end(artifact)
+            while len(self._sources) > _KNOWN:
+                self._sources.popitem(last=False)
+        self._sealed(artifact, load, metered=False, progress=progress)
+
+    def run(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """Run an export of a prepared program in a fresh instance.
+
+        Code that is not there for this engine (another wasmtime, a metered program) is compiled first, before the
+        deadline begins.
+
+        :param deadline_ms: milliseconds that the call may take, host calls included
+        :raises SandboxError: one class per limit and fault
+        :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
+        """
+        limits = program.limits
+        _check_input(arguments, limits)
+        call = Call(host, self._clock, deadline_ms, _MAX_TEXT, pure=program.world == "transform")
+        with self._lock:
+            if self._closed:
+                raise HostFault("the runner was closed")
+            if self._cancelled.pop(id(host), None) is not None:
+                raise CallCancelled("the call was cancelled before it began")
+            self._active[id(host)] = (call, None)
+        try:
+            loaded = self._load((program.artifact, limits.fuel is not None, limits.stack))
+            undeclared = loaded.imported - program.interfaces
+            if undeclared:
+                names = ", ".join(sorted(undeclared))
+                raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
+            with self._lock:
+                self._active[id(host)] = (call, loaded)
+            try:
+                return run_guest(loaded, call, export, arguments, limits)
+            finally:
+                _log_stderr(call)
+        finally:
+            with self._lock:
+                self._active.pop(id(host), None)
+
+    def cancel(self, host: HostCalls) -> None:
+        """Stop the call that runs with this door, or that will; a door is for one call."""
+        with self._lock:
+            call, loaded = self._active.get(id(host), (None, None))
+            if call is None:
+                # The door is kept, so that no other gets its id. Where the call is over already, it stays until others
+                # push it out.
+                self._cancelled[id(host)] = host
+                while len(self._cancelled) > _CANCELLED:
+                    self._cancelled.popitem(last=False)
+                return
+        call.cancel()
+        if loaded is not None:
+            # A running guest asks when its epochs are used up: use them up. Other guests ask too, and go on.
+            for _ in range(CHECK_EPOCHS):
+                loaded.engine.increment_epoch()
+
+    def close(self) -> None:
+        """Stop what runs, and let go of everything."""
+        with self._lock:
+            self._closed = True
+            running = [call.host for call, _ in self._active.values()]
+            self._loaded.clear()
+            self._sources.clear()
+        for host in running:
+            self.cancel(host)
+
+    # ---- the cache, for people ----
+
+    def entries(self) -> list[CacheEntry]:
+        """The compiled code on disk."""
+        return self._cache.entries()
+
+    def clear(self) -> int:
+        """Remove the compiled code on disk; give the number of bytes freed."""
+        return self._cache.clear()
+
+    # ---- from artifact to loaded component ----
+
+    def _load(self, key: Key) -> Loaded:
+        with self._lock:
+            if (loaded := self._loaded.get(key)) is not None:
+                self._loaded.move_to_end(key)
+                return loaded
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if (loaded := self._loaded.get(key)) is not None:
+                    return loaded
+            try:
+                loaded = self._load_checked(key)
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+            with self._lock:
+                self._loaded[key] = loaded
+                while len(self._loaded) > 1 and sum(each.size for each in self._loaded.values()) > _LOADED:
+                    self._loaded.popitem(last=False)
+            return loaded
+
+    def _load_checked(self, key: Key) -> Loaded:
+        artifact, metered, _stack = key
+        source = self._sources.get(artifact)
+        sealed = self._sealed(artifact, source, metered=metered, progress=no_progress)
+        try:
+            return self._link(sealed, key)
+        except CacheTampered:
+            if source is None:
+                raise
+        return self._link(self._compile(artifact, source, metered=metered, progress=no_progress), key)
+
+    def _link(self, sealed: Sealed, key: Key) -> Loaded:
+        _, metered, stack = key
+        engine = engine_for(metered=metered, stack=stack)
+        imported, exported = check(sealed.shape)
+        try:
+            component = load_component(engine, self._cache.code(sealed))
+        except WasmtimeError as error:
+            raise CacheTampered(f"the cached code of {sealed.artifact} does not load: {error}") from error
+        try:
+            linker = build_linker(engine, component)
+        except WasmtimeError as error:
+            raise ArtifactInvalid(f"the component's imports cannot be linked: {str(error)[:500]}") from error
+        return Loaded(
+            engine=engine,
+            component=component,
+            linker=linker,
+            imported=imported,
+            exported=exported,
+            memories=sealed.shape.memories,
+            size=sealed.size,
+            metered=metered,
+            interfaces=full_names(sealed.shape.exports),
+        )
+
+    def _sealed(
+        self, artifact: str, source: Callable[[], bytes] | None, *, metered: bool, progress: Progress
+    ) -> Sealed:
+        tampered: CacheTampered | None = None
+        try:
+            sealed = self._cache.find(artifact, fingerprint(metered=metered))
+        except CacheTampered as error:
+            sealed, tampered = None, error
+        if sealed is not None:
+            return sealed
+        if source is None:
+            raise tampered or HostFault(f"{artifact} was not prepared", remedy="prepare the artifact before running it")
+        try:
+            return self._compile(artifact, source, metered=metered, progress=progress)
+        except HomeError as error:
+            # What is in the way of a new record is not ours: say that, rather than that nothing can be written.
+            raise tampered or error from error
+
+    def _compile(self, artifact: str, source: Callable[[], bytes], *, metered: bool, progress: Progress) -> Sealed:
+        component = source()
+        if f"sha256:{hashlib.sha256(component).hexdigest()}" != artifact:
+            raise ArtifactInvalid(f"the bytes given for {artifact} do not have that digest")
+        with compile_component(
+            component,
+            metered=metered,
+            folder=self._cache.folder,
+            bounds=self._bounds,
+            progress=progress,
+            label=artifact[:19],
+        ) as compiled:
+            return self._cache.store(artifact, fingerprint(metered=metered), compiled)
+
+
+def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
+    fields = [value for item in arguments for value in (item.values() if isinstance(item, dict) else (item,))]
+    size = sum(len(value.encode(errors="replace")) for value in fields if isinstance(value, str))
+    if size > limits.input:
+        raise InputTooLarge(f"the input has {size} bytes, more than the {limits.input} of one call", limit=limits.input)
+
+
+def _log_stderr(call: Call) -> None:
+    """Give what the guest wrote to stderr to its log, where its author finds the traceback."""
+    for line in call.world.stderr():
+        if call.host.abort is not None:
+            return
+        call.host("log", "write", ("error", line, '{"stream":"stderr"}'))

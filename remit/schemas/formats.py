@@ -1,0 +1,31 @@
+"""Every format version of Remit, once. Code, schemas and docs are checked against these."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["BUNDLE", "CHAIN", "EVENT", "HOME", "JOURNAL", "PLAN", "UNIT", "WORLD"]
+
+UNIT: Final = "unit/v1"
+"""The manifest, ``unit.toml``."""
+
+HOME: Final = "home/v1"
+"""The operator's ``remit.toml``."""
+
+EVENT: Final = "event/v1"
+"""One event of the journal (CloudEvents 1.0)."""
+
+PLAN: Final = "plan/v1"
+"""A saved plan."""
+
+JOURNAL: Final = 1
+"""The journal's tables; stands in SQLite's ``user_version``."""
+
+CHAIN: Final = "remit/journal/1"
+"""Domain separation of the journal's hash chain."""
+
+BUNDLE: Final = "application/vnd.remit.unit.v1"
+"""The OCI artifact type of a unit."""
+
+WORLD: Final = "0.1.0"
+"""Version of the WIT package ``remit:unit``."""

@@ -1,0 +1,34 @@
+"""Units: manifests, plans, generations and the documents they make. Asks policy and runners through the kernel's ports.
+
+Does not know Cedar, wasmtime, bundles or sockets.
+"""
+
+from __future__ import annotations
+
+from remit.units.catalog import ActiveCatalog
+from remit.units.documents import Change, diff
+from remit.units.generation import ActiveUnit, Generation, Generations
+from remit.units.installed import Installed, InstalledUnit, Library
+from remit.units.lifecycle import Lifecycle
+from remit.units.plan import Finding, Plan, load_plan
+from remit.units.transforms import evaluator
+from remit.units.wanted import Edits, parse_setting
+
+__all__ = [
+    "ActiveCatalog",
+    "ActiveUnit",
+    "Change",
+    "Edits",
+    "Finding",
+    "Generation",
+    "Generations",
+    "Installed",
+    "InstalledUnit",
+    "Library",
+    "Lifecycle",
+    "Plan",
+    "diff",
+    "evaluator",
+    "load_plan",
+    "parse_setting",
+]

@@ -1,0 +1,70 @@
+"""Makes a unit's artifact from its source, in a world narrowed to its manifest, and only when something changed.
+
+It neither validates the manifest nor judges the artifact's imports: the manifest's reader and the runner do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remit.errors import BuildFailed
+from remit.kernel.ports import Progress, no_progress
+from remit.units.toolchains import componentize, wat
+from remit.units.toolchains.artifact import Stamp, inside, write_atomically
+from remit.units.toolchains.world import narrowed
+
+if TYPE_CHECKING:
+    from remit.units.manifest import Manifest
+
+__all__ = ["build"]
+
+_TOOLS: dict[str, tuple[str, Callable[[Path, Manifest, Progress], bytes]]] = {
+    "componentize-py": ("componentize-py", componentize.compile_python),
+    "wat": ("wasmtime", wat.compile_wat),
+}
+"""By the manifest's name: the distribution whose version counts, and what makes the bytes."""
+
+
+def build(directory: Path, manifest: Manifest, progress: Progress = no_progress) -> Path:
+    """Make the artifact that the manifest names, and give its path; instant when it is already there and current.
+
+    The artifact appears whole or not at all. What makes it current: source, world, tool and its version, and that the
+    file is still the one that was written.
+
+    :raises BuildFailed: if there is nothing to build, the toolchain is missing, or it refuses the source (the message
+        names the author's file and line)
+    """
+    if manifest.build is None or manifest.runtime is None:
+        raise BuildFailed(
+            f"{manifest.id} has no [build] section",
+            remedy="add [build] and [runtime] to unit.toml, or put the artifact there",
+        )
+    distribution, compile_source = _TOOLS[manifest.build.tool]
+    source = inside(directory, manifest.build.source)
+    artifact = inside(directory, manifest.runtime.artifact)
+    if not source.is_file():
+        raise BuildFailed(
+            f"{manifest.id}: there is no {manifest.build.source}", remedy="correct build.source in unit.toml"
+        )
+    tool = f"{manifest.build.tool} {_version(distribution)}"
+    tree = source.parent if manifest.build.tool == "componentize-py" else source
+    stamp = Stamp.of(artifact, tree, (tool, manifest.build.source, narrowed(manifest)))
+    if stamp.current():
+        progress(f"{manifest.id} is built", 1.0)
+        return artifact
+    progress(f"building {manifest.id}", 0.0)
+    data = compile_source(source, manifest, progress)
+    write_atomically(artifact, data)
+    stamp.write(data)
+    progress(f"building {manifest.id}", 1.0)
+    return artifact
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError as error:
+        raise BuildFailed(f"{distribution} is not installed", remedy="run pip install 'remit[author]'") from error

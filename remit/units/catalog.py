@@ -1,0 +1,95 @@
+"""The catalog: what the active generation offers to callers. Implements ``kernel.ports.Catalog``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import msgspec
+
+from remit.errors import ActionUnknown
+from remit.kernel.config import Config
+from remit.kernel.model import Action
+from remit.schemas import Validator
+from remit.units.generation import ActiveUnit, Generation
+from remit.units.installed import Library
+from remit.units.manifest import in_range, is_range
+from remit.units.resolution import parameters_of, program_of
+
+__all__ = ["ActiveCatalog"]
+
+
+class ActiveCatalog:
+    """The actions of one generation. Units are read when first asked for; then they stay."""
+
+    def __init__(self, generation: Generation, library: Library, config: Config) -> None:
+        self._generation = generation
+        self._library = library
+        self._config = config
+        self._units = {unit.ref.id: unit for unit in generation.units}
+        self._actions: dict[str, dict[str, Action]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation."""
+        return self._generation.number
+
+    def resolve(self, reference: str) -> Action:
+        """The action behind ``publisher/name:action`` or ``…@RANGE``.
+
+        :raises ActionUnknown: if no active unit offers it, or not in that range
+        """
+        name, at, version_range = reference.partition("@")
+        unit_id, _, action = name.partition(":")
+        unit = self._units.get(unit_id)
+        if unit is None:
+            raise ActionUnknown(f"no active unit {unit_id[:200]!r} offers {reference[:200]!r}")
+        if at and (not is_range(version_range) or not in_range(unit.ref.version, version_range)):
+            raise ActionUnknown(f"the active {unit_id} is {unit.ref.version}, not {version_range[:100]!r}")
+        try:
+            return self._of(unit)[action]
+        except KeyError:
+            raise ActionUnknown(f"{unit_id} has no action {action[:200]!r}") from None
+
+    def actions(self) -> Sequence[Action]:
+        """Every callable action, in the order of the generation."""
+        return [action for unit in self._generation.units for action in self._of(unit).values()]
+
+    def _of(self, unit: ActiveUnit) -> dict[str, Action]:
+        known = self._actions.get(unit.ref.id)
+        if known is not None:
+            return known
+        with self._lock:
+            actions = self._load(unit)
+            self._actions[unit.ref.id] = actions
+        return actions
+
+    def _load(self, unit: ActiveUnit) -> dict[str, Action]:
+        digest = unit.ref.digest
+        manifest, artifact = self._library.manifest(digest), self._library.artifact(digest)
+        if not manifest.actions or artifact is None:
+            return {}
+        program = program_of(unit, manifest, artifact, self._config)
+        parameters = msgspec.json.encode(parameters_of(unit, manifest)).decode()
+        slots: dict[str, list[str]] = {}
+        for fill in manifest.fills:
+            if fill.slot in unit.slots:
+                slots.setdefault(fill.action, []).append(fill.slot)
+        return {
+            declared.name: Action(
+                name=f"{unit.ref.id}:{declared.name}",
+                program=program,
+                input=self._validator(digest, declared.input),
+                output=self._validator(digest, declared.output),
+                parameters=parameters,
+                idempotent=declared.idempotent,
+                title=declared.title,
+                slots=tuple(slots.get(declared.name, ())),
+            )
+            for declared in manifest.actions
+        }
+
+    def _validator(self, digest: str, name: str | None) -> Validator | None:
+        schema = self._library.schema(digest, name)
+        return None if schema is None else Validator(schema)

@@ -1,0 +1,101 @@
+"""Documents as folds: effective = base, then the patches of the active units in order. Pure functions.
+
+Merge patches are RFC 7396, JSON patches RFC 6902, pointers RFC 6901.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+import msgspec
+
+from remit.errors import PatchFailed
+from remit.units.manifest import Patch
+
+__all__ = ["Change", "apply_patch", "diff", "fold", "pointers"]
+
+_MAX_DOCUMENT = 4 << 20
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One difference between two documents: an RFC 6902 operation, with the value that it replaces."""
+
+    op: str
+    path: str
+    old: Any = None
+    new: Any = None
+
+
+def fold(base: Any, patches: Iterable[tuple[str, Patch]]) -> Any:
+    """The effective document.
+
+    :param patches: with the id of the unit each comes from
+    :raises PatchFailed: naming the unit whose patch does not apply
+    """
+    document = deepcopy(base)
+    for unit, patch in patches:
+        try:
+            document = apply_patch(document, patch)
+        except PatchFailed as error:
+            raise PatchFailed(f"{unit}: {error.message}", unit=unit, **error.details) from error
+    return document
+
+
+def apply_patch(document: Any, patch: Patch) -> Any:
+    """``document`` with one patch applied; the argument stays as it is.
+
+    :raises PatchFailed: if an operation does not apply, or the result is too large
+    """
+    if patch.op == "merge":
+        changed = _merge(document, patch.value)
+    else:
+        try:
+            changed = jsonpatch.apply_patch(document, patch.value, in_place=False)
+        except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
+            raise PatchFailed(f"the patch of {patch.target!r} does not apply: {error}", target=patch.target) from error
+    if len(msgspec.json.encode(changed)) > _MAX_DOCUMENT:
+        raise PatchFailed(f"the patch makes {patch.target!r} larger than {_MAX_DOCUMENT >> 20} MiB")
+    return changed
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    # RFC 7396, section 2. Manifests and transforms are bounded in depth before they come here.
+    if not isinstance(patch, dict):
+        return deepcopy(patch)
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merge(merged.get(key), value)
+    return merged
+
+
+def diff(before: Any, after: Any) -> list[Change]:
+    """What turns ``before`` into ``after``, in the order of the pointers."""
+    changes = []
+    for operation in jsonpatch.make_patch(before, after):
+        path = operation["path"]
+        old = None if operation["op"] == "add" else jsonpointer.resolve_pointer(before, path, None)
+        changes.append(Change(operation["op"], path, old, operation.get("value")))
+    return sorted(changes, key=lambda change: (change.path, change.op))
+
+
+def pointers(patch: Patch) -> Iterator[str]:
+    """The JSON Pointers that a patch writes."""
+    if patch.op == "json-patch":
+        yield from (operation["path"] for operation in patch.value if operation.get("op") != "test")
+        return
+    yield from _leaves(patch.value, "")
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}/{jsonpointer.escape(key)}")
+    else:
+        yield path

@@ -1,0 +1,141 @@
+"""Generations: immutable, numbered records of what is active, and the fold that reads them from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from remit.errors import GenerationUnknown
+from remit.journal import Record
+from remit.kernel.model import Grant, UnitRef
+from remit.units.documents import fold
+from remit.units.manifest import Patch
+
+__all__ = ["GENESIS", "ActiveUnit", "DocumentSnapshot", "Generation", "Generations", "GenerationsFold"]
+
+
+class ActiveUnit(msgspec.Struct, frozen=True):
+    """One unit of a generation, with everything that decides what it does."""
+
+    ref: UnitRef
+    range: str
+    """The version range that the operator wants, in npm's notation."""
+    parameters: dict[str, Any]
+    """As written in ``remit.toml``: ``${VAR}`` is not expanded."""
+    slots: tuple[str, ...]
+    """Slots that its actions fill."""
+    patches: tuple[Patch, ...]
+    """What it does to documents: its manifest's patches, or what its transform answered."""
+
+
+class DocumentSnapshot(msgspec.Struct, frozen=True):
+    """A document's declaration as it was when the generation was made."""
+
+    base: Any
+    schema: dict[str, Any] | None = None
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """What is active. ``number`` 0 is the empty one that every home starts with."""
+
+    number: int
+    origin: int
+    """The generation whose content this one has: its own number, or the one that a revert went back to."""
+    at_ms: int
+    author: str
+    message: str
+    units: tuple[ActiveUnit, ...]
+    documents: dict[str, DocumentSnapshot]
+    grants: tuple[Grant, ...]
+    policy: str
+    """Digest of the policies that decided the grants: a record, never a selection."""
+
+    def unit(self, unit_id: str) -> ActiveUnit | None:
+        """The active unit with this id."""
+        return next((unit for unit in self.units if unit.ref.id == unit_id), None)
+
+    def effective(self) -> dict[str, Any]:
+        """Every effective document."""
+        return {name: self.document(name) for name in self.documents}
+
+    def document(self, name: str) -> Any:
+        """One effective document: its base and the patches of the units in order."""
+        patches = [(unit.ref.id, patch) for unit in self.units for patch in unit.patches if patch.target == name]
+        return fold(self.documents[name].base, patches)
+
+    def same_content(self, other: Generation) -> bool:
+        """Whether both make the same things active (numbers, authors and policies aside)."""
+        return (self.units, self.documents, self.grants) == (other.units, other.documents, other.grants)
+
+
+GENESIS = Generation(
+    number=0, origin=0, at_ms=0, author="", message="empty", units=(), documents={}, grants=(), policy=""
+)
+
+
+class Generations(msgspec.Struct, frozen=True):
+    """Every generation of a home by number; the last one is active."""
+
+    by_number: Mapping[int, Generation] = msgspec.field(default_factory=lambda: {0: GENESIS})
+
+    @property
+    def active(self) -> Generation:
+        """The newest."""
+        return self.by_number[max(self.by_number)]
+
+    def get(self, number: int) -> Generation:
+        """One generation.
+
+        :raises GenerationUnknown: if there is none with that number
+        """
+        try:
+            return self.by_number[number]
+        except KeyError:
+            raise GenerationUnknown(f"there is no generation {number}; the newest is {max(self.by_number)}") from None
+
+
+class GenerationsFold:
+    """Folds ``unit.applied`` and ``unit.reverted``, whose payload holds the generation."""
+
+    name = "generations"
+    version = 1
+    topics: tuple[str, ...] = ("unit.applied", "unit.reverted")
+
+    def init(self) -> Generations:
+        """Only the empty generation."""
+        return Generations()
+
+    def apply(self, state: Generations, records: Sequence[Record], data: Callable[[Record], Any]) -> Generations:
+        """Add the generations of these records."""
+        added = {}
+        for record in records:
+            if record.from_kernel:
+                generation = msgspec.convert(data(record)["generation"], Generation)
+                added[generation.number] = generation
+        return Generations({**state.by_number, **added}) if added else state
+
+    def snapshot(self, state: Generations) -> bytes:
+        """All generations as JSON."""
+        return msgspec.json.encode(list(state.by_number.values()))
+
+    def restore(self, data: bytes) -> Generations:
+        """What :meth:`snapshot` wrote."""
+        generations = msgspec.json.decode(data, type=list[Generation])
+        return Generations({generation.number: generation for generation in generations})
+
+    def view(self, state: Generations) -> object:
+        """A line for each generation, oldest first."""
+        return [
+            {
+                "number": generation.number,
+                "origin": generation.origin,
+                "at_ms": generation.at_ms,
+                "author": generation.author,
+                "message": generation.message,
+                "units": [f"{unit.ref.id}@{unit.ref.version}" for unit in generation.units],
+                "grants": len(generation.grants),
+            }
+            for _, generation in sorted(state.by_number.items())
+        ]

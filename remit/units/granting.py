@@ -1,0 +1,167 @@
+"""What a wanted generation may do: policy's answer to each capability, the grants that follow, and what widens.
+
+A grant binds to a unit's digest. It is carried over while the same digest wants the same capability and policy still
+says so; an upgrade is decided anew, and a revoked grant is never revived by going back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from remit.journal import digest_of, encode_json
+from remit.kernel.model import Budget, Capability, Decision, Grant, GrantStatus, UnitRef
+from remit.kernel.ports import Authority
+from remit.units.generation import ActiveUnit, Generation
+from remit.units.manifest import Manifest, limits_of
+from remit.units.plan import CapabilityAnswer, Finding, Status, Widening
+
+__all__ = ["Granting", "decide_grants"]
+
+
+class Granting(msgspec.Struct):
+    """The outcome for a whole generation."""
+
+    grants: list[Grant] = []
+    answers: list[CapabilityAnswer] = []
+    widening: list[Widening] = []
+    findings: list[Finding] = []
+
+
+def decide_grants(
+    units: Sequence[ActiveUnit],
+    active: Generation,
+    number: int,
+    authority: Authority,
+    manifest: Callable[[str], Manifest],
+    *,
+    named: frozenset[str],
+    reverting: bool,
+) -> Granting:
+    """Ask policy about every capability of the wanted units.
+
+    :param named: units that the command names: a revoked grant of theirs may be given anew, with consent
+    :param reverting: whether this goes back to an earlier generation, which never revives a revoked grant
+    """
+    result = Granting()
+    standing = {_key(status.grant.unit.digest, status.grant.capability): status for status in authority.grants()}
+    for unit in units:
+        before = active.unit(unit.ref.id)
+        previous = manifest(before.ref.digest) if before is not None else None
+        if before is not None and previous is not None:
+            result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)
+        may_revive = unit.ref.id in named and not reverting
+        for capability in manifest(unit.ref.digest).capabilities:
+            status = standing.get(_key(unit.ref.digest, capability))
+            _decide(result, unit.ref, capability, status, authority, number, previous, may_revive=may_revive)
+    return result
+
+
+def _decide(
+    result: Granting,
+    unit: UnitRef,
+    capability: Capability,
+    status: GrantStatus | None,
+    authority: Authority,
+    number: int,
+    previous: Manifest | None,
+    *,
+    may_revive: bool,
+) -> None:
+    decision = authority.review(unit, capability)
+    revoked = status is not None and status.state == "revoked"
+    if decision.outcome == "deny" or (revoked and not may_revive):
+        label: Status = "revoked" if revoked and decision.outcome != "deny" else "denied"
+        result.answers.append(_answer(unit, capability, label, decision))
+        result.findings.append(_refused(unit, capability, label, decision))
+        return
+    if status is not None and not revoked and (decision.allowed or status.grant.consent):
+        result.grants.append(status.grant)
+        result.answers.append(_answer(unit, capability, "kept", decision))
+        return
+    grant = Grant(id=_grant_id(unit, capability, number), unit=unit, capability=capability, policies=decision.policies)
+    result.grants.append(grant)
+    asks = decision.outcome == "ask"
+    result.answers.append(_answer(unit, capability, "consent" if asks else "granted", decision))
+    if revoked:
+        result.widening.append(Widening(unit.id, "capability", f"{_what(capability)}, which was revoked"))
+    else:
+        result.widening += _widened(unit, capability, previous)
+
+
+def _what(capability: Capability) -> str:
+    return f"{capability.action} on {capability.resource}"
+
+
+def _widened(unit: UnitRef, capability: Capability, previous: Manifest | None) -> list[Widening]:
+    what = _what(capability)
+    earlier = [
+        known
+        for known in (previous.capabilities if previous is not None else ())
+        if (known.action, known.resource) == (capability.action, capability.resource)
+    ]
+    if not earlier or not set(capability.methods) <= set(earlier[0].methods):
+        methods = f" ({', '.join(capability.methods)})" if capability.methods else ""
+        return [Widening(unit.id, "capability", f"{what}{methods}")]
+    if _larger(capability.budget, earlier[0].budget):
+        return [Widening(unit.id, "budget", f"a larger budget for {what}")]
+    return []
+
+
+def _larger(new: Budget | None, old: Budget | None) -> bool:
+    if old is None:
+        return False
+    if new is None:
+        return True
+    return any(
+        (a is None and b is not None) or (a is not None and b is not None and a * old.window_ms > b * new.window_ms)
+        for a, b in ((new.calls, old.calls), (new.bytes, old.bytes))
+    )
+
+
+def _limits(unit: ActiveUnit, new: Manifest, before: ActiveUnit, old: Manifest) -> list[Widening]:
+    found = []
+    wide, narrow = limits_of(new), limits_of(old)
+    if wide.memory > narrow.memory:
+        found.append(Widening(unit.ref.id, "limits", f"memory {narrow.memory} → {wide.memory} bytes"))
+    if wide.deadline_ms > narrow.deadline_ms:
+        found.append(Widening(unit.ref.id, "limits", f"deadline {narrow.deadline_ms} → {wide.deadline_ms} ms"))
+    if wide.fuel is None and narrow.fuel is not None:
+        found.append(Widening(unit.ref.id, "limits", "no fuel limit any more"))
+    if before.ref.admission == "signed" and unit.ref.admission == "local":
+        found.append(Widening(unit.ref.id, "signer", "signed before, unsigned now"))
+    return found
+
+
+def _answer(unit: UnitRef, capability: Capability, status: Status, decision: Decision) -> CapabilityAnswer:
+    return CapabilityAnswer(
+        unit=unit.id,
+        action=capability.action,
+        resource=capability.resource,
+        optional=capability.optional,
+        status=status,
+        decision=decision,
+        reason=capability.reason,
+    )
+
+
+def _refused(unit: UnitRef, capability: Capability, label: str, decision: Decision) -> Finding:
+    remedy = "name the unit in the command to give it anew" if label == "revoked" else "change the policy that decided"
+    by = f" by {', '.join(decision.policies)}" if decision.policies and label == "denied" else ""
+    return Finding(
+        severity="warning" if capability.optional else "blocking",
+        id=f"capability.{label}",
+        unit=unit.id,
+        message=f"{_what(capability)} is {label}{by}" + ("; the unit runs without it" if capability.optional else ""),
+        remedy=remedy,
+    )
+
+
+def _key(digest: str, capability: Capability) -> tuple[str, str, str, str]:
+    return digest, capability.action, capability.resource, digest_of(encode_json(capability.envelope))
+
+
+def _grant_id(unit: UnitRef, capability: Capability, number: int) -> str:
+    # Short, stable for one plan, different each time a capability is given anew.
+    return "g" + digest_of(encode_json([*_key(unit.digest, capability), number]))[7:19]

@@ -1,0 +1,307 @@
+"""The lifecycle of units in one home: install, plan, apply, revert, uninstall, and finishing what a crash interrupted.
+
+Each change is one journal transaction, and ``remit.toml`` follows it (see :mod:`remit.units.configfile`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from remit.errors import ConfigInvalid, ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
+from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
+from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
+from remit.kernel.ports import Authority, Home, Runner
+from remit.units.admission import examine
+from remit.units.configfile import ConfigFile
+from remit.units.generation import Generation, Generations
+from remit.units.installed import Installed, InstalledUnit, Library
+from remit.units.plan import Plan
+from remit.units.planner import Planner
+from remit.units.resolution import Evaluate
+from remit.units.wanted import Edits
+
+__all__ = ["Lifecycle"]
+
+
+class Lifecycle:
+    """Owns the changes of what is installed and active. Safe for many threads: changes happen one at a time."""
+
+    def __init__(
+        self,
+        *,
+        home: Home,
+        journal: Journal,
+        folds: Folds,
+        library: Library,
+        authority: Authority,
+        runner: Runner,
+        evaluate: Evaluate,
+        activated: Callable[[Generation], None],
+    ) -> None:
+        """:param activated: called with each generation that becomes active, after its commit"""
+        self._home = home
+        self._journal = journal
+        self._folds = folds
+        self.library = library
+        self._authority = authority
+        self._runner = runner
+        self._evaluate = evaluate
+        self._activated = activated
+        self._config = ConfigFile(home)
+        self._changing = threading.RLock()
+
+    @property
+    def generations(self) -> Generations:
+        """Every generation."""
+        state: Generations = self._folds.state("generations")
+        return state
+
+    @property
+    def installed(self) -> Installed:
+        """Every installed unit."""
+        state: Installed = self._folds.state("logic_units")
+        return state
+
+    # ---- install and uninstall ----
+
+    def install(
+        self, bundle: Bundle, caller: Caller, *, allow_unsigned: bool, progress: Progress = no_progress
+    ) -> InstalledUnit:
+        """Admit a bundle. Nothing that is active changes; a bundle that is here already is left as it is.
+
+        :raises BundleError: if it may not be admitted
+        :raises Denied: if policy does not let the caller install it
+        """
+        unit, manifest = examine(bundle, self._runner, allow_unsigned=allow_unsigned, progress=progress)
+        facts = {"admission": unit.admission, "digest": unit.digest, "kind": unit.kind, "version": unit.version}
+        self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
+        with self._changing:
+            known = self.installed.by_digest.get(unit.digest)
+            if known is not None:
+                return known
+            self._journal.blobs.put_many([*bundle.files.values(), bundle.oci_manifest])
+            data = msgspec.to_builtins(unit) | {"title": manifest.title, "origin": bundle.origin}
+            self._append([Draft(type="unit.installed", subject=unit.id, data=data)], caller)
+        self._compile(unit, progress)
+        return self.installed.by_digest[unit.digest]
+
+    def uninstall(self, unit_id: str, version_range: str, caller: Caller) -> InstalledUnit:
+        """Forget an installed version. Its blobs stay until they are collected; its state stays.
+
+        :raises UnitInUse: if it is active
+        :raises UnitUnknown: if it is not installed
+        """
+        self.authorize(caller, "unit:uninstall", EntityRef("Unit", unit_id))
+        with self._changing:
+            unit = self.installed.best(unit_id, version_range)
+            active = self.generations.active.unit(unit_id)
+            if active is not None and active.ref.digest == unit.ref.digest:
+                raise UnitInUse(
+                    f"{unit_id}@{unit.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
+                )
+            data = {"digest": unit.ref.digest, "version": unit.ref.version}
+            self._append([Draft(type="unit.removed", subject=unit_id, data=data)], caller)
+        return unit
+
+    # ---- plan and apply ----
+
+    def plan(self, edits: Edits) -> Plan:
+        """Plan the edits against the active generation, with ``remit.toml`` as it is on disk now."""
+        with self._changing:
+            return self._planner().plan(edits)
+
+    def apply(
+        self, plan: Plan, caller: Caller, *, consent: bool, message: str = "", progress: Progress = no_progress
+    ) -> Generation:
+        """Make a plan's generation active: all of it, or nothing.
+
+        :param consent: whether the caller says yes to what the plan widens
+        :raises PlanStale: if planning the same edits now gives another plan
+        :raises PlanBlocked: if it has blocking findings
+        :raises ConsentNeeded: if it widens and nobody consented; details say what
+        :raises Denied: if policy does not let the caller apply it, or consent to it
+        """
+        with self._changing:
+            fresh = self._planner().plan(plan.edits)
+            _check_fresh(plan, fresh)
+            if not fresh.changed:
+                return self.generations.active
+            self._check_allowed(fresh, caller, consent=consent)
+            for unit in fresh.candidate.units:
+                self._compile(unit.ref, progress)
+            generation = self._complete(fresh, caller, message, consent=consent)
+            with self._config.following(generation) as config:
+                self._append(self._drafts(fresh, generation, caller, config), caller, generation.number)
+            self._activated(generation)
+        return generation
+
+    def recover(self) -> None:
+        """Finish what a crash interrupted. Called once, before anything else."""
+        last = self._journal.last(1, prefixes=("unit.applied", "unit.reverted"))
+        self._config.recover(self._journal.data(last[0]).get("config", {}) if last else {})
+
+    def _planner(self) -> Planner:
+        config = self._home.reload()
+        return Planner(
+            home=self._home.id,
+            config=config,
+            config_digest=digest_of(self._home.config_path.read_bytes()),
+            generations=self.generations,
+            installed=self.installed,
+            library=self.library,
+            authority=self._authority,
+            evaluate=self._evaluate,
+            schemas=self._document_schema,
+        )
+
+    def _document_schema(self, name: str) -> dict[str, Any] | None:
+        declared = self._home.config.documents[name].schema
+        if not isinstance(declared, str):
+            return declared
+        path = (self._home.root / declared).resolve()
+        if not path.is_relative_to(self._home.root.resolve()):
+            raise ConfigInvalid(f"the schema of document {name!r} lies outside the home: {declared}")
+        try:
+            schema: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise ConfigInvalid(f"the schema of document {name!r} cannot be read: {error}") from error
+        return schema
+
+    def authorize(
+        self, caller: Caller, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
+    ) -> None:
+        """Ask policy whether the caller may do something.
+
+        :raises Denied: if not; details name the policies that decided
+        """
+        decision = self._authority.authorize(caller.principal, action, resource, context)
+        if not decision.allowed:
+            by = f" by {', '.join(decision.policies)}" if decision.policies else ""
+            raise Denied(
+                f"{caller.principal} may not {action} on {resource.id}: denied{by}",
+                policies=list(decision.policies),
+                reason=decision.reason,
+            )
+
+    def _check_allowed(self, plan: Plan, caller: Caller, *, consent: bool) -> None:
+        if plan.blocking:
+            lines = "; ".join(f"{finding.unit}: {finding.message}" for finding in plan.blocking[:3])
+            raise PlanBlocked(
+                f"the plan has {len(plan.blocking)} blocking finding(s): {lines}",
+                findings=msgspec.to_builtins(plan.blocking),
+            )
+        action = "unit:revert" if plan.edits.revert else "unit:apply"
+        self.authorize(caller, action, EntityRef("Home", self._home.id), {"widens": plan.needs_consent})
+        if not plan.needs_consent:
+            return
+        if not consent:
+            what = [f"{item.unit}: {item.detail}" for item in plan.widening]
+            what += [f"{a.unit}: {a.action} on {a.resource}" for a in plan.capabilities if a.status == "consent"]
+            raise ConsentNeeded(
+                f"the change widens what units may do: {'; '.join(dict.fromkeys(what))}",
+                widening=list(dict.fromkeys(what)),
+            )
+        for unit_id in sorted(_consenting(plan)):
+            self.authorize(caller, "consent:give", EntityRef("Unit", unit_id))
+
+    def _compile(self, unit: UnitRef, progress: Progress) -> None:
+        artifact = self.library.artifact(unit.digest)
+        if artifact is not None:
+            self._runner.prepare(artifact, lambda: self._journal.blobs.get(artifact), progress)
+
+    def _complete(self, plan: Plan, caller: Caller, message: str, *, consent: bool) -> Generation:
+        asked = {(a.unit, a.action, a.resource) for a in plan.capabilities if a.status == "consent"}
+
+        def signed(grant: Grant) -> Grant:
+            key = (grant.unit.id, grant.capability.action, grant.capability.resource)
+            return msgspec.structs.replace(grant, consent=caller.principal) if consent and key in asked else grant
+
+        return msgspec.structs.replace(
+            plan.candidate,
+            at_ms=self._home.clock.now_ms(),
+            author=caller.principal,
+            message=message or plan.candidate.message,
+            grants=tuple(signed(grant) for grant in plan.candidate.grants),
+        )
+
+    def _drafts(self, plan: Plan, generation: Generation, caller: Caller, config: Mapping[str, str]) -> list[Draft]:
+        kind = "unit.reverted" if plan.edits.revert else "unit.applied"
+        before = {grant.id for grant in self.generations.active.grants}
+        given = [grant for grant in generation.grants if grant.id not in before]
+        kept = {grant.id for grant in generation.grants}
+        data = {
+            "number": generation.number,
+            "plan": plan.digest,
+            "units": msgspec.to_builtins(plan.units),
+            "config": dict(config),
+            "grants": sorted(kept),
+            "generation": msgspec.to_builtins(generation),
+        }
+        drafts = [Draft(type=kind, subject=str(generation.number), data=data)]
+        drafts += [
+            Draft(type="consent.given", subject=grant.unit.id, data=_consent(grant, caller, generation.policy))
+            for grant in given
+            if grant.consent
+        ]
+        drafts += [Draft(type="grant.given", subject=grant.id, data=msgspec.to_builtins(grant)) for grant in given]
+        drafts += [
+            Draft(
+                type="document.changed",
+                subject=change.document,
+                data={"document": change.document, "patch": _operations(change.changes)},
+            )
+            for change in plan.documents
+        ]
+        return drafts
+
+    def _append(self, drafts: list[Draft], caller: Caller, generation: int | None = None) -> None:
+        marked = [
+            msgspec.structs.replace(draft, correlation=caller.correlation, causation=caller.causation)
+            for draft in drafts
+        ]
+        marked[0] = msgspec.structs.replace(
+            marked[0], data={**marked[0].data, "principal": caller.principal, "client": caller.client}
+        )
+        self._journal.append(marked, namespace=caller.namespace, generation=generation)
+
+
+def _check_fresh(plan: Plan, fresh: Plan) -> None:
+    if fresh.digest == plan.digest:
+        return
+    reasons = [
+        (plan.home != fresh.home, "it was made for another home"),
+        (plan.serial != fresh.serial, f"generation {fresh.serial} is active, not {plan.serial}"),
+        (plan.config != fresh.config, "remit.toml was edited"),
+        (plan.policy != fresh.policy, "the policies changed"),
+    ]
+    why = next((reason for differs, reason in reasons if differs), "installed units or grants changed")
+    raise PlanStale(f"the plan is stale: {why}")
+
+
+def _consenting(plan: Plan) -> set[str]:
+    asked = {answer.unit for answer in plan.capabilities if answer.status == "consent"}
+    return asked | {item.unit for item in plan.widening}
+
+
+def _consent(grant: Grant, caller: Caller, policy: str) -> dict[str, Any]:
+    return {
+        "grant": grant.id,
+        "unit": grant.unit.id,
+        "digest": grant.unit.digest,
+        "action": grant.capability.action,
+        "resource": grant.capability.resource,
+        "envelope": grant.capability.envelope,
+        "policy": policy,
+        "by": caller.principal,
+    }
+
+
+def _operations(changes: Any) -> list[dict[str, Any]]:
+    return [
+        {"op": change.op, "path": change.path} | ({} if change.op == "remove" else {"value": change.new})
+        for change in changes
+    ]

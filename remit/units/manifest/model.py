@@ -1,0 +1,132 @@
+"""``unit.toml`` as data: sizes in bytes, durations in milliseconds, absent tables as their defaults. No behaviour."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from remit.kernel.model import Capability, Kind, Limits
+
+__all__ = [
+    "ActionDecl",
+    "Build",
+    "Fill",
+    "Golden",
+    "Manifest",
+    "Parameters",
+    "Patch",
+    "Requires",
+    "Runtime",
+    "Subscription",
+    "Transform",
+]
+
+_DEFAULTS = Limits()
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+    """``[runtime]``: the artifact and the bounds of one call."""
+
+    abi: Literal["component"] = "component"
+    artifact: str
+    """A file of the bundle."""
+    memory: int = _DEFAULTS.memory
+    """Bytes, all memories of an instance together."""
+    deadline_ms: int = _DEFAULTS.deadline_ms
+    """Wall clock of one call, host calls included."""
+    fuel: int | None = None
+    """Deterministic instruction budget; ``None`` is unmetered."""
+    reuse: Literal["fresh", "kept"] = "fresh"
+
+
+class Requires(msgspec.Struct, frozen=True, kw_only=True):
+    """``[requires]``: ranges in npm's notation."""
+
+    remit: str = "*"
+    world: str = "*"
+    units: dict[str, str] = {}
+    conflicts: tuple[str, ...] = ()
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """``[parameters]``: the schema's file and the values that hold unless the operator sets others."""
+
+    schema: str | None = None
+    defaults: dict[str, Any] = {}
+
+
+class ActionDecl(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[action]]``: a named operation, with the files of its schemas."""
+
+    name: str
+    title: str = ""
+    input: str | None = None
+    output: str | None = None
+    idempotent: bool = False
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[fills]]``: this action fills that slot of the host."""
+
+    slot: str
+    action: str
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[on]]``: a reaction to a topic."""
+
+    topic: str
+    qos: Literal["realtime", "batched", "background"] = "background"
+    attempts: int = 1
+
+
+class Patch(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[patch]]``: a change of a document, RFC 7396 (``merge``) or RFC 6902 (``json-patch``)."""
+
+    target: str
+    op: Literal["merge", "json-patch"] = "merge"
+    value: Any
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[test]]``: what an action answers to an input."""
+
+    action: str
+    input: Any
+    expect: Any
+
+
+class Transform(msgspec.Struct, frozen=True, kw_only=True):
+    """``[transform]``: the documents that a transform reads and writes."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...]
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """``[build]``: how the artifact is made from its source, a file or folder beside the manifest."""
+
+    tool: Literal["componentize-py", "wat"]
+    source: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit's manifest, checked."""
+
+    id: str
+    version: str
+    kind: Kind
+    title: str = ""
+    license: str = ""
+    runtime: Runtime | None = None
+    requires: Requires = Requires()
+    parameters: Parameters = Parameters()
+    actions: tuple[ActionDecl, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    on: tuple[Subscription, ...] = ()
+    capabilities: tuple[Capability, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    tests: tuple[Golden, ...] = ()
+    transform: Transform | None = None
+    build: Build | None = None

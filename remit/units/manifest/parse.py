@@ -1,0 +1,105 @@
+"""The bytes of ``unit.toml`` to a :class:`Manifest`, or every fault at once. Pure: no file is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from remit.errors import ManifestInvalid, ValueInvalid
+from remit.kernel.model import Budget, Capability
+from remit.schemas import Fault, faults, formats, in_order, load_toml, parse_duration, parse_size
+from remit.units.manifest.model import (
+    ActionDecl,
+    Build,
+    Fill,
+    Golden,
+    Manifest,
+    Parameters,
+    Patch,
+    Requires,
+    Runtime,
+    Subscription,
+    Transform,
+)
+from remit.units.manifest.rules import broken_rules
+
+__all__ = ["parse"]
+
+_SHOWN = 3
+
+
+def parse(text: bytes) -> Manifest:
+    """The manifest in these bytes.
+
+    :raises ManifestInvalid: if it has faults; ``details['faults']`` lists every one as ``{"path", "message"}``
+    """
+    try:
+        document = load_toml(text)
+    except ValueInvalid as error:
+        raise _invalid([Fault(**fault) for fault in error.details["faults"]]) from error
+    found = in_order([*faults(formats.UNIT, document), *broken_rules(document)])
+    if found:
+        raise _invalid(found)
+    return _manifest(document)
+
+
+def _invalid(found: list[Fault]) -> ManifestInvalid:
+    shown = "; ".join(f"{fault.path or 'unit.toml'}: {fault.message}" for fault in found[:_SHOWN])
+    more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
+    return ManifestInvalid(
+        f"unit.toml has {len(found)} fault{'s' if len(found) > 1 else ''}: {shown}{more}",
+        faults=[{"path": fault.path, "message": fault.message} for fault in found],
+    )
+
+
+def _manifest(document: dict[str, Any]) -> Manifest:
+    """A document without faults as structs."""
+    convert = msgspec.convert
+    return Manifest(
+        id=document["id"],
+        version=document["version"],
+        kind=document["kind"],
+        title=document.get("title", ""),
+        license=document.get("license", ""),
+        runtime=_runtime(document["runtime"]) if "runtime" in document else None,
+        requires=convert(document.get("requires", {}), Requires),
+        parameters=convert(document.get("parameters", {}), Parameters),
+        actions=convert(document.get("action", []), tuple[ActionDecl, ...]),
+        fills=convert(document.get("fills", []), tuple[Fill, ...]),
+        on=convert(document.get("on", []), tuple[Subscription, ...]),
+        capabilities=tuple(_capability(table) for table in document.get("capability", [])),
+        patches=convert(document.get("patch", []), tuple[Patch, ...]),
+        tests=convert(document.get("test", []), tuple[Golden, ...]),
+        transform=convert(document["transform"], Transform) if "transform" in document else None,
+        build=convert(document["build"], Build) if "build" in document else None,
+    )
+
+
+def _runtime(table: dict[str, Any]) -> Runtime:
+    given = dict(table)
+    if "memory" in given:
+        given["memory"] = parse_size(given["memory"])
+    if "deadline" in given:
+        given["deadline_ms"] = parse_duration(given.pop("deadline"))
+    return msgspec.convert(given, Runtime)
+
+
+def _capability(table: dict[str, Any]) -> Capability:
+    budget = table.get("budget")
+    return Capability(
+        action=table["action"],
+        resource=table["resource"],
+        methods=tuple(table.get("methods", ())),
+        budget=None if budget is None else _budget(budget),
+        reason=table.get("reason", ""),
+        optional=table.get("optional", False),
+    )
+
+
+def _budget(table: dict[str, Any]) -> Budget:
+    return Budget(
+        window_ms=parse_duration(table["window"]),
+        calls=table.get("calls"),
+        bytes=parse_size(table["bytes"]) if "bytes" in table else None,
+    )

@@ -1,0 +1,149 @@
+"""A plan: the difference between the active generation and a wanted one, for people and for ``apply``.
+
+A plan is data. It carries what it was made from (home, serial, configuration, policy) and a digest over all of it;
+``apply`` makes the plan again from the same edits and refuses if it is not the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from remit.errors import PlanInvalid
+from remit.journal import digest_of, encode_json
+from remit.kernel.model import Decision
+from remit.schemas import formats
+from remit.units.documents import Change
+from remit.units.generation import Generation
+from remit.units.wanted import Edits
+
+__all__ = [
+    "CapabilityAnswer",
+    "ChangeKind",
+    "DocumentDiff",
+    "Finding",
+    "Plan",
+    "Status",
+    "UnitChange",
+    "Widening",
+    "load_plan",
+]
+
+ChangeKind = Literal["add", "upgrade", "downgrade", "remove", "reorder", "configure"]
+Status = Literal["granted", "kept", "consent", "denied", "revoked"]
+
+_MAX_PLAN = 16 << 20
+
+
+class UnitChange(msgspec.Struct, frozen=True):
+    """What happens to one unit."""
+
+    unit: str
+    change: ChangeKind
+    before: str
+    """Version, or "" where it was not active."""
+    after: str
+    digest: str
+    admission: Literal["signed", "local"]
+    detail: str = ""
+
+
+class Widening(msgspec.Struct, frozen=True):
+    """Something that a unit could not do before. Needs a person's consent."""
+
+    unit: str
+    kind: Literal["capability", "budget", "limits", "signer"]
+    detail: str
+
+
+class CapabilityAnswer(msgspec.Struct, frozen=True):
+    """Policy's answer to one declared capability of one unit of the wanted generation."""
+
+    unit: str
+    action: str
+    resource: str
+    optional: bool
+    status: Status
+    decision: Decision
+    reason: str = ""
+    """The unit's own words for why it wants it."""
+
+
+class DocumentDiff(msgspec.Struct, frozen=True):
+    """How one effective document changes."""
+
+    document: str
+    changes: tuple[Change, ...]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that the operator should know; a blocking one keeps the plan from being applied."""
+
+    severity: Literal["blocking", "warning"]
+    id: str
+    unit: str
+    message: str
+    remedy: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """See the module. ``candidate`` is the generation that an apply would make (its time is set then)."""
+
+    format: str = formats.PLAN
+    home: str
+    serial: int
+    """Number of the active generation that it starts from."""
+    config: str
+    """Digest of ``remit.toml``."""
+    policy: str
+    edits: Edits
+    candidate: Generation
+    units: tuple[UnitChange, ...] = ()
+    widening: tuple[Widening, ...] = ()
+    capabilities: tuple[CapabilityAnswer, ...] = ()
+    documents: tuple[DocumentDiff, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    changed: bool = False
+    """Whether an apply would make a new generation."""
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` over everything in the plan."""
+        return digest_of(encode_json(self))
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """Findings that keep it from being applied."""
+        return [finding for finding in self.findings if finding.severity == "blocking"]
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether a person must say yes: something widens, or policy asks."""
+        return bool(self.widening) or any(answer.status == "consent" for answer in self.capabilities)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON-able data, with its digest."""
+        data: dict[str, Any] = msgspec.to_builtins(self)
+        return data | {"digest": self.digest, "needs_consent": self.needs_consent}
+
+
+def load_plan(data: bytes) -> Plan:
+    """A saved plan.
+
+    :raises PlanInvalid: if it is not one, was changed, or is of another format
+    """
+    if len(data) > _MAX_PLAN:
+        raise PlanInvalid(f"a plan has at most {_MAX_PLAN >> 20} MiB")
+    try:
+        fields = msgspec.json.decode(data, type=dict[str, Any])
+        said = fields.pop("digest", "")
+        fields.pop("needs_consent", None)
+        plan = msgspec.convert(fields, Plan)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError) as error:
+        raise PlanInvalid(f"this is not a saved plan: {error}") from error
+    if plan.format != formats.PLAN:
+        raise PlanInvalid(f"the plan has format {plan.format!r}; this remit reads {formats.PLAN!r}")
+    if plan.digest != said:
+        raise PlanInvalid("the plan was changed after it was made")
+    return plan

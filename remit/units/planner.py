@@ -1,0 +1,268 @@
+"""Planning: wanted state in, plan out. The one place that decides what a generation will be; apply runs it again.
+
+Pure but for what its collaborators do: it reads installed units, asks policy, and lets transforms compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from semantic_version.base import Version
+
+from remit.errors import PatchFailed, RemitError
+from remit.kernel.config import Config, WantedUnit
+from remit.kernel.ports import Authority
+from remit.schemas import Validator
+from remit.units.documents import apply_patch, diff, pointers
+from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
+from remit.units.granting import decide_grants
+from remit.units.installed import Installed, Library
+from remit.units.plan import ChangeKind, DocumentDiff, Finding, Plan, UnitChange
+from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots
+from remit.units.reverting import Target, revert_target
+from remit.units.wanted import Edits, edit_units
+
+__all__ = ["Planner"]
+
+
+class Planner(msgspec.Struct, frozen=True):
+    """What a plan is made from. Everything is read at construction: two plans of one planner are equal."""
+
+    home: str
+    config: Config
+    config_digest: str
+    generations: Generations
+    installed: Installed
+    library: Library
+    authority: Authority
+    evaluate: Evaluate
+    schemas: Callable[[str], dict[str, Any] | None]
+    """The JSON Schema of a document, read where ``remit.toml`` names a file."""
+
+    def plan(self, edits: Edits) -> Plan:
+        """Plan the edits, or the reconciliation to ``remit.toml`` where there are none.
+
+        :raises UsageError: if the edits are malformed
+        :raises UnitUnknown: if they name a unit that is not wanted
+        :raises NothingToRevert: if there is nothing to go back to
+        """
+        active = self.generations.active
+        target = revert_target(self.generations, edits.revert) if edits.revert else None
+        named = edits.names
+        resolved = self._resolve(edits, target, named)
+        documents = self._documents(target)
+        units, findings = self._patch(resolved.units, documents)
+        granting = decide_grants(
+            units,
+            active,
+            active.number + 1,
+            self.authority,
+            self.library.manifest,
+            named=named,
+            reverting=target is not None,
+        )
+        candidate = Generation(
+            number=active.number + 1,
+            origin=active.number + 1 if target is None else target.origin or active.number + 1,
+            at_ms=0,
+            author="",
+            message=_message(edits, target),
+            units=tuple(units),
+            documents=documents,
+            grants=tuple(granting.grants),
+            policy=self.authority.digest,
+        )
+        return Plan(
+            home=self.home,
+            serial=active.number,
+            config=self.config_digest,
+            policy=self.authority.digest,
+            edits=edits,
+            candidate=candidate,
+            units=tuple(_unit_changes(active, candidate)),
+            widening=tuple(granting.widening),
+            capabilities=tuple(granting.answers),
+            documents=tuple(_document_diffs(active, candidate)),
+            findings=(*resolved.findings, *findings, *granting.findings),
+            changed=not candidate.same_content(active),
+        )
+
+    def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Any:
+        if target is None:
+            wanted = edit_units(self.config.units, edits)
+            return resolve(wanted, self.generations.active, self.installed, self.library, self.config, named=named)
+        # Going back takes the digests of that time; resolving against the target keeps them.
+        pinned = msgspec.structs.replace(self.generations.active, units=target.units)
+        wanted = [
+            WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=_chosen(unit, self.config))
+            for unit in target.units
+        ]
+        return resolve(wanted, pinned, self.installed, self.library, self.config, named=None)
+
+    def _documents(self, target: Target | None) -> dict[str, DocumentSnapshot]:
+        current = snapshots(self.config, self.schemas)
+        if target is None:
+            return current
+        return {name: target.documents.get(name, snapshot) for name, snapshot in current.items()}
+
+    def _patch(
+        self, units: Sequence[ActiveUnit], documents: Mapping[str, DocumentSnapshot]
+    ) -> tuple[list[ActiveUnit], list[Finding]]:
+        """Fold the documents unit by unit, running each transform on what the units before it made."""
+        effective = {name: snapshot.base for name, snapshot in documents.items()}
+        patched, findings = [], []
+        for unit in units:
+            try:
+                entry = self._transformed(unit, effective)
+            except RemitError as error:
+                findings.append(_blocking("transform.failed", unit.ref.id, error.message, error.remedy))
+                entry = unit
+            patched.append(entry)
+            for patch in entry.patches:
+                if patch.target not in effective:
+                    message = f"it patches the document {patch.target!r}, which this home does not declare"
+                    remedy = f"add [document.{patch.target}] to remit.toml"
+                    findings.append(_blocking("document.unknown", unit.ref.id, message, remedy))
+                    continue
+                try:
+                    effective[patch.target] = apply_patch(effective[patch.target], patch)
+                except PatchFailed as error:
+                    findings.append(_blocking("patch.failed", unit.ref.id, error.message))
+        findings += _schema_faults(effective, documents)
+        findings += _overlaps(patched)
+        return patched, findings
+
+    def _transformed(self, unit: ActiveUnit, effective: Mapping[str, Any]) -> ActiveUnit:
+        manifest = self.library.manifest(unit.ref.digest)
+        artifact = self.library.artifact(unit.ref.digest)
+        if manifest.transform is None or artifact is None:
+            return unit
+        reads = {name: effective[name] for name in manifest.transform.reads if name in effective}
+        parameters = parameters_of(unit, manifest)
+        context = msgspec.json.encode({"documents": reads, "parameters": parameters}).decode()
+        program = program_of(unit, manifest, artifact, self.config)
+        patches = self.evaluate(program, context, msgspec.json.encode(parameters).decode())
+        for patch in patches:
+            if patch.target not in manifest.transform.writes:
+                raise PatchFailed(f"the transform wrote {patch.target!r}, which its manifest does not declare")
+        return msgspec.structs.replace(unit, patches=tuple(patches))
+
+
+def _chosen(unit: ActiveUnit, config: Config) -> dict[str, bool]:
+    return {name: name in unit.slots for name in config.slots}
+
+
+def _message(edits: Edits, target: Target | None) -> str:
+    if target is not None:
+        return target.message
+    words = [f"+{item}" for item in edits.add] + [f"-{item}" for item in edits.remove]
+    words += [f"{key} set" for key in edits.set]
+    return " ".join(words) or "reconciled with remit.toml"
+
+
+def _unit_changes(active: Generation, candidate: Generation) -> list[UnitChange]:
+    changes = []
+    for unit in candidate.units:
+        before = active.unit(unit.ref.id)
+        kind, detail = _kind_of_change(before, unit)
+        if kind:
+            version = before.ref.version if before is not None else ""
+            ref = unit.ref
+            changes.append(UnitChange(ref.id, kind, version, ref.version, ref.digest, ref.admission, detail))
+    kept = {unit.ref.id for unit in candidate.units}
+    gone = [unit for unit in active.units if unit.ref.id not in kept]
+    changes += [
+        UnitChange(unit.ref.id, "remove", unit.ref.version, "", unit.ref.digest, unit.ref.admission) for unit in gone
+    ]
+    order_before = [unit.ref.id for unit in active.units if unit.ref.id in kept]
+    order_after = [unit.ref.id for unit in candidate.units if active.unit(unit.ref.id) is not None]
+    touched = {change.unit for change in changes}
+    for index, unit_id in enumerate(order_after):
+        if order_before[index] != unit_id and unit_id not in touched:
+            unit = next(unit for unit in candidate.units if unit.ref.id == unit_id)
+            version, digest = unit.ref.version, unit.ref.digest
+            changes.append(UnitChange(unit_id, "reorder", version, version, digest, unit.ref.admission))
+    return changes
+
+
+def _kind_of_change(before: ActiveUnit | None, after: ActiveUnit) -> tuple[ChangeKind | None, str]:
+    if before is None:
+        return "add", ""
+    if before.ref.digest != after.ref.digest:
+        old, new = Version(before.ref.version), Version(after.ref.version)
+        detail = "same version, other code" if old == new else ""
+        return ("downgrade" if new < old else "upgrade"), detail
+    if before == after:
+        return None, ""
+    parts = [
+        name
+        for name, old, new in (
+            ("parameters", before.parameters, after.parameters),
+            ("slots", before.slots, after.slots),
+            ("version range", before.range, after.range),
+            ("patches", before.patches, after.patches),
+        )
+        if old != new
+    ]
+    return "configure", ", ".join(parts)
+
+
+def _document_diffs(active: Generation, candidate: Generation) -> list[DocumentDiff]:
+    before, after = active.effective(), _effective_if_it_folds(candidate)
+    diffs = []
+    for name in sorted({*before, *after}):
+        changes = diff(before.get(name, {}), after.get(name, {}))
+        if changes:
+            diffs.append(DocumentDiff(name, tuple(changes)))
+    return diffs
+
+
+def _effective_if_it_folds(candidate: Generation) -> dict[str, Any]:
+    effective = {}
+    for name, snapshot in candidate.documents.items():
+        try:
+            effective[name] = candidate.document(name)
+        except PatchFailed:  # a blocking finding says so already
+            effective[name] = snapshot.base
+    return effective
+
+
+def _schema_faults(effective: Mapping[str, Any], documents: Mapping[str, DocumentSnapshot]) -> list[Finding]:
+    findings = []
+    for name, snapshot in documents.items():
+        if snapshot.schema is not None:
+            findings += [
+                _blocking(
+                    "document.invalid",
+                    "",
+                    f"the document {name!r} would break its schema: {fault.path}: {fault.message}",
+                )
+                for fault in Validator(snapshot.schema).faults(effective[name])
+            ]
+    return findings
+
+
+def _overlaps(units: Sequence[ActiveUnit]) -> list[Finding]:
+    """Two units that write one place, or a place below it: the later one wins, which people should know."""
+    written: dict[str, dict[str, str]] = {}
+    findings = []
+    for unit in units:
+        mine = {(patch.target, pointer) for patch in unit.patches for pointer in pointers(patch)}
+        for target, pointer in sorted(mine):
+            owners = written.setdefault(target, {})
+            for other, owner in owners.items():
+                if owner != unit.ref.id and _related(pointer, other):
+                    message = f"writes {target}{pointer}, which {owner} writes too; the later one wins"
+                    findings.append(Finding("warning", "patch.overlap", unit.ref.id, message))
+            owners[pointer] = unit.ref.id
+    return findings
+
+
+def _related(a: str, b: str) -> bool:
+    return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
+
+
+def _blocking(kind: str, unit: str, message: str, remedy: str = "") -> Finding:
+    return Finding(severity="blocking", id=kind, unit=unit, message=message, remedy=remedy)

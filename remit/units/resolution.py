@@ -1,0 +1,208 @@
+"""From wanted units to active ones: which installed digest each range means, with which parameters, slots and patches.
+
+Versions move only when a command names the unit: an installation alone never changes what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from remit import __version__
+from remit.errors import RemitError, UnitUnknown
+from remit.kernel.config import Config, WantedUnit, expand
+from remit.kernel.model import Program, UnitRef
+from remit.schemas import Validator, formats, sensitive_pointers
+from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
+from remit.units.installed import Installed, Library
+from remit.units.manifest import Manifest, Patch, in_range, interfaces_of, limits_of
+from remit.units.plan import Finding
+
+__all__ = ["Evaluate", "parameters_of", "program_of", "resolve"]
+
+Evaluate = Callable[[Program, str, str], list[Patch]]
+"""``evaluate(program, context JSON, parameters JSON)``: the patches of a transform."""
+
+
+class Resolved(msgspec.Struct):
+    """The wanted units as active ones, and what stood in the way."""
+
+    units: list[ActiveUnit] = []
+    findings: list[Finding] = []
+
+
+def resolve(
+    wanted: Sequence[WantedUnit],
+    active: Generation,
+    installed: Installed,
+    library: Library,
+    config: Config,
+    *,
+    named: frozenset[str] | None,
+) -> Resolved:
+    """Resolve every wanted unit that can be; the rest are blocking findings.
+
+    :param named: units that may move to another installed version; ``None`` holds all to the digests in ``active``
+    """
+    result = Resolved()
+    for unit in wanted:
+        try:
+            entry, findings = _resolve_one(unit, active, installed, library, config, named)
+        except RemitError as error:
+            result.findings.append(_blocking("unit.unresolved", unit.id, error.message, error.remedy))
+            continue
+        result.units.append(entry)
+        result.findings += findings
+    result.findings += _relations(result.units, library)
+    result.findings += _slot_conflicts(result.units, config)
+    return result
+
+
+def _resolve_one(
+    unit: WantedUnit,
+    active: Generation,
+    installed: Installed,
+    library: Library,
+    config: Config,
+    named: frozenset[str] | None,
+) -> tuple[ActiveUnit, list[Finding]]:
+    ref = _choose(unit, active.unit(unit.id), installed, named)
+    manifest = library.manifest(ref.digest)
+    findings = _parameter_faults(unit, manifest, ref.digest, library)
+    slots = tuple(
+        sorted({fill.slot for fill in manifest.fills if fill.slot in config.slots and unit.slots.get(fill.slot, True)})
+    )
+    patches = () if manifest.kind == "transform" else manifest.patches
+    # A unit that is added without a range may later move as far as semantic versioning promises.
+    version_range = unit.version or f"^{ref.version}"
+    return ActiveUnit(ref, version_range, unit.parameters, slots, patches), findings
+
+
+def _choose(
+    unit: WantedUnit, current: ActiveUnit | None, installed: Installed, named: frozenset[str] | None
+) -> UnitRef:
+    if unit.pin:
+        pinned = installed.by_digest.get(unit.pin)
+        if pinned is None or pinned.ref.id != unit.id:
+            raise UnitUnknown(f"{unit.id} is pinned to {unit.pin}, which is not installed")
+        return pinned.ref
+    if current is not None and current.ref.digest in installed.by_digest:
+        if named is None or (unit.id not in named and in_range(current.ref.version, unit.version or "*")):
+            return current.ref
+    elif named is None and current is not None:
+        raise UnitUnknown(f"{unit.id}@{current.ref.version} of that time is no longer installed")
+    return installed.best(unit.id, unit.version or "*").ref
+
+
+def parameters_of(unit: ActiveUnit | WantedUnit, manifest: Manifest) -> dict[str, Any]:
+    """A unit's parameters at the moment of use: defaults, then the operator's, ``${VAR}`` expanded.
+
+    :raises VariableMissing: if a variable is not set
+    """
+    expanded: dict[str, Any] = expand({**manifest.parameters.defaults, **unit.parameters})
+    return expanded
+
+
+def _parameter_faults(unit: WantedUnit, manifest: Manifest, digest: str, library: Library) -> list[Finding]:
+    schema = library.schema(digest, manifest.parameters.schema)
+    values = parameters_of(unit, manifest)
+    if schema is None:
+        unknown = sorted(set(unit.parameters) - set(manifest.parameters.defaults))
+        return [_blocking("parameters.unknown", unit.id, f"the unit has no parameter {key!r}") for key in unknown]
+    found = [
+        _blocking("parameters.invalid", unit.id, f"{fault.path or 'parameters'}: {fault.message}")
+        for fault in Validator(schema).faults(values)
+    ]
+    # Wanted state is journalled and shown: a secret may only be referred to.
+    for pointer in sorted(sensitive_pointers(schema)):
+        key = pointer.strip("/").partition("/")[0]
+        if key in unit.parameters and _written_down(unit.parameters[key]):
+            found.append(
+                _blocking(
+                    "parameters.sensitive",
+                    unit.id,
+                    f"{key} is sensitive and must not be written down",
+                    f'put it in the environment and write {key} = "${{NAME}}"',
+                )
+            )
+    return found
+
+
+def _written_down(value: Any) -> bool:
+    """Whether a value holds text that does not come from the environment."""
+    if isinstance(value, str):
+        return not (value.startswith("${") and value.endswith("}") and value.count("$") == 1)
+    if isinstance(value, dict):
+        return any(_written_down(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_written_down(item) for item in value)
+    return True
+
+
+def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
+    versions = {unit.ref.id: unit.ref.version for unit in units}
+    findings = []
+    for unit in units:
+        requires = library.manifest(unit.ref.digest).requires
+        if not in_range(__version__, requires.remit):
+            message = f"needs remit {requires.remit}; this is {__version__}"
+            findings.append(_blocking("requires.remit", unit.ref.id, message, "install another version of the unit"))
+        if not in_range(formats.WORLD, _as_range(requires.world)):
+            message = f"needs world {requires.world}; this host offers {formats.WORLD}"
+            findings.append(_blocking("requires.world", unit.ref.id, message, "install another version of the unit"))
+        for other, wanted in requires.units.items():
+            if other not in versions or not in_range(versions[other], wanted):
+                have = versions.get(other, "nothing")
+                message = f"needs {other} {wanted}; the plan has {have}"
+                findings.append(_blocking("requires.unit", unit.ref.id, message, f"add {other} to the plan"))
+        findings += [
+            _blocking("conflicts", unit.ref.id, f"conflicts with {other}", "remove one of them")
+            for other in requires.conflicts
+            if other in versions
+        ]
+    return findings
+
+
+def _as_range(world: str) -> str:
+    return world if world == "*" or world[0] in "^~<>=" else f"^{world}"
+
+
+def _slot_conflicts(units: Sequence[ActiveUnit], config: Config) -> list[Finding]:
+    findings = []
+    for name, slot in config.slots.items():
+        fillers = [unit.ref.id for unit in units if name in unit.slots]
+        if len(fillers) > 1 and not slot.many:
+            message = f"the slot {name!r} takes one unit; {', '.join(fillers)} fill it"
+            remedy = f"write slots = {{ {name} = false }} for the others in remit.toml"
+            findings.append(_blocking("slot.conflict", fillers[-1], message, remedy))
+    return findings
+
+
+def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Config) -> Program:
+    """What a runner needs to run a unit, within the host's ceilings.
+
+    :raises UnitUnknown: if the unit has no code
+    """
+    if manifest.runtime is None or manifest.kind == "config":
+        raise UnitUnknown(f"{unit.ref.id} has no code")
+    return Program(
+        unit=unit.ref,
+        artifact=artifact,
+        world="transform" if manifest.kind == "transform" else "tool",
+        limits=config.ceiling(limits_of(manifest)),
+        interfaces=interfaces_of(manifest),
+        reuse=manifest.runtime.reuse,
+    )
+
+
+def snapshots(config: Config, schemas: Callable[[str], dict[str, Any] | None]) -> dict[str, DocumentSnapshot]:
+    """The declared documents as a generation keeps them."""
+    return {
+        name: DocumentSnapshot(base=declared.base, schema=schemas(name)) for name, declared in config.documents.items()
+    }
+
+
+def _blocking(kind: str, unit: str, message: str, remedy: str = "") -> Finding:
+    return Finding(severity="blocking", id=kind, unit=unit, message=message, remedy=remedy)

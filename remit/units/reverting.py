@@ -1,0 +1,73 @@
+"""Where a revert goes: the last change undone, an earlier generation, or one unit as it was before it last changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from remit.errors import NothingToRevert
+from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
+
+__all__ = ["Target", "revert_target"]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What to go back to."""
+
+    units: tuple[ActiveUnit, ...]
+    documents: Mapping[str, DocumentSnapshot]
+    """Bases and schemas of that time; the current ones hold where a name is missing."""
+    origin: int
+    """The generation whose content this is, or 0 where it is a mixture of two."""
+    message: str
+
+
+def revert_target(generations: Generations, what: str) -> Target:
+    """The target of ``last``, a generation's number, or a unit's id.
+
+    :raises NothingToRevert: if there is no earlier state
+    :raises GenerationUnknown: if there is no generation with that number
+    """
+    if what == "last":
+        return _undo(generations)
+    if what.isascii() and what.isdigit():
+        generation = generations.get(int(what))
+        return _whole(generation, f"back to generation {generation.number}")
+    return _one_unit(generations, what)
+
+
+def _undo(generations: Generations) -> Target:
+    # Undo walks back like an editor's: after a revert, the change before the one undone is next.
+    origin = generations.active.origin
+    if origin == 0:
+        raise NothingToRevert("there is no change to undo: nothing was applied yet, or everything was undone")
+    return _whole(generations.get(origin - 1), f"undid generation {origin}")
+
+
+def _whole(generation: Generation, message: str) -> Target:
+    return Target(generation.units, generation.documents, generation.origin, message)
+
+
+def _one_unit(generations: Generations, unit_id: str) -> Target:
+    active = generations.active
+    current = active.unit(unit_id)
+    for number in range(active.number - 1, -1, -1):
+        earlier = generations.get(number)
+        before = earlier.unit(unit_id)
+        if before != current:
+            return Target(_with(active, earlier, unit_id, before), {}, 0, f"undid the last change of {unit_id}")
+    raise NothingToRevert(f"{unit_id} never changed in this home", remedy="run 'remit unit history'")
+
+
+def _with(active: Generation, earlier: Generation, unit_id: str, before: ActiveUnit | None) -> tuple[ActiveUnit, ...]:
+    others = [unit for unit in active.units if unit.ref.id != unit_id]
+    if before is None:
+        return tuple(others)
+    # Its old place: after the nearest unit that stood before it then and is still here.
+    ids = [unit.ref.id for unit in earlier.units]
+    ahead = set(ids[: ids.index(unit_id)])
+    place = max((index + 1 for index, unit in enumerate(others) if unit.ref.id in ahead), default=0)
+    if active.unit(unit_id) is not None:
+        place = [unit.ref.id for unit in active.units].index(unit_id)
+    return (*others[:place], before, *others[place:])

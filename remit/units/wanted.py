@@ -1,0 +1,133 @@
+"""The wanted state: what ``remit.toml`` lists, edited by what a command says, and written back without losing comments.
+
+Nothing here decides or resolves versions; :mod:`remit.units.planner` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT
+
+from remit.errors import ConfigInvalid, UnitUnknown, UsageError
+from remit.kernel.config import Config, WantedUnit
+from remit.units.generation import ActiveUnit, DocumentSnapshot
+from remit.units.manifest import is_range
+
+__all__ = ["Edits", "edit_units", "parse_setting", "rewrite"]
+
+
+class Edits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a command changes of the wanted state."""
+
+    add: tuple[str, ...] = ()
+    """``publisher/name`` or ``publisher/name@RANGE``; the newest installed version in the range is taken."""
+    remove: tuple[str, ...] = ()
+    set: dict[str, Any] = {}
+    """Parameters by ``publisher/name.key``; ``None`` goes back to the default."""
+    revert: str = ""
+    """``last`` (undo the last change), a generation's number, or a unit's id."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Units that the command names, and so may move to another installed version."""
+        return frozenset(item.partition("@")[0] for item in self.add)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``acme/redact.mask="*"`` as a key and a JSON value.
+
+    :raises UsageError: if it has no ``=`` or the value is not JSON
+    """
+    key, separator, value = text.partition("=")
+    if not separator or "." not in key.partition("/")[2]:
+        raise UsageError(f"{text!r} is not a setting", remedy="write --set publisher/name.key=JSON")
+    try:
+        return key, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        raise UsageError(
+            f"the value of {key} is not JSON: {value!r}", remedy=f"quote strings: --set '{key}=\"text\"'"
+        ) from None
+
+
+def edit_units(wanted: Sequence[WantedUnit], edits: Edits) -> list[WantedUnit]:
+    """The wanted units after the edits, in order; new ones come last, with no range where none was named.
+
+    :raises UsageError: if an item is malformed
+    :raises UnitUnknown: if a unit to remove or to set is not wanted
+    """
+    units = {unit.id: unit for unit in wanted}
+    for item in edits.add:
+        unit_id, separator, version_range = item.partition("@")
+        if "/" not in unit_id or (separator and not is_range(version_range)):
+            raise UsageError(f"{item!r} is not a unit", remedy="write publisher/name or publisher/name@RANGE")
+        known = units.get(unit_id, WantedUnit(id=unit_id, version=""))
+        units[unit_id] = msgspec.structs.replace(known, version=version_range) if separator else known
+    for unit_id in edits.remove:
+        if units.pop(unit_id, None) is None:
+            raise UnitUnknown(f"{unit_id} is not wanted, so it cannot be removed")
+    for path, value in edits.set.items():
+        publisher, _, rest = path.partition("/")
+        name, _, key = rest.partition(".")
+        unit_id = f"{publisher}/{name}"
+        if unit_id not in units:
+            raise UnitUnknown(f"{unit_id} is not wanted, so its parameter {key!r} cannot be set")
+        parameters = dict(units[unit_id].parameters)
+        if value is None:
+            parameters.pop(key, None)
+        else:
+            parameters[key] = value
+        units[unit_id] = msgspec.structs.replace(units[unit_id], parameters=parameters)
+    return list(units.values())
+
+
+def rewrite(text: str, units: Sequence[ActiveUnit], documents: Mapping[str, DocumentSnapshot], config: Config) -> str:
+    """``remit.toml`` with its ``[[unit]]`` entries and document bases made to say what a generation holds.
+
+    Entries that stay keep their comments and formatting; if nothing differs the text is returned as it is.
+
+    :raises ConfigInvalid: if the text is not TOML
+    """
+    try:
+        root = tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise ConfigInvalid(f"remit.toml cannot be edited: {error}") from error
+    wanted = [_entry(unit, config) for unit in units]
+    if wanted != list(config.units):
+        _write_units(root, wanted)
+    for name, snapshot in documents.items():
+        if name in config.documents and config.documents[name].base != snapshot.base:
+            root["document"][name]["base"] = snapshot.base
+    return tomlkit.dumps(root)
+
+
+def _entry(unit: ActiveUnit, config: Config) -> WantedUnit:
+    known = next((wanted for wanted in config.units if wanted.id == unit.ref.id), WantedUnit(id=unit.ref.id))
+    return msgspec.structs.replace(known, version=unit.range, parameters=unit.parameters)
+
+
+def _write_units(root: tomlkit.TOMLDocument, wanted: Sequence[WantedUnit]) -> None:
+    existing = root.get("unit")
+    tables = {table["id"]: table for table in existing} if isinstance(existing, AoT) else {}
+    entries = tomlkit.aot()
+    for unit in wanted:
+        table = tables.get(unit.id)
+        if table is None:
+            table = tomlkit.table()
+            table["id"] = unit.id
+        if unit.version != "*" or "version" in table:
+            table["version"] = unit.version
+        if unit.parameters:
+            if table.get("parameters") != unit.parameters:
+                table["parameters"] = unit.parameters
+        else:
+            table.pop("parameters", None)
+        entries.append(table)
+    if "unit" in root:
+        del root["unit"]
+    if wanted:
+        root["unit"] = entries
