@@ -98,8 +98,7 @@ class Client(Facade):
         try:
             with address(self._path) as where:
                 connection.connect(where)
-            if peer_uid(connection) not in {os.geteuid(), 0}:
-                raise PeerRefused(f"the listener on {self._path} belongs to another user")
+            _refuse_strangers(connection)
         except BaseException:
             connection.close()
             raise
@@ -121,6 +120,11 @@ class Client(Facade):
         self._closed = True
         while self._channels:
             self._channels.pop().close()
+
+
+def _refuse_strangers(connection: socket.socket) -> None:
+    if peer_uid(connection) not in {os.geteuid(), 0}:
+        raise PeerRefused("the listener on the home's socket belongs to another user")
 
 
 def _lost(operation: str, *, begun: bool) -> ConnectionLost:

@@ -233,7 +233,9 @@ class Operations:
         return [msgspec.to_builtins(entry) for entry in entries]
 
     def clear_cache(self, _context: Context) -> int:
-        return self._rooms.runner.clear()
+        entries = len(self._rooms.runner.entries())
+        self._rooms.runner.clear()
+        return entries
 
     def findings(self, _context: Context) -> list[Finding]:
         return [

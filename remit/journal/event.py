@@ -112,7 +112,7 @@ def decode_event(data: bytes) -> Event:
     """
     try:
         return _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
         raise EventInvalid(f"the bytes are not an event: {error}") from error
 
 

@@ -154,11 +154,29 @@ class Folds:
                 "INSERT OR REPLACE INTO snapshot SELECT ?, ?, seq, hash, ? FROM record WHERE seq = ?",
                 (fold.name, fold.version, data, seq),
             )
-            # Keep sparse history: the newest snapshots, and the ones at the start of older stretches.
-            connection.execute(
-                "DELETE FROM snapshot WHERE fold = ? AND (version <> ? OR (seq < ? AND seq > ?))",
-                (fold.name, fold.version, seq, current.saved // _SNAPSHOT_EVERY * _SNAPSHOT_EVERY),
+            connection.execute("DELETE FROM snapshot WHERE fold = ? AND version <> ?", (fold.name, fold.version))
+            found = connection.execute("SELECT seq FROM snapshot WHERE fold = ? ORDER BY seq", (fold.name,)).fetchall()
+            spare = _spare([row[0] for row in found], seq)
+            connection.executemany(
+                "DELETE FROM snapshot WHERE fold = ? AND seq = ?", [(fold.name, old) for old in spare]
             )
 
         self._journal.submit([], project=write)
         current.saved = seq
+
+
+def _spare(snapshots: Sequence[int], newest: int) -> list[int]:
+    """The snapshots that need not be kept: all but the newest, and the first of each stretch of the past.
+
+    Stretches are twice as long where the past is twice as far away, so that a journal of n records keeps about log n.
+    They are aligned: the first of a long stretch was the first of a short one before, and is still there.
+    """
+    kept: set[tuple[int, int]] = set()
+    spare = []
+    for seq in snapshots:
+        age = (newest - seq) // _SNAPSHOT_EVERY
+        width = _SNAPSHOT_EVERY << max(age.bit_length() - 1, 0)
+        if seq != newest and (width, seq // width) in kept:
+            spare.append(seq)
+        kept.add((width, seq // width))
+    return spare

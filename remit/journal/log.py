@@ -72,11 +72,18 @@ class Journal:
         self._readers = threading.local()
         self._recent: deque[Record] = deque(maxlen=_RECENT)
         self._changed = threading.Condition()
-        self._head = self._read_head(connection)
-        self._check_not_truncated(connection)
-        self._writer = Writer(connection, self._head, self._on_commit) if write else None
         self._connection = connection
-        self.home_id = self._first_id(connection)
+        self._writer: Writer | None = None
+        try:
+            self._head = self._read_head(connection)
+            self._check_not_truncated(connection)
+            self._writer = Writer(connection, self._head, self._on_commit) if write else None
+            self.home_id = self._first_id(connection)
+        except BaseException:
+            if self._writer is not None:
+                self._writer.close()
+            connection.close()
+            raise
 
     @property
     def head(self) -> Head:
@@ -183,6 +190,7 @@ class Journal:
         :raises JournalCorrupt: if a row cannot be decoded
         """
         given = 0
+        after = max(after, 0)
         wanted = tuple(prefixes)
         while page := self._page(after):
             for record in page:
@@ -266,6 +274,8 @@ class Journal:
             return self._reader().execute(sql, bindings).fetchall()
         except apsw.Error as error:
             raise translate_sqlite_error(error, "reading the journal") from error
+        except UnicodeDecodeError as error:  # a damaged text column
+            raise JournalCorrupt("the journal holds text that is not UTF-8") from error
 
     def _reader(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._readers, "connection", None)
@@ -293,30 +303,26 @@ class Journal:
         """The head as last written beside the journal, or ``None`` where none was written or it is unreadable."""
         try:
             data = msgspec.json.decode(self._checkpoint_path.read_bytes(), type=dict[str, Any])
-            return Head(int(data["seq"]), bytes.fromhex(data["hash"]))
-        except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError):
+            head = Head(int(data["seq"]), bytes.fromhex(data["hash"]))
+        except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
             return None
+        return head if 0 <= head.seq < 1 << 63 else None  # SQLite numbers no row beyond
 
     def _check_not_truncated(self, connection: apsw.Connection) -> None:
         checkpoint = self.read_checkpoint()
         if checkpoint is None or checkpoint.seq == 0:
             return
-        row = connection.execute("SELECT hash FROM record WHERE seq = ?", (checkpoint.seq,)).fetchall()
+        row = _query(connection, "SELECT hash FROM record WHERE seq = ?", checkpoint.seq)
         if not row:
-            connection.close()
             raise JournalTruncated(
                 f"the journal ends at row {self._head.seq}, before its checkpoint at row {checkpoint.seq}"
             )
         if row[0][0] != checkpoint.hash:
-            connection.close()
             raise JournalTruncated(f"row {checkpoint.seq} of the journal is not the one that was checkpointed")
 
     @staticmethod
     def _read_head(connection: apsw.Connection) -> Head:
-        try:
-            rows: list[Any] = connection.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchall()
-        except apsw.Error as error:
-            raise translate_sqlite_error(error, "reading its head") from error
+        rows = _query(connection, "SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1")
         return Head(*rows[0]) if rows else GENESIS
 
     def _first_id(self, connection: apsw.Connection) -> str:
@@ -326,8 +332,15 @@ class Journal:
             self.home_id = self._ids.new()
             self.append([Draft(type="home.created", data={"id": self.home_id, "pid": os.getpid()})])
             return self.home_id
-        rows: list[Any] = connection.execute("SELECT event FROM record WHERE seq = 1").fetchall()
+        rows = _query(connection, "SELECT event FROM record WHERE seq = 1")
         try:
             return str(decode_event(rows[0][0]).data["id"])
         except Exception as error:
             raise JournalCorrupt("row 1 of the journal does not name the home") from error
+
+
+def _query(connection: apsw.Connection, sql: str, *bindings: Any) -> list[Any]:
+    try:
+        return connection.execute(sql, bindings).fetchall()
+    except apsw.Error as error:
+        raise translate_sqlite_error(error, "reading its head") from error

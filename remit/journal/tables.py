@@ -105,8 +105,9 @@ def _open_reader(path: Path) -> apsw.Connection:
         connection = apsw.Connection(f"{uri}?mode=ro", flags=flags)
         connection.pragma("user_version")
     except (apsw.CantOpenError, apsw.ReadOnlyError):
-        # On read-only media no shared-memory file can be made; without a write-ahead log none is needed.
-        if path.with_name(f"{path.name}-wal").exists():
+        # On read-only media no shared-memory file can be made; with an empty write-ahead log none is needed.
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
             raise
         connection = apsw.Connection(f"{uri}?mode=ro&immutable=1", flags=flags)
     connection.set_busy_timeout(10_000)

@@ -70,6 +70,7 @@ class Writer:
         self._committed = committed
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="remit-journal", daemon=True)
         self._thread.start()
 
@@ -78,16 +79,18 @@ class Writer:
 
         :raises JournalClosed: if the writer was closed
         """
-        if self._closed:
-            raise JournalClosed("the journal is closed")
-        self._queue.put(batch)
+        with self._closing:  # a batch that came after the last look at the queue would never be answered
+            if self._closed:
+                raise JournalClosed("the journal is closed")
+            self._queue.put(batch)
         return batch.future
 
     def close(self) -> None:
         """Commit what was queued before this call, then stop. Idempotent."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
         self._thread.join()
         self._refuse_rest()
 

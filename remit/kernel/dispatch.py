@@ -182,7 +182,8 @@ class Dispatcher:
     def _prepare(self, program: Program) -> None:
         # Compiling is not on the caller's clock, and happens once: an apply did it, unless the cache was emptied since.
         if program.artifact not in self._prepared:
-            self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact))
+            metered = program.limits.fuel is not None
+            self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact), metered=metered)
             self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:

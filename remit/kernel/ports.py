@@ -106,8 +106,8 @@ class HostCalls(Protocol):
 class Runner(Protocol):
     """Runs artifacts. The sandbox is one; others (native, remote) come through the same hook."""
 
-    def interfaces(self, component: bytes) -> tuple[frozenset[str], frozenset[str]]:
-        """Short names of *our* interfaces that a component imports and exports.
+    def interfaces(self, component: bytes, progress: Progress = no_progress) -> tuple[frozenset[str], frozenset[str]]:
+        """Short names of *our* interfaces that a component imports and exports. May compile it into the cache.
 
         Imports of the closed WASI world are not among them.
 
@@ -116,8 +116,12 @@ class Runner(Protocol):
         """
         ...
 
-    def prepare(self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress) -> None:
+    def prepare(
+        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
+    ) -> None:
         """Compile an artifact (``sha256:…``) into the cache, unless it is there.
+
+        :param metered: whether it will run with a fuel limit, which is other code
 
         :raises ArtifactInvalid: if it does not compile within the compiler's bounds
         """
@@ -143,7 +147,7 @@ class Runner(Protocol):
         ...
 
     def clear(self) -> int:
-        """Empty the cache and give the number of entries removed; what is loaded goes on running."""
+        """Empty the cache and give the number of bytes freed; what is loaded goes on running."""
         ...
 
     def close(self) -> None:

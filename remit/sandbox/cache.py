@@ -2,8 +2,8 @@
 
 wasmtime does not check code that it loads, so whoever can write the cache could run anything in this process. A seal
 is HMAC-SHA256, by the home's secret, over a record that names the artifact, the engine and the SHA-256 of the code.
-Folder and files must belong to us and be closed to others, and what is loaded is the very file that was checked, by
-its descriptor. Somebody who runs as the same user can read the secret too; against them no file helps.
+Folder and files must belong to us and be closed to others, and what is loaded are the very bytes that were
+checked. Somebody who runs as the same user can read the secret too; against them no file helps.
 """
 
 from __future__ import annotations
@@ -81,15 +81,9 @@ class CodeCache:
 
         :raises CacheTampered: if there is one that we did not seal
         """
-        try:
-            handle = os.open(self._record(artifact, engine), _OPEN)
-        except FileNotFoundError:
+        data = _read_own(self._record(artifact, engine), _MAX_RECORD, artifact)
+        if data is None:
             return None
-        except OSError as error:
-            raise CacheTampered(f"the cached record of {artifact} cannot be opened: {error.strerror}") from error
-        with os.fdopen(handle, "rb") as file:
-            self._check_owner(file.fileno(), artifact)
-            data = file.read(_MAX_RECORD + 1)
         sealed = self._unseal(data)
         if sealed is None or (sealed.artifact, sealed.engine) != (artifact, engine):
             raise CacheTampered(f"the cached record of {artifact} does not carry our seal", artifact=artifact)
@@ -100,13 +94,9 @@ class CodeCache:
 
         :raises CacheTampered: if the file is missing, not ours alone, or not the code that was sealed
         """
-        try:
-            handle = os.open(self._code(sealed.code), _OPEN)
-        except OSError as error:
-            raise CacheTampered(f"the cached code of {sealed.artifact} is gone or cannot be opened") from error
-        with os.fdopen(handle, "rb") as file:
-            self._check_owner(file.fileno(), sealed.artifact)
-            code = file.read(sealed.size + 1)
+        code = _read_own(self._code(sealed.code), sealed.size, sealed.artifact)
+        if code is None:
+            raise CacheTampered(f"the cached code of {sealed.artifact} is gone", artifact=sealed.artifact)
         if not hmac.compare_digest(hashlib.sha256(code).hexdigest(), sealed.code):
             raise CacheTampered(f"the cached code of {sealed.artifact} was changed", artifact=sealed.artifact)
         return code
@@ -183,12 +173,6 @@ class CodeCache:
             return None
         return msgspec.json.decode(data[_MAC_SIZE:], type=Sealed)
 
-    def _check_owner(self, handle: int, artifact: str) -> None:
-        status = os.fstat(handle)
-        others = stat.S_IMODE(status.st_mode) & 0o022
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or others:
-            raise CacheTampered(f"others can write the cached code of {artifact}", artifact=artifact)
-
 
 @contextmanager
 def _storage() -> Iterator[None]:
@@ -198,6 +182,28 @@ def _storage() -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise DiskFull("there is no room for compiled code") from error
         raise HomeReadOnly(f"the code cache cannot be changed: {error.strerror}") from error
+
+
+def _read_own(path: Path, most: int, artifact: str) -> bytes | None:
+    """A file's first ``most`` bytes and one more, if it is ours alone; ``None`` if there is none.
+
+    :raises CacheTampered: if it is anything else
+    """
+    try:
+        handle = os.open(path, _OPEN)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CacheTampered(f"a cached file of {artifact} cannot be opened: {error.strerror}") from error
+    try:
+        status = os.fstat(handle)
+        others = stat.S_IMODE(status.st_mode) & 0o022
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or others:
+            raise CacheTampered(f"others can write the cached code of {artifact}", artifact=artifact)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(most + 1)
+    finally:
+        os.close(handle)
 
 
 def _alive(process: int) -> bool:

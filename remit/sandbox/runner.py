@@ -82,7 +82,7 @@ class ComponentRunner:
 
     # ---- the port ----
 
-    def interfaces(self, component: bytes) -> tuple[frozenset[str], frozenset[str]]:
+    def interfaces(self, component: bytes, progress: Progress = no_progress) -> tuple[frozenset[str], frozenset[str]]:
         """Short names of our interfaces that a component imports and exports; compiles it into the cache on the way.
 
         :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
@@ -90,10 +90,14 @@ class ComponentRunner:
         """
         refuse_at_sight(component, self._bounds)
         artifact = f"sha256:{hashlib.sha256(component).hexdigest()}"
-        return check(self._sealed(artifact, lambda: component, metered=False, progress=no_progress).shape)
+        return check(self._sealed(artifact, lambda: component, metered=False, progress=progress).shape)
 
-    def prepare(self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress) -> None:
+    def prepare(
+        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
+    ) -> None:
         """Compile an artifact into the cache, unless it is there, and remember where its bytes come from.
+
+        :param metered: whether it will run with a fuel limit, which is other code
 
         :raises ArtifactInvalid: if it does not compile within the compiler's bounds, or is not what its digest says
         :raises DiskFull, HomeReadOnly: if the cache cannot take it
@@ -103,7 +107,7 @@ class ComponentRunner:
             self._sources.move_to_end(artifact)
             while len(self._sources) > _KNOWN:
                 self._sources.popitem(last=False)
-        self._sealed(artifact, load, metered=False, progress=progress)
+        self._sealed(artifact, load, metered=metered, progress=progress)
 
     def run(
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int

@@ -29,13 +29,12 @@ def examine(bundle: Bundle, runner: Runner, *, allow_unsigned: bool, progress: P
             faults=[{"path": fault.path, "message": fault.message} for fault in faults],
         )
     if manifest.runtime is not None and manifest.kind != "config":
-        progress(f"examining {manifest.id}", 0.0)
-        _check_component(manifest, bundle.files[manifest.runtime.artifact], runner)
+        _check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
     return UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, bundle.admission), manifest
 
 
-def _check_component(manifest: Manifest, component: bytes, runner: Runner) -> None:
-    imported, exported = runner.interfaces(component)
+def _check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:
+    imported, exported = runner.interfaces(component, lambda _stage, share: progress(f"compiling {manifest.id}", share))
     undeclared = sorted(imported - interfaces_of(manifest))
     if undeclared:
         raise ImportRefused(

@@ -128,7 +128,7 @@ class Lifecycle:
         with self._changing:
             fresh = self._planner().plan(plan.edits)
             _check_fresh(plan, fresh)
-            if not fresh.changed:
+            if not fresh.changed and not fresh.blocking:
                 return self.generations.active
             self._check_allowed(fresh, caller, consent=consent)
             for unit in fresh.candidate.units:
@@ -211,7 +211,13 @@ class Lifecycle:
     def _compile(self, unit: UnitRef, progress: Progress) -> None:
         artifact = self.library.artifact(unit.digest)
         if artifact is not None:
-            self._runner.prepare(artifact, lambda: self._journal.blobs.get(artifact), progress)
+            runtime = self.library.manifest(unit.digest).runtime
+            self._runner.prepare(
+                artifact,
+                lambda: self._journal.blobs.get(artifact),
+                lambda _stage, share: progress(f"compiling {unit.id}", share),
+                metered=runtime is not None and runtime.fuel is not None,
+            )
 
     def _complete(self, plan: Plan, caller: Caller, message: str, *, consent: bool) -> Generation:
         asked = {(a.unit, a.action, a.resource) for a in plan.capabilities if a.status == "consent"}

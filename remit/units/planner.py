@@ -48,7 +48,7 @@ class Planner(msgspec.Struct, frozen=True):
         :raises UnitUnknown: if they name a unit that is not wanted
         :raises NothingToRevert: if there is nothing to go back to
         """
-        active = self.generations.active
+        active = self._active()
         target = revert_target(self.generations, edits.revert) if edits.revert else None
         named = edits.names
         resolved = self._resolve(edits, target, named)
@@ -88,6 +88,13 @@ class Planner(msgspec.Struct, frozen=True):
             findings=(*resolved.findings, *findings, *granting.findings),
             changed=not candidate.same_content(active),
         )
+
+    def _active(self) -> Generation:
+        active = self.generations.active
+        if active.number == 0:
+            # Before the first apply the host reads its documents as they are declared: that is where changes start.
+            return msgspec.structs.replace(active, documents=snapshots(self.config, self.schemas))
+        return active
 
     def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Any:
         if target is None:

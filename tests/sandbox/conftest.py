@@ -168,6 +168,37 @@ def guest() -> Callable[..., bytes]:
     return component
 
 
+HANDLER = f"""(component {LIBC.format(pages=2)}
+  (core module $main
+    (import "libc" "memory" (memory 0)) {HELPERS}
+    (func (export "handle") (param $e i32) (result i32)
+      (call $ok (i32.load offset=48 (local.get $e)) (i32.load offset=52 (local.get $e))))
+    (func (export "transform") (param $p i32) (param $n i32) (result i32)
+      (call $ok (local.get $p) (local.get $n))))
+  (core instance $main (instantiate $main (with "libc" (instance $libc))))
+  {ERROR_TYPES}
+  (type $event0 (record
+    (field "id" string) (field "topic" string) (field "source" string) (field "subject" string) (field "time-ms" u64)
+    (field "content-type" string) (field "data" string) (field "correlation-id" string) (field "causation-id" string)
+    (field "reply-to" string) (field "hops" u32) (field "priority" u8) (field "trace-parent" string)
+    (field "attempt" u32)))
+  (export $event "event" (type $event0))
+  (func $handle (param "event" $event) (result (result string (error $error)))
+    (canon lift (core func $main "handle") (memory $mem) (realloc $realloc)))
+  (func $transform (param "context" string) (result (result string (error $error)))
+    (canon lift (core func $main "transform") (memory $mem) (realloc $realloc)))
+  (instance $h (export "handle" (func $handle)))
+  (instance $t (export "transform" (func $transform)))
+  (export "remit:unit/handler@0.1.0" (instance $h))
+  (export "remit:unit/transformer@0.1.0" (instance $t)))"""
+
+
+@pytest.fixture(scope="session")
+def listener() -> bytes:
+    """A guest that answers an event with its data, and a context with itself."""
+    return bytes(wat2wasm(HANDLER))
+
+
 @pytest.fixture(scope="session")
 def echo() -> bytes:
     return component(ECHO)

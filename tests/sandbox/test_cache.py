@@ -179,3 +179,13 @@ def test_a_record_that_cannot_be_replaced_is_told_as_tampered(fresh, echo):
     (record / "in the way").mkdir(parents=True)
     with pytest.raises(CacheTampered):
         fresh.runner.prepare(artifact, lambda: echo)
+
+
+def test_code_that_is_loaded_does_not_feel_what_happens_to_its_file(fresh, echo, new_door):
+    artifact = fresh.prepare(echo)
+    runner = second_runner(fresh)
+    assert run_with(runner, artifact, new_door()).text == "text"
+    code = next(fresh.folder.glob("*.code"))
+    code.chmod(0o600)
+    code.write_bytes(b"")
+    assert run_with(runner, artifact, new_door()).text == "text"

@@ -1,6 +1,41 @@
+"""Every export of the world, with the values that the kernel gives."""
+
 from __future__ import annotations
+
+import pytest
+
+from remit.errors import HostFault
+from remit.kernel.model import Limits, Program, UnitRef
+
+UNIT = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
+EVENT = {
+    "id": "1", "topic": "a.b", "source": "//x", "subject": "", "time-ms": 2**40, "content-type": "application/json",
+    "data": "päyload", "correlation-id": "", "causation-id": "", "reply-to": "", "hops": 8, "priority": 255,
+    "trace-parent": "", "attempt": 1,
+}  # fmt: skip
 
 
 def test_an_export_answers_what_the_guest_returns(bench, echo):
     outcome = bench.run(echo, "héllo")
     assert (outcome.tag, outcome.text) == ("ok", "héllo")
+
+
+@pytest.mark.parametrize(("export", "argument"), [("handler.handle", EVENT), ("transformer.transform", "päyload")])
+def test_handlers_and_transformers_get_their_argument(bench, listener, door, export, argument):
+    assert bench.runner.interfaces(listener) == (frozenset(), frozenset({"handler", "transformer"}))
+    program = Program(UNIT, bench.prepare(listener), "tool", Limits(), frozenset())
+    assert bench.runner.run(program, export, (argument,), door, 5_000).text == "päyload"
+
+
+@pytest.mark.parametrize("argument", [EVENT | {"priority": 256}, EVENT | {"hops": None}, {"id": "1"}, "text", None])
+def test_an_event_of_another_shape_never_reaches_the_guest(bench, listener, door, argument):
+    program = Program(UNIT, bench.prepare(listener), "tool", Limits(), frozenset())
+    with pytest.raises(HostFault):
+        bench.runner.run(program, "handler.handle", (argument,), door, 5_000)
+
+
+def test_a_closed_runner_runs_nothing(fresh, echo):
+    fresh.run(echo, "x")
+    fresh.runner.close()
+    with pytest.raises(HostFault, match="closed"):
+        fresh.run(echo, "x")

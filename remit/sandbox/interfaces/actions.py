@@ -17,7 +17,7 @@ def _call(scope: Scope, action: str, argument: str) -> Ok | Refused:
         return Refused("invalid", f"an action's name has at most {_MAX_NAME} characters")
     if scope.call_action is None:
         return Refused("unavailable", "units cannot call actions here")
-    grant = scope.require("action:call", action, nbytes=len(argument.encode()))
+    grant = scope.require("action:call", action.partition("@")[0], nbytes=len(argument.encode()))
     if isinstance(grant, Refused):
         return grant
     return scope.call_action(scope, action, argument)

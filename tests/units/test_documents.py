@@ -1,0 +1,94 @@
+"""Documents: merge patches, JSON patches, and differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.errors import PatchFailed
+from remit.units.documents import apply_patch, diff, fold, pointers
+from remit.units.manifest import Patch
+
+scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text("ab/~", max_size=3))
+documents = st.dictionaries(
+    st.text("ab/~", min_size=1, max_size=2),
+    st.recursive(scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("ab", max_size=2), inner, max_size=3)), max_leaves=8),
+    max_size=4,
+)  # fmt: skip
+
+
+def merge(value: Any) -> Patch:
+    return Patch(target="assistant", op="merge", value=value)
+
+
+# The examples of RFC 7396, appendix A.
+RFC_7396 = [
+    ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+    ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+    ({"a": "b"}, {"a": None}, {}),
+    ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+    ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+    ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+    ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+    ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+    (["a", "b"], ["c", "d"], ["c", "d"]),
+    ({"a": "b"}, ["c"], ["c"]),
+    ({"a": "foo"}, None, None),
+    ({"a": "foo"}, "bar", "bar"),
+    ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+    ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+    ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+]
+
+
+@pytest.mark.parametrize(("target", "patch", "expected"), RFC_7396)
+def test_merge_patch_follows_the_rfcs_examples(target: Any, patch: Any, expected: Any) -> None:
+    assert apply_patch(target, merge(patch)) == expected
+
+
+@given(documents, documents)
+def test_a_patch_leaves_its_argument_as_it_was(target: dict[str, Any], patch: dict[str, Any]) -> None:
+    before = repr(target)
+    apply_patch(target, merge(patch))
+    assert repr(target) == before
+
+
+@given(documents, documents)
+def test_a_difference_turns_one_document_into_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
+    operations = [
+        {"op": change.op, "path": change.path} | ({} if change.op == "remove" else {"value": change.new})
+        for change in diff(before, after)
+        if change.op in {"add", "remove", "replace"}
+    ]
+    if len(operations) == len(diff(before, after)):
+        patch = Patch(target="assistant", op="json-patch", value=operations)
+        assert apply_patch(before, patch) == after
+
+
+@given(documents)
+def test_equal_documents_do_not_differ(document: dict[str, Any]) -> None:
+    assert diff(document, document) == []
+
+
+def test_a_patch_that_does_not_apply_names_its_unit() -> None:
+    patch = Patch(target="assistant", op="json-patch", value=[{"op": "remove", "path": "/missing"}])
+    with pytest.raises(PatchFailed, match=r"acme/one: the patch of 'assistant' does not apply"):
+        fold({}, [("acme/one", patch)])
+
+
+def test_a_failing_test_operation_is_a_failed_patch() -> None:
+    patch = Patch(target="assistant", op="json-patch", value=[{"op": "test", "path": "/a", "value": 2}])
+    with pytest.raises(PatchFailed):
+        apply_patch({"a": 1}, patch)
+
+
+def test_a_document_cannot_grow_without_bound() -> None:
+    with pytest.raises(PatchFailed, match="larger than 4 MiB"):
+        apply_patch({}, merge({"a": "x" * (5 << 20)}))
+
+
+def test_pointers_of_a_merge_are_its_leaves() -> None:
+    assert sorted(pointers(merge({"a": {"b": 1, "c": {}}, "d/e": None}))) == ["/a/b", "/a/c", "/d~1e"]
