@@ -35,6 +35,8 @@ class Planner(msgspec.Struct, frozen=True):
     config_digest: str
     generations: Generations
     installed: Installed
+    withdrawn: frozenset[str]
+    """Keys of revoked capabilities (see :mod:`remit.units.withdrawals`)."""
     library: Library
     authority: Authority
     evaluate: Evaluate
@@ -60,12 +62,13 @@ class Planner(msgspec.Struct, frozen=True):
             active.number + 1,
             self.authority,
             self.library.manifest,
+            withdrawn=self.withdrawn,
             named=named,
             reverting=target is not None,
         )
         candidate = Generation(
             number=active.number + 1,
-            origin=active.number + 1 if target is None else target.origin or active.number + 1,
+            origin=active.number + 1 if target is None or target.origin is None else target.origin,
             at_ms=0,
             author="",
             message=_message(edits, target),

@@ -1,4 +1,4 @@
-"""Run a remit command and SIGKILL this process at its n-th point: a statement of the journal's writer, or a file change.
+"""Run a remit command and SIGKILL this process at its n-th point: a statement of the journal, or a change of a file.
 
 Usage: ``python killed.py N ARGUMENT…``. With N = 0 nothing is killed and the number of points is printed.
 """
@@ -65,4 +65,4 @@ try:
     main(sys.argv[2:])
 finally:
     if target == 0:
-        print(f"points={count}", file=sys.stderr)
+        sys.stderr.write(f"points={count}\n")

@@ -1,4 +1,4 @@
-"""``remit unit apply`` killed at every journal statement and every file change: the next start has old or new, whole."""
+"""``remit unit apply`` killed at every journal statement and file change: the next start has old or new, whole."""
 
 from __future__ import annotations
 

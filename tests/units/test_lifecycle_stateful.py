@@ -114,7 +114,7 @@ class Lifecycles(RuleBasedStateMachine):
         if same and (base == before[1] or len(self.generations) == 1):
             return
         self.generations.append((units, base))
-        self.origins.append(len(self.generations) - 1 if origin is None else origin or len(self.generations) - 1)
+        self.origins.append(len(self.generations) - 1 if origin is None else origin)
 
     # ---- what operators do ----
 
