@@ -65,7 +65,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     authority: Authority = plugins.first("remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds)
     runner: Runner = plugins.first("remit_runner", home=home, abi="component")
     interfaces: dict[str, HostInterface] = {}
-    for offered in plugins.call("remit_host_interfaces"):
+    for offered in plugins.call("remit_host_interfaces", home=home):
         served: Mapping[str, HostInterface] = offered
         interfaces.update(served)
     active: Generation = folds.state("generations").active

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -26,7 +27,7 @@ from remit.errors import (
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
 from remit.kernel.effects import Effects
-from remit.kernel.hostcall import Door, Ok, Refused
+from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
 from remit.kernel.outcome import Outcome, Recording
 from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
@@ -79,6 +80,7 @@ class Dispatcher:
         interfaces: Mapping[str, HostInterface],
         clock: Clock,
         ids: Ids,
+        recorders: Recorders | None = None,
     ) -> None:
         self.catalog = catalog
         self._home_id = home_id
@@ -88,6 +90,7 @@ class Dispatcher:
         self._interfaces = interfaces
         self._clock = clock
         self._ids = ids
+        self._recorders = recorders
         self._recording = Recording(journal, clock, ids)
         self._prepared: set[str] = set()
 
@@ -149,11 +152,13 @@ class Dispatcher:
             record = self._recording.start(action, value, caller, generation)
             self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
+            scope.record = partial(self._recording.outside, record)
             try:
                 _check_chain(action, caller)
                 output = self._run(action, value, scope, token)
                 return self._recording.completed(record, scope, output, durability)
             except RemitError as error:
+                error.message = scope.masked(error.message)
                 self._recording.failed(record, scope, error, durability)
                 raise
 
@@ -187,11 +192,13 @@ class Dispatcher:
             self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
-        door = Door(self._ids.new(), scope, self._interfaces)
+        arguments = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
+        scope.recorder = self._recorders and self._recorders(scope, "provider.call", arguments)
+        door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
-        name = action.name.rpartition(":")[2]
-        arguments = (name, msgspec.json.encode(value).decode())
         answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        if scope.recorder is not None:
+            scope.recorder.outcome = answer
         return _decode_output(action, answer)
 
 

@@ -107,11 +107,19 @@ class CedarAuthority:
         """What policy says today of giving this unit this capability."""
         return self._decide(unit, capability, declared=True, approved=False)
 
-    def _decide(self, unit: UnitRef, capability: Capability, *, declared: bool, approved: bool) -> Decision:
+    def _decide(
+        self, unit: UnitRef, capability: Capability, *, declared: bool, approved: bool, special: str = ""
+    ) -> Decision:
         units = self._standing.units
         try:
             request = capability_use(
-                unit, capability, declared=declared, approved=approved, units=units, home=self._home
+                unit,
+                capability,
+                declared=declared,
+                approved=approved,
+                units=units,
+                home=self._home,
+                special=special,
             )
         except ResourceInvalid as error:
             return Decision("deny", reason=error.message)
@@ -148,6 +156,12 @@ class CedarAuthority:
     def _swap(self, standing: Standing) -> None:
         # A new memo, not a cleared one: a decision under way keeps writing to the one that it read from.
         self._standing, self._leases, self._memo = standing, {}, {}
+
+    def reach(self, grant: Grant, origin: str, special: str) -> Decision:
+        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
+        given = grant.capability
+        asked = Capability("net:http", origin, given.methods, given.budget)
+        return self._decide(grant.unit, asked, declared=True, approved=bool(grant.consent), special=special)
 
     def revoke(self, grant_id: str) -> None:
         """End a grant in this process, effective at the next use. The caller journals it.

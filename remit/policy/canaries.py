@@ -73,6 +73,10 @@ def _capabilities(posture: str) -> Iterator[tuple[str, Request]]:
         yield f"{action} undeclared", _hold(_SIGNED, action, _SAMPLES[action], declared=False)
         if posture == "strict":
             yield f"{action} by an unsigned unit", _hold(_LOCAL, action, _SAMPLES[action], declared=True)
+    for special in ("loopback", "metadata"):
+        origin = Capability("net:http", "https://canary.example")
+        request = capability_use(_SIGNED, origin, declared=False, approved=True, units={}, special=special)
+        yield f"a {special} address undeclared", request
     for action in ("fs:read", "fs:write"):
         for path in ("/etc/shadow", "/root/x", "/proc/1/mem", "/sys/x", "/home/x/.ssh/id", "/home/x/.remit/keys/k"):
             yield f"{action} on {path}", _hold(_SIGNED, action, path, declared=True)

@@ -88,11 +88,13 @@ def capability_use(
     approved: bool,
     units: Mapping[str, UnitRef],
     home: PurePosixPath | None = None,
+    special: str = "",
 ) -> Request:
     """The question whether a unit may hold (or use) a capability.
 
     :param units: the active units by id, for what is known of a called one
     :param home: the home's folder, whose own files are off limits
+    :param special: the class of the special address that an origin leads to: asks for ``net:special`` there
     :raises ResourceInvalid: if the resource does not follow the action's grammar
     """
     resource = parse_resource(capability.action, capability.resource)
@@ -108,6 +110,10 @@ def capability_use(
     entities = _closure(resource, units, home)
     publisher = Uid("Publisher", unit.publisher)
     entities |= {principal: _unit_entity(unit.id, unit), publisher: _entity(publisher)}
+    if special:
+        address = {"__entity": _uid(Uid("AddressClass", special))}
+        context = {"lease": lease, "address": address}
+        return Request(principal, "net:special", resource.uid, context, list(entities.values()))
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
 
 
