@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import msgspec
 
 from remit.host.home import Home
+from remit.host.transcripts import Transcribers
 from remit.journal import Draft, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.plugins import Plugins
@@ -79,6 +80,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         interfaces=interfaces,
         clock=home.clock,
         ids=home.ids,
+        recorders=Transcribers(home, library),
     )
 
     def activated(generation: Generation) -> None:

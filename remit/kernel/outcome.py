@@ -126,7 +126,7 @@ class Recording:
 
         :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
         """
-        result = scope.masked(_journalled(started.action.output, output).decode()).encode()
+        result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
         data = self._data(started, scope) | {"output": digest_of(result), "events": len(scope.effects.events)}
         payloads = [started.input, result]
@@ -260,7 +260,7 @@ def _journalled(validator: Validator | None, value: Any) -> bytes:
 
 def _attached(scope: Scope, data: dict[str, Any]) -> list[bytes]:
     """The call's log and transcript, where it has them; the outcome points at both by digest."""
-    found = {"log": scope.masked(encode_json(scope.log).decode()).encode()} if scope.log else {}
+    found = {"log": encode_json(scope.masked(scope.log))} if scope.log else {}
     if scope.recorder is not None:
         found["transcript"] = scope.recorder.transcript()
     data |= {name: digest_of(payload) for name, payload in found.items()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from remit.kernel.hostcall import Recorder
     from remit.kernel.ports import Authority, Clock, Ids
 
-__all__ = ["HostFunction", "HostInterface", "Scope"]
+__all__ = ["HostFunction", "HostInterface", "Scope", "mask"]
 
 _MAX_RESOURCE = 512
 _MOST_NOTES = 32
@@ -119,9 +119,19 @@ class Scope:
         data |= {"code": code, "reason": self.masked(reason), "policies": list(policies), "tries": 0}
         self._notes.setdefault(key, data)["tries"] += 1
 
-    def masked(self, text: str) -> str:
-        """A text without the secrets that the call was given, plain or as JSON writes them."""
-        for name, secret in self.secrets.items():
+    def masked(self, value: Any) -> Any:
+        """A JSON-able value without the secrets that the call was given."""
+        return mask(value, self.secrets) if self.secrets else value
+
+
+def mask(value: Any, secrets: Mapping[str, str]) -> Any:
+    """A JSON-able value with every secret in its texts, plain or as JSON has it, replaced by its name in brackets."""
+    if isinstance(value, str):
+        for name, secret in secrets.items():
             for written in (secret, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1]):
-                text = text.replace(written, f"[{name}]")
-        return text
+                value = value.replace(written, f"[{name}]")
+    elif isinstance(value, Mapping):
+        return {mask(key, secrets): mask(inner, secrets) for key, inner in value.items()}
+    elif isinstance(value, list | tuple):
+        return [mask(inner, secrets) for inner in value]
+    return value

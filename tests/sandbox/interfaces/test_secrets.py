@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.kernel.hostcall import Ok
+from remit.kernel.scope import mask
 
 SECRET = 's3cr"et\\nö'
 
@@ -79,9 +81,5 @@ def test_a_secret_is_neither_kept_nor_handed_on(scope, ask, safe, call):
 
 @given(st.text(), st.text(), st.text(min_size=4))
 def test_masking_leaves_no_secret_and_touches_nothing_else(before, after, secret):
-    scope = SimpleNamespace(secrets={"token": secret})
-    from remit.kernel.scope import Scope  # noqa: PLC0415 - the method is looked at without a call around it
-
-    assert secret not in Scope.masked(scope, before + secret + after).replace("[token]", "")
-    if secret not in before + after:
-        assert Scope.masked(SimpleNamespace(secrets={}), before + after) == before + after
+    assert secret not in mask(before + secret + after, {"token": secret}).replace("[token]", "")
+    assert mask(before, {"token": secret}) == before or secret in before or json.dumps(secret)[1:-1] in before
