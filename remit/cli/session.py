@@ -81,10 +81,11 @@ class Session:
             self.show(*renderables)
 
     def show(self, *renderables: RenderableType) -> None:
-        """Print for people; nothing under ``--json``."""
+        """Print for people; nothing under ``--json``. A text that must not wrap stays whole: it can be copied."""
         if not self.as_json:
             for renderable in renderables:
-                self.out.print(renderable)
+                whole = isinstance(renderable, Text) and bool(renderable.no_wrap)
+                self.out.print(renderable, soft_wrap=whole)
 
     def document(self, data: Any) -> None:
         """Print one JSON document."""
@@ -100,7 +101,7 @@ class Session:
 
     def hint(self, words: str) -> None:
         """What to do next."""
-        self.show(Text(words, style="dim"))
+        self.show(Text(words, style="dim", no_wrap=True))
 
     @contextmanager
     def progress(self) -> Iterator[Report]:

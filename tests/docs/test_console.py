@@ -1,4 +1,4 @@
-"""The docs' commands, run: every ``console`` block of these pages, in order, in one folder, as a reader would type them.
+"""The docs' commands, run: every ``console`` block of these pages, in order, in one folder, as a reader types them.
 
 A line that begins with ``$`` is a command; the lines below it must appear in what it prints, in that order, where ``…``
 stands for anything. ``# exit N`` behind a command says that it exits with N.
@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = ["docs/first-ten-minutes.md"]
+from remit.host import build_unit, init
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "docs/first-ten-minutes.md"]
+
+_BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)
+"""Commands in a comment are set-up that the page need not show."""
 _EXIT = re.compile(r"\s+# exit (\d+)\s*$")
 
 
@@ -74,3 +77,15 @@ def test_every_command_does_what_the_page_shows(page: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_has_commands(page: str) -> None:
     assert len(commands(ROOT / page)) >= 5
+
+
+@pytest.mark.slow
+def test_the_readmes_program_runs(tmp_path: Path) -> None:
+    [program] = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    init(tmp_path / "home")
+    build_unit(ROOT / "units/redact")
+    (tmp_path / "redact").symlink_to(ROOT / "units/redact")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

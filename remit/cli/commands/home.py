@@ -26,13 +26,14 @@ def init(session: Session, folder: Path | None) -> None:
     where = plain(shlex.quote(str(folder or session.home)))
     session.answer(
         {"id": home.id, "root": str(home.root)},
-        Text.assemble(("home made", "bold green"), f" at {plain(str(home.root))}"),
+        Text.assemble(("home made", "bold green"), f" at {plain(str(home.root))}", no_wrap=True),
         Text(
             f"\nNext:\n"
             f"  export REMIT_HOME={where}\n"
             f"  remit unit install FOLDER --allow-unsigned   # admit a unit; nothing runs yet\n"
             f"  remit unit plan ID     # what it would change, and what it may do\n"
             f"  remit unit apply ID    # do it; 'remit unit revert' undoes it\n"
-            f"What the host runs is in remit.toml; your own policies go to policy/*.cedar."
+            f"What the host runs is in remit.toml; your own policies go to policy/*.cedar.",
+            no_wrap=True,
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.filesize import decimal
 from rich.table import Table
 
 from remit.cli.render.layout import cell, table
@@ -12,13 +13,11 @@ from remit.cli.text import short_digest
 
 __all__ = ["cache_table"]
 
-_MIB = 1 << 20
-
 
 def cache_table(entries: Sequence[Mapping[str, Any]]) -> Table:
     """A row for each compilation."""
     shown = table("artifact", "size", "engine")
     shown.columns[1].justify = "right"
     for entry in entries:
-        shown.add_row(short_digest(entry["artifact"]), f"{entry['size'] / _MIB:.1f} MiB", cell(entry["engine"]))
+        shown.add_row(short_digest(entry["artifact"]), decimal(int(entry["size"])), cell(entry["engine"]))
     return shown
