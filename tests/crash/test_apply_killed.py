@@ -87,8 +87,9 @@ def kill_everywhere(template: Path, tmp_path: Path, *arguments: str) -> list[str
         return list(pool.map(kill_at, range(1, points + 1)))
 
 
-def test_apply_is_old_or_new_wherever_it_is_killed(template: Path, tmp_path: Path) -> None:
+def test_apply_is_old_or_new_wherever_it_is_killed(template: Path, tmp_path: Path, record_property) -> None:
     found = kill_everywhere(template, tmp_path, "unit", "apply", "acme/new", "--yes")
+    record_property("kill points", len(found))
     switch = found.index("new")
     assert found == ["old"] * switch + ["new"] * (len(found) - switch)
 
