@@ -61,8 +61,9 @@ log.connect = connect  # type: ignore[assignment]
 
 from remit.cli import main  # noqa: E402 - after the points are in place
 
+sys.argv = ["remit", *sys.argv[2:]]
 try:
-    main(sys.argv[2:])
+    main()
 finally:
     if target == 0:
         sys.stderr.write(f"points={count}\n")
