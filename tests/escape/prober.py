@@ -229,7 +229,9 @@ world = "0.1"
 
 
 def _loopback() -> Any:
-    spec = importlib.util.spec_from_file_location("escape_servers", Path(__file__).parents[1] / "conftest.py")
+    spec = importlib.util.spec_from_file_location(
+        "escape_servers", Path(__file__).parents[1] / "sandbox" / "interfaces" / "conftest.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
