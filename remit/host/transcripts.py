@@ -8,7 +8,6 @@ from typing import Any
 from remit.host.home import Home
 from remit.kernel.hostcall import Recorder
 from remit.kernel.scope import Scope
-from remit.sandbox.engine import fingerprint
 from remit.sandbox.transcripts import Transcriber
 from remit.schemas import sensitive_pointers
 from remit.units import Library
@@ -37,6 +36,8 @@ class Transcribers:
         program = scope.program
         if mode == "full" and self._sensitive(program.unit.digest, arguments[0]):
             mode = "digests"
+        from remit.sandbox.engine import fingerprint  # noqa: PLC0415 - wasmtime loads with the first call
+
         return Transcriber(mode, scope, export, arguments, fingerprint(metered=program.limits.fuel is not None))
 
     def _marks_something(self, digest: str, action: str) -> bool:

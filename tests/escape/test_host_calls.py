@@ -51,7 +51,10 @@ def redirect(location):
 
 
 def test_the_prober_gets_what_it_was_granted(arena, attack, served):
-    served(OK)
+    server = served(OK)
+    (shown,) = arena.kernel.egress_preview(arena.url("127.0.0.1"), unit="acme/prober")
+    assert (shown.outcome, shown.addresses) == ("allowed", {"127.0.0.1": "loopback"})
+    assert server.requests == []
     assert attack("fetch", arena.url("127.0.0.1")) == ("answered", '"ok"')
     assert attack("read", f"{arena.granted}/file") == ("answered", '"inside"')
 
@@ -82,10 +85,12 @@ URLS = {
 
 
 @pytest.mark.parametrize("name", URLS)
-def test_url(attack, served, ends, name):
+def test_url(arena, attack, served, ends, name):
     server = served(OK)
-    code, _ = attack("fetch", URLS[name].format(port=server.port))
+    url = URLS[name].format(port=server.port)
+    code, _ = attack("fetch", url)
     assert code in {"denied", "invalid"}
+    assert [found.outcome for found in arena.kernel.egress_preview(url, unit="acme/prober")] == [code]
     assert server.requests == []
     ends(f"refused: {code}")
 
@@ -126,6 +131,8 @@ def test_names(arena, attack, served, resolving, ends, name):
     server = served(OK)
     code, _ = attack("fetch", arena.url("mixed.example"))
     assert code == "denied"
+    (shown,) = arena.kernel.egress_preview(arena.url("mixed.example"), unit="acme/prober")
+    assert (shown.outcome, list(shown.addresses)) == ("denied", NAMES[name][0])
     assert server.requests == []
     ends("refused: denied")
 
