@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from remit.errors import DocumentUnknown, GrantUnknown, SourceUnknown, UnitUnknown, UsageError
-from remit.host.views import CallResult, Entry, HomeView, LeaseView
+from remit.errors import DocumentUnknown, GrantUnknown, PayloadMissing, SourceUnknown, UnitUnknown, UsageError
+from remit.host.views import CallResult, Entry, HomeView, LeaseView, plain
 from remit.journal import Draft, Progress, Record, check_topic
 from remit.journal.event import client_source
 from remit.kernel.dispatch import CancelToken
@@ -99,10 +100,10 @@ class Operations:
         grants = [view for view in self._leases() if view.digest == shown.digest]
         return {
             "id": unit,
-            "active": None if active is None else msgspec.to_builtins(active),
-            "installed": [msgspec.to_builtins(version) for version in versions],
-            "manifest": msgspec.to_builtins(lifecycle.library.manifest(shown.digest)),
-            "grants": msgspec.to_builtins(grants),
+            "active": plain(active),
+            "installed": plain(versions),
+            "manifest": plain(lifecycle.library.manifest(shown.digest)),
+            "grants": plain(grants),
         }
 
     def history(self, _context: Context) -> list[Generation]:
@@ -113,7 +114,7 @@ class Operations:
         generations = self._rooms.lifecycle.generations
         old, new = generations.get(before), generations.get(after)
         documents = {
-            name: msgspec.to_builtins(diff(old_documents.get(name, {}), new_documents.get(name, {})))
+            name: plain(diff(old_documents.get(name, {}), new_documents.get(name, {})))
             for old_documents, new_documents in [(old.effective(), new.effective())]
             for name in sorted({*old_documents, *new_documents})
         }
@@ -181,6 +182,9 @@ class Operations:
 
     def _record(self, record: Record) -> dict[str, Any]:
         event = msgspec.to_builtins(record.event)
+        if record.event.dataref:
+            with suppress(PayloadMissing):  # erased: the reference stays
+                event["data"] = self._rooms.journal.data(record)
         return {
             "seq": record.seq,
             "generation": record.generation,
@@ -196,7 +200,7 @@ class Operations:
         head = self._rooms.journal.head.seq
         if at is not None and not 0 <= at <= head:
             raise UsageError(f"there is no record {at}; the journal ends at {head}")
-        return self._rooms.folds.view(model, at)
+        return plain(self._rooms.folds.view(model, at))
 
     # ---- authority ----
 
@@ -230,7 +234,7 @@ class Operations:
 
     def cache(self, _context: Context) -> list[dict[str, Any]]:
         entries: Sequence[Any] = self._rooms.runner.entries()
-        return [msgspec.to_builtins(entry) for entry in entries]
+        return [plain(entry) for entry in entries]
 
     def clear_cache(self, _context: Context) -> int:
         entries = len(self._rooms.runner.entries())
