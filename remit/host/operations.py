@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from remit.errors import DocumentUnknown, GrantUnknown, PayloadMissing, SourceUnknown, UnitUnknown, UsageError
+from remit.errors import (
+    DocumentUnknown,
+    EventInvalid,
+    GrantUnknown,
+    PayloadMissing,
+    SourceUnknown,
+    UnitUnknown,
+    UsageError,
+)
 from remit.host.views import CallResult, Entry, HomeView, LeaseView, plain
-from remit.journal import Draft, Progress, Record, check_topic
-from remit.journal.event import client_source
+from remit.journal import Draft, Journal, Progress, Record, check_topic
+from remit.journal.event import client_source, encode_data
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
@@ -28,6 +36,8 @@ __all__ = ["Context", "Operations"]
 
 _MOST_EVENTS = 10_000
 _LONGEST_WAIT_MS = 30_000
+_TURN_MS = 250
+_MOST_EMITTED = 1 << 20
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -165,18 +175,20 @@ class Operations:
             causation=caller.causation,
             traceparent=caller.traceparent,
         )
+        if len(encode_data(draft)) > _MOST_EMITTED:
+            raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
         return self._record(rooms.journal.append([draft], namespace=caller.namespace)[0])
 
     # ---- what happened ----
 
     def events(
-        self, _context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
+        self, context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
     ) -> list[dict[str, Any]]:
         journal = self._rooms.journal
         if last:
             return [self._record(record) for record in journal.last(min(last, _MOST_EVENTS), prefixes=prefixes)]
         if wait_ms:
-            journal.wait(after, min(wait_ms, _LONGEST_WAIT_MS) / 1000)
+            _wait(journal, after, min(wait_ms, _LONGEST_WAIT_MS), context.token)
         found = journal.read(after, limit=min(limit, _MOST_EVENTS), prefixes=prefixes)
         return [self._record(record) for record in found]
 
@@ -248,6 +260,12 @@ class Operations:
             )
             for failure in self._rooms.plugins.failures
         ]
+
+
+def _wait(journal: Journal, after: int, wait_ms: int, token: CancelToken) -> None:
+    """Wait for a record after ``after``, in short turns, so that a caller who gives up is not kept."""
+    while wait_ms > 0 and not token.cancelled and not journal.wait(after, min(wait_ms, _TURN_MS) / 1000):
+        wait_ms -= _TURN_MS
 
 
 def _action_view(action: Action) -> dict[str, Any]:

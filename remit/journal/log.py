@@ -22,7 +22,6 @@ import msgspec
 
 from remit.errors import (
     BlobMissing,
-    EventInvalid,
     HomeMissing,
     JournalCorrupt,
     JournalTruncated,
@@ -36,6 +35,7 @@ from remit.journal.event import (
     Event,
     Record,
     decode_event,
+    encode_data,
     encode_json,
     kernel_source,
     timestamp,
@@ -162,7 +162,7 @@ class Journal:
             raise SourceReserved(f"{draft.type!r} belongs to the kernel; {draft.source} may not say it")
         data, dataref = draft.data, ""
         if data is not None:
-            encoded = _encoded(draft)
+            encoded = encode_data(draft)
             if len(encoded) > _INLINE:
                 data, dataref = None, self._stash(encoded, table)
             else:  # readers of recent records get what readers of the file will: lists for tuples, objects for structs
@@ -361,13 +361,6 @@ class Journal:
             return str(decode_event(rows[0][0]).data["id"])
         except Exception as error:
             raise JournalCorrupt("row 1 of the journal does not name the home") from error
-
-
-def _encoded(draft: Draft) -> bytes:
-    try:
-        return encode_json(draft.data)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise EventInvalid(f"the data of {draft.type!r} is not JSON: {error}") from error
 
 
 def _query(connection: apsw.Connection, sql: str, *bindings: Any) -> list[Any]:

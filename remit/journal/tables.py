@@ -38,8 +38,8 @@ CREATE TABLE unit_state(
   namespace TEXT NOT NULL, unit TEXT NOT NULL, branch TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
   seq INTEGER NOT NULL, value TEXT, PRIMARY KEY(namespace, unit, branch, key, version)) STRICT, WITHOUT ROWID;
 CREATE TABLE outcome(
-  principal TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
-  PRIMARY KEY(principal, action, key)) STRICT, WITHOUT ROWID;
+  namespace TEXT NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(namespace, principal, action, key)) STRICT, WITHOUT ROWID;
 """
 
 MIGRATIONS: Mapping[int, Callable[[apsw.Connection], None]] = {}

@@ -11,6 +11,7 @@ import pytest
 from remit.errors import (
     CallCancelled,
     DeadlineExceeded,
+    EventInvalid,
     JournalClosed,
     JournalCorrupt,
     PayloadMissing,
@@ -298,3 +299,8 @@ def test_a_journal_object_of_a_home_reads_beside_its_kernel(kernel, active_home)
     kernel.emit("while.open")
     assert verify_journal(active_home).records == kernel.home().head
     reader.close()
+
+
+def test_an_event_of_a_client_is_bounded(kernel):
+    with pytest.raises(EventInvalid, match="1 MiB"):
+        kernel.emit("ticket.created", "x" * (2 << 20))

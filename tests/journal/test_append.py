@@ -143,7 +143,7 @@ def test_a_guard_that_refuses_fails_its_own_batch_only(journal):
 
 def test_a_projection_that_fails_takes_its_rows_with_it(journal):
     def project(connection, records):
-        connection.execute("INSERT INTO outcome VALUES('p','a','k',?)", (records[0].seq,))
+        connection.execute("INSERT INTO outcome VALUES('n','p','a','k',?)", (records[0].seq,))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

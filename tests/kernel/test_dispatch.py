@@ -485,3 +485,14 @@ def test_outcomes_are_json_able(world):
     world.offer("acme/echo:echo", lambda guest: guest.input)
     outcome = world.call("acme/echo:echo", {"a": [1]})
     assert msgspec.convert(msgspec.to_builtins(outcome), type(outcome)) == outcome
+
+
+def test_a_runner_that_fails_in_an_unforeseen_way_is_a_journalled_fault_of_the_host(world):
+    def body(_guest):
+        raise ZeroDivisionError
+
+    world.offer("acme/odd:run", body)
+    with pytest.raises(HostFault) as caught:
+        world.call("acme/odd:run", 1)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert [event.data["code"] for event in world.events("action.failed")] == [HostFault.code]

@@ -126,3 +126,9 @@ def test_an_answer_that_was_erased_is_missed_and_not_made_again(world, count):
     with pytest.raises(PayloadMissing):
         world.call("acme/count:up", 1, idempotency_key="k")
     assert count == [1]
+
+
+def test_a_key_of_one_project_is_not_anothers(world, count):
+    for namespace in ("one", "two"):
+        world.dispatcher.call("acme/count:up", b"1", Caller(namespace=namespace, idempotency_key="k"))
+    assert count == [2]
