@@ -6,9 +6,9 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -44,6 +44,8 @@ class Kernel(Facade):
         self._pool = ThreadPoolExecutor(_GUEST_THREADS, thread_name_prefix="remit-guest")
         self._closed = False
         self._closing = threading.Lock()
+        self._callers: list[int] = []
+        self._gone = threading.Condition()
 
     @classmethod
     def open(
@@ -91,10 +93,9 @@ class Kernel(Facade):
         token = self._rooms.dispatcher.token()
         context = Context(caller, progress, token)
         method: Callable[..., T] = self._method(operation)
-        if self._closed:
-            raise JournalClosed("this kernel is closed")
         if threading.current_thread() is not threading.main_thread():
-            return method(context, **arguments)
+            with self._present():
+                return method(context, **arguments)
         future = self._start(lambda: method(context, **arguments))
         try:
             return future.result()
@@ -105,7 +106,23 @@ class Kernel(Facade):
                 future.exception()
             raise
 
+    @contextmanager
+    def _present(self) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._gone:
+            if self._closed:
+                raise JournalClosed("this kernel is closed")
+            self._callers.append(me)
+        try:
+            yield
+        finally:
+            with self._gone:
+                self._callers.remove(me)
+                self._gone.notify_all()
+
     def _start(self, work: Callable[[], T]) -> Future[T]:
+        if self._closed:
+            raise JournalClosed("this kernel is closed")
         try:
             return self._pool.submit(work)
         except RuntimeError as error:  # the pool has shut down: another thread closed the kernel
@@ -143,9 +160,15 @@ class Kernel(Facade):
     def close(self) -> None:
         """Finish what runs, close the socket, the journal and the lock. Idempotent."""
         with self._closing:
-            if not self._closed:
+            if self._closed:
+                return
+            me = threading.get_ident()
+            with self._gone:
                 self._closed = True
-                self._resources.close()
+                self._rooms.journal.wake()
+                # Whoever closes from inside an operation of its own must not wait for itself.
+                self._gone.wait_for(lambda: all(caller == me for caller in self._callers))
+            self._resources.close()
 
 
 @cache
