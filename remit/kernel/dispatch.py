@@ -150,8 +150,9 @@ class Dispatcher:
         raise error
 
     def _perform(
-        self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken
-    ) -> Outcome:
+        self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
+        secrets: dict[str, str] | None = None,
+    ) -> Outcome:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
@@ -159,6 +160,7 @@ class Dispatcher:
             self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             scope.record = partial(self._recording.outside, record)
+            scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
             try:
                 _check_chain(action, caller)
                 output = self._run(action, value, scope, token)
@@ -235,7 +237,9 @@ class _Nested:
             catalog = dispatcher.catalog
             action = catalog.resolve(reference)
             value = _decode_input(action, payload.encode())
-            outcome = dispatcher._perform(action, value, caller, catalog.generation, "committed", self._token)  # noqa: SLF001 - this class is a part of the dispatcher
+            outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
+                action, value, caller, catalog.generation, "committed", self._token, scope.secrets
+            )
         except RemitError as error:
             return Refused(_REFUSALS.get(error.code, "unavailable"), str(error))
         return Ok(msgspec.json.encode(outcome.output).decode())

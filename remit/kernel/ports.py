@@ -188,10 +188,7 @@ class Authority(Protocol):
         ...
 
     def reach(self, grant: Grant, origin: str, special: str) -> Decision:
-        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address.
-
-        :param special: one of the Cedar schema's ``AddressClass``: ``loopback``, ``private``, ``metadata``, …
-        """
+        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
         ...
 
     def revoke(self, grant_id: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,13 +9,14 @@ from remit.errors import LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import Draft
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.model import Caller, Grant, Limits, Program
+from remit.schemas import mask
 
 if TYPE_CHECKING:
     from remit.kernel.effects import Effects
     from remit.kernel.hostcall import Recorder
     from remit.kernel.ports import Authority, Clock, Ids
 
-__all__ = ["HostFunction", "HostInterface", "Scope", "mask"]
+__all__ = ["HostFunction", "HostInterface", "Scope"]
 
 _MAX_RESOURCE = 512
 _MOST_NOTES = 32
@@ -122,16 +122,3 @@ class Scope:
     def masked(self, value: Any) -> Any:
         """A JSON-able value without the secrets that the call was given."""
         return mask(value, self.secrets) if self.secrets else value
-
-
-def mask(value: Any, secrets: Mapping[str, str]) -> Any:
-    """A JSON-able value with every secret in its texts, plain or as JSON has it, replaced by its name in brackets."""
-    if isinstance(value, str):
-        for name, secret in secrets.items():
-            for written in (secret, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1]):
-                value = value.replace(written, f"[{name}]")
-    elif isinstance(value, Mapping):
-        return {mask(key, secrets): mask(inner, secrets) for key, inner in value.items()}
-    elif isinstance(value, list | tuple):
-        return [mask(inner, secrets) for inner in value]
-    return value

@@ -18,8 +18,8 @@ from remit.kernel.answers import Ok, Refusal, Refused
 from remit.kernel.hostcall import HostCall
 from remit.kernel.model import GuestOutcome, Program
 from remit.kernel.ports import Runner
-from remit.kernel.scope import Scope, mask
-from remit.schemas import formats
+from remit.kernel.scope import Scope
+from remit.schemas import formats, mask
 
 __all__ = ["MAX_TRANSCRIPT", "Taken", "Transcriber", "Transcript", "read_transcript", "replay"]
 

@@ -212,6 +212,17 @@ BOUNCER = """(call $call_action (i32.const 1024) (i32.const 16) (i32.const 1060)
     (else (call $ok (i32.load (i32.const 3004)) (i32.load (i32.const 3008)))))"""
 BOUNCER_DATA = '(data (i32.const 1024) "acme/prober:call") (data (i32.const 1060) "\\22acme/bouncer:bounce\\22")'
 
+# Has the prober read the secret for it, and tries to keep what it was told.
+RELAY = """(call $call_action (i32.const 1024) (i32.const 18) (i32.const 1060) (i32.const 7) (i32.const 3000))
+  (call $put (i32.const 1200) (i32.const 1) (i32.load (i32.const 3004)) (i32.load (i32.const 3008)) (i32.const 0)
+    (i64.const 0) (i32.const 3104))
+  (if (i32.eqz (i32.load8_u (i32.const 3104))) (then (unreachable)))
+  (call $log (i32.const 4) (i32.load (i32.const 3004)) (i32.load (i32.const 3008)) (i32.const 0) (i32.const 0))
+  (call $err (i32.const 2) (i32.load (i32.const 3004)) (i32.load (i32.const 3008)))"""
+RELAY_DATA = (
+    '(data (i32.const 1024) "acme/prober:secret") (data (i32.const 1060) "\\22token\\22") (data (i32.const 1200) "k")'
+)
+
 TOML = """schema = "unit/v1"
 id = "{id}"
 version = "1.0.0"
@@ -295,10 +306,17 @@ class Arena:
             imports={ACTIONS: imports(guests.HOST_ERROR)[ACTIONS]},
             lowered={"call_action": LOWERED["call_action"]},
         )
+        relay = guests.component(
+            RELAY,
+            items=RELAY_DATA,
+            imports={name: imports(guests.HOST_ERROR)[name] for name in (ACTIONS, STATE, LOG)},
+            lowered={name: LOWERED[name] for name in ("call_action", "put", "log")},
+        )
         grant = '[[capability]]\naction = "action:call"\nresource = "acme/prober"\nreason = "to bounce"\n'
         return [
             self._write("prober", prober_wat(guests), "\n".join(tables)),
             self._write("bouncer", bouncer, f'[[action]]\nname = "bounce"\n{grant}'),
+            self._write("relay", relay, f'[[action]]\nname = "keep"\n{grant}'),
         ]
 
     def _write(self, name: str, binary: bytes, tables: str) -> Path:

@@ -9,6 +9,9 @@ import threading
 
 import pytest
 
+from remit.errors import UnitFailed
+from remit.kernel.model import Caller
+
 SECRET = "correct-horse-battery"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -351,6 +354,15 @@ def test_secret_in_log_output_and_transcript(arena, attack, ends):
     assert attack("secret", "token", record="full") == ("answered", f'"{SECRET}"')
     assert SECRET not in arena.journalled()
     ends("masked in everything that is kept")
+
+
+def test_secret_heard_from_another_unit(arena, ends):
+    with pytest.raises(UnitFailed) as caught:
+        arena.kernel.call("acme/relay:keep", caller=Caller(record="full"))
+    assert "[token]" in caught.value.message
+    assert SECRET not in str(caught.value)
+    assert SECRET not in arena.journalled()
+    ends("refused: denied in state; masked in log, error and transcript")
 
 
 # ---- events, state, other units ----

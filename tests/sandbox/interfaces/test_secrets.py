@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.kernel.hostcall import Ok
-from remit.kernel.scope import mask
+from remit.schemas import mask
 
 SECRET = 's3cr"et\\nö'
 
