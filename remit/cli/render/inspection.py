@@ -39,7 +39,7 @@ def inspection_view(found: Inspection) -> list[RenderableType]:
         if action.schemas.error is not None:
             view.append(Text(f"error {json_text(action.schemas.error)}"))
     needs = ", ".join(found.capabilities) or "none"
-    view.append(cell(f"\nCapabilities to declare: {needs}"))
+    view += [Text(), cell(f"Capabilities to declare: {needs}")]
     if found.refused:
         view.append(cell(f"No host offers: {', '.join(found.refused)}", "bold red"))
     return view
