@@ -26,6 +26,9 @@ __all__ = ["MAX_TRANSCRIPT", "Taken", "Transcriber", "Transcript", "read_transcr
 MAX_TRANSCRIPT = 32 << 20
 """Bytes of what is taken down of one call; the rest is dropped, and the transcript says so."""
 
+_OVERHEAD = 64
+"""Bytes of one host call beside its values, about."""
+_ENCODER = msgspec.json.Encoder()
 _SECRET = ("secrets", "read")
 _PARAMETERS = ("parameters", "get")
 
@@ -78,7 +81,8 @@ class Transcriber:
 
     def __call__(self, call: HostCall) -> None:
         """Take one host call down."""
-        self._size += _size(call.arguments) + _size(call.answer)
+        answer = call.answer.value if isinstance(call.answer, Ok) else call.answer.message
+        self._size += _OVERHEAD + _size(call.arguments) + _size(answer)
         if self._size > MAX_TRANSCRIPT:
             self._dropped += 1
         else:
@@ -101,22 +105,21 @@ class Transcriber:
             outcome=self.outcome if full or self.outcome is None else _digested(self.outcome),
             dropped=self._dropped,
         )
-        return encode_json(self._scope.masked(msgspec.to_builtins(whole)))
+        data = _ENCODER.encode(whole)
+        secrets = self._scope.secrets
+        # Looking is quick, and masking is not: most calls read no secret.
+        if secrets and mask(text := data.decode(), secrets) != text:
+            return _ENCODER.encode(mask(msgspec.to_builtins(whole), secrets))
+        return data
 
 
 def _size(value: Any) -> int:
     """About how much room a value of the door takes."""
-    match value:
-        case str():
-            return len(value)
-        case Ok():
-            return _size(value.value)
-        case dict():
-            return sum(map(_size, value.values()))
-        case list() | tuple():
-            return sum(map(_size, value)) + 8 * len(value)
-        case _:
-            return 8
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    return sum(map(_size, value)) if isinstance(value, list | tuple) else 8
 
 
 def _taken(call: HostCall, *, full: bool) -> Taken:

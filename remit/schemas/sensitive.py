@@ -71,12 +71,20 @@ def _collect(
 
 def mask(value: Any, secrets: Mapping[str, str]) -> Any:
     """A JSON-able value with every secret in its texts, plain or as JSON has it, replaced by its name in brackets."""
+    forms: dict[str, str] = {}
+    for name, secret in secrets.items():
+        written = (secret, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1])
+        forms |= dict.fromkeys(written, f"[{name}]")
+    return _mask(value, list(forms.items()))
+
+
+def _mask(value: Any, forms: list[tuple[str, str]]) -> Any:
     if isinstance(value, str):
-        for name, secret in secrets.items():
-            for written in (secret, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1]):
-                value = value.replace(written, f"[{name}]")
-    elif isinstance(value, Mapping):
-        return {mask(key, secrets): mask(inner, secrets) for key, inner in value.items()}
-    elif isinstance(value, list | tuple):
-        return [mask(inner, secrets) for inner in value]
+        for written, shown in forms:
+            value = value.replace(written, shown)
+        return value
+    if isinstance(value, dict):
+        return {_mask(key, forms): _mask(inner, forms) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mask(inner, forms) for inner in value]
     return value
