@@ -211,6 +211,8 @@ class Dispatcher:
         answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
         if scope.recorder is not None:
             scope.recorder.outcome = answer
+        if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
+            answer = msgspec.structs.replace(answer, text=scope.masked(answer.text))
         return _decode_output(action, answer)
 
 

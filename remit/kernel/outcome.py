@@ -261,7 +261,7 @@ def _journalled(validator: Validator | None, value: Any) -> bytes:
 
 def _attached(scope: Scope, data: dict[str, Any]) -> list[bytes]:
     """The call's log and transcript, where it has them; the outcome points at both by digest."""
-    found = {"log": encode_json(scope.masked(scope.log))} if scope.log else {}
+    found = {"log": encode_json(scope.log)} if scope.log else {}
     if scope.recorder is not None:
         found["transcript"] = scope.recorder.transcript()
     data |= {name: digest_of(payload) for name, payload in found.items()}

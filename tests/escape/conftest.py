@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,28 +84,35 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 # ---- a home with a unit that tries things ----
 
 
-@pytest.fixture(scope="session")
-def arena(tmp_path_factory):
-    """A kernel whose home has the prober active, with servers on loopback and folders to break out of."""
+@contextmanager
+def _open_arena(root: Path):
     from remit.host import Kernel, init  # noqa: PLC0415 - only the tests that ask for a home pay for the rooms
 
-    root = tmp_path_factory.mktemp("arena")
-    with prober.Arena(root) as arena:
+    with prober.Arena(root) as arena, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ESCAPE_TOKEN", prober.SECRET)
         init(root / "home")
         (root / "home" / "policy" / "escape.cedar").write_text(prober.POLICY)
         with (root / "home" / "remit.toml").open("a") as file:
             file.write('\n[secret]\ntoken.env = "ESCAPE_TOKEN"\nspare.env = "ESCAPE_TOKEN"\n')
-        os.environ["ESCAPE_TOKEN"] = prober.SECRET
-        try:
-            with Kernel.open(root / "home", serve=False) as kernel:
-                folders = arena.write_units(guests)
-                installed = [kernel.install(str(folder), allow_unsigned=True) for folder in folders]
-                kernel.apply(kernel.plan(add=installed), consent=True)
-                arena.kernel = kernel
-                yield arena
-        finally:
-            del os.environ["ESCAPE_TOKEN"]
-    shutil.rmtree(root, ignore_errors=True)
+        with Kernel.open(root / "home", serve=False) as kernel:
+            folders = arena.write_units(guests)
+            installed = [kernel.install(str(folder), allow_unsigned=True) for folder in folders]
+            kernel.apply(kernel.plan(add=installed), consent=True)
+            arena.kernel = kernel
+            yield arena
+
+
+@pytest.fixture(scope="session")
+def arena(tmp_path_factory):
+    """A kernel whose home has the prober active, with servers on loopback and folders to break out of."""
+    with _open_arena(tmp_path_factory.mktemp("arena")) as arena:
+        yield arena
+
+
+@pytest.fixture
+def new_arena():
+    """Makes an arena of a test's own: ``with new_arena(folder) as arena``."""
+    return _open_arena
 
 
 @pytest.fixture

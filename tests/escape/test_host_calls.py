@@ -243,8 +243,14 @@ def test_every_attempt_is_in_the_ledger(arena, attack, served):
     attack("fetch", arena.url("127.0.0.1"))
     attack("post", arena.url("127.0.0.1"))
     attack("fetch", arena.url("10.0.0.1"))
-    kinds = [one["event"]["type"] for one in arena.kernel.events(before, prefixes=("egress.",))]
-    assert kinds == ["egress.allowed", "egress.intended", "egress.allowed", "egress.denied"]
+    records = [one["event"] for one in arena.kernel.events(before)]
+    attempts = [event for event in records if event["type"].startswith("egress.")]
+    assert [event["type"] for event in attempts] == [
+        "egress.allowed", "egress.intended", "egress.allowed", "egress.denied",
+    ]  # fmt: skip
+    calls = [event["id"] for event in records if event["type"].startswith("action.")]
+    assert [event["causationid"] for event in attempts] == [calls[0], calls[1], calls[1], calls[2]]
+    assert attempts[2]["data"]["intent"] == attempts[1]["id"]
 
 
 # ---- files ----

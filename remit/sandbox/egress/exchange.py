@@ -93,6 +93,8 @@ def _read(response: httpcore.Response, charge: Callable[[int], Broken | None]) -
     codings = b",".join(value for name, value in headers if name == b"content-encoding").lower().strip()
     if codings not in {b"", b"identity", b"gzip", b"x-gzip", b"deflate"}:
         return Broken("unavailable", f"the response comes in a coding that was not asked for: {codings[:40]!a}")
+    if (stopped := charge(sum(len(name) + len(value) for name, value in headers))) is not None:
+        return stopped
     inflater = None if codings in {b"", b"identity"} else zlib.decompressobj(zlib.MAX_WBITS | 32)
     body = bytearray()
     for part in response.iter_stream():

@@ -105,7 +105,9 @@ def _list(scope: Scope, path: str) -> Ok | Refused:
         names = entries(asked[0])
     except OSError as error:
         return refusal(error, asked[0])
-    return Ok(names) if len(names) <= MAX_ENTRIES else Refused("exhausted", f"{asked[0]} has too many entries")
+    if names is None:
+        return Refused("exhausted", f"{asked[0]} has more than {MAX_ENTRIES} entries")
+    return Ok(names)
 
 
 FUNCTIONS: Final = {"list": _list, "read": _read, "write": _write}

@@ -59,6 +59,10 @@ class _Request(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
+    def size(self, target: Target) -> int:
+        """Bytes that the unit chose: all of them can carry something out."""
+        return len(target.path) + len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
+
     def following(self, status: int, *, same_origin: bool) -> _Request:
         """The request after a redirect: a GET where browsers make it one, without keys where the origin changes."""
         headers, method, body = self.headers, self.method, self.body
@@ -136,7 +140,7 @@ class _Attempt:
     def make(self, resolver: Resolver, tls: ssl.SSLContext | None) -> Any:
         """Make it; the response, or the refusal that the guest sees."""
         scope, target, request = self._scope, self._target, self._request
-        grant = scope.require("net:http", target.origin, method=request.method, nbytes=len(request.body))
+        grant = scope.require("net:http", target.origin, method=request.method, nbytes=request.size(target))
         if isinstance(grant, Refused):
             return self._denied(Stopped(grant.code, grant.message))
         way = check_addresses(scope.authority, grant, target, resolver, self._remaining())

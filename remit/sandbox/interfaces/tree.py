@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Final
 
 from remit.kernel.answers import Refused
@@ -24,6 +25,8 @@ MAX_ENTRIES: Final = 10_000
 """Entries of one listed folder."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STEP = _FOLDER | getattr(os, "O_PATH", 0)
+"""Passing through a folder takes no right to list it, where the system can tell the two apart."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = 0o600
@@ -36,10 +39,10 @@ class _NotAFileError(OSError):
 @contextmanager
 def _folder(path: str) -> Iterator[int]:
     """A descriptor of the folder at a canonical path."""
-    descriptor = os.open("/", _FOLDER)
+    descriptor = os.open("/", _STEP)
     try:
         for name in filter(None, path.split("/")):
-            inner = os.open(name, _FOLDER, dir_fd=descriptor)
+            inner = os.open(name, _STEP, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner
         yield descriptor
@@ -99,24 +102,36 @@ def write_file(path: str, data: bytes, temporary: str) -> None:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
             raise
-        os.fsync(folder)
+        with suppress(PermissionError):  # a folder that one may write to but not list: the file's own bytes are safe
+            _sync(folder)
 
 
-def entries(path: str) -> list[str]:
-    """The names in a folder, sorted, folders with a slash behind; at most :data:`MAX_ENTRIES` and one.
+def _sync(folder: int) -> None:
+    readable = os.open(".", _FOLDER, dir_fd=folder)
+    try:
+        os.fsync(readable)
+    finally:
+        os.close(readable)
 
-    Names that are not UTF-8 are left out: no unit could say them.
+
+def entries(path: str) -> list[str] | None:
+    """The names in a folder, sorted, folders with a slash behind; ``None`` if there are more than :data:`MAX_ENTRIES`.
+
+    Names that are not printable UTF-8 are left out: no unit could say them.
 
     :raises OSError: as :func:`read_file`
     """
-    names: list[str] = []
-    with _folder(path) as folder, os.scandir(folder) as found:
-        for entry in found:
-            if len(names) > MAX_ENTRIES:
-                break
-            if entry.name.isprintable():
-                names.append(entry.name + ("/" if entry.is_dir(follow_symlinks=False) else ""))
-    return sorted(names)
+    with _folder(path) as folder:
+        readable = os.open(".", _FOLDER, dir_fd=folder)
+        try:
+            with os.scandir(readable) as scanned:
+                found = list(islice(scanned, MAX_ENTRIES + 1))
+                names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+        finally:
+            os.close(readable)
+    if len(found) > MAX_ENTRIES:
+        return None
+    return sorted(name + ("/" if folder else "") for name, folder in names if name.isprintable())
 
 
 def refusal(error: OSError, path: str) -> Refused:

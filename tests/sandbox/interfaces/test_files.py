@@ -89,7 +89,6 @@ def test_what_is_too_large_is_refused_before_policy_is_asked(granting, ask, tmp_
 
 def test_a_folder_with_too_many_entries_is_refused(granting, ask, tmp_path, monkeypatch):
     monkeypatch.setattr("remit.sandbox.interfaces.tree.MAX_ENTRIES", 3)
-    monkeypatch.setattr("remit.sandbox.interfaces.files.MAX_ENTRIES", 3)
     for name in "abcd":
         (tmp_path / name).touch()
     assert ask(granting(tmp_path), "files.list", str(tmp_path)).code == "exhausted"

@@ -137,10 +137,15 @@ def test_a_denied_attempt_is_noted_with_its_tries_and_policies(serving, new_scop
 def test_bytes_are_charged_both_ways(serving, granting, ask):
     server = serving(response(b"x" * 1000))
     scope = granting(server.origin)
-    scope.authority.bytes_left = 1103
+    both_ways = len("/") + 100 + len("content-length1000") + 1000
+    scope.authority.bytes_left = both_ways + 4
     assert ask(scope, "http.fetch", fetch(server.origin, "POST", body="a" * 100)).value["status"] == 200
-    assert scope.charges["g1"] == (1, 1100)
+    assert scope.charges["g1"] == (1, both_ways)
     assert ask(scope, "http.fetch", fetch(server.origin, "POST", body="abcd")).code == "exhausted"
+    assert len(server.requests) == 1
+    assert ask(scope, "http.fetch", fetch(server.origin, "POST", headers=[("a", "bcd")])).code == "exhausted"
+    assert ask(scope, "http.fetch", fetch(f"{server.origin}/abcd")).code == "exhausted"
+    assert len(server.requests) == 1
     assert ask(scope, "http.fetch", fetch(server.origin, "POST", body="abc")).code == "exhausted"
     assert len(server.requests) == 2
 

@@ -79,6 +79,14 @@ def test_a_secret_is_neither_kept_nor_handed_on(scope, ask, safe, call):
     assert scope.effects.emitted == []
 
 
+def test_a_log_line_is_masked_before_it_is_cut(scope, ask, safe):
+    ask(scope, "secrets.read", "token", home=safe)
+    ask(scope, "log.write", "info", "x" * 4090 + SECRET, f'{{"key":"{SECRET}"}}', home=safe)
+    (line,) = scope.log
+    assert SECRET[:4] not in line["message"]
+    assert "[token]" in line["fields"]
+
+
 @given(st.text(), st.text(), st.text(min_size=4))
 def test_masking_leaves_no_secret_and_touches_nothing_else(before, after, secret):
     assert secret not in mask(before + secret + after, {"token": secret}).replace("[token]", "")
