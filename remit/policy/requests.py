@@ -17,7 +17,7 @@ from remit.policy.resources import Resource, Uid, parse_resource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Request", "administration", "capability_use"]
+__all__ = ["Request", "administration", "at_special_address", "capability_use"]
 
 _LONG = (1 << 63) - 1
 _OWN_NAMES = frozenset({".remit", "remit.toml", "remit.lock", "policy"})
@@ -88,13 +88,11 @@ def capability_use(
     approved: bool,
     units: Mapping[str, UnitRef],
     home: PurePosixPath | None = None,
-    special: str = "",
 ) -> Request:
     """The question whether a unit may hold (or use) a capability.
 
     :param units: the active units by id, for what is known of a called one
     :param home: the home's folder, whose own files are off limits
-    :param special: the class of the special address that an origin leads to: asks for ``net:special`` there
     :raises ResourceInvalid: if the resource does not follow the action's grammar
     """
     resource = parse_resource(capability.action, capability.resource)
@@ -110,10 +108,6 @@ def capability_use(
     entities = _closure(resource, units, home)
     publisher = Uid("Publisher", unit.publisher)
     entities |= {principal: _unit_entity(unit.id, unit), publisher: _entity(publisher)}
-    if special:
-        address = {"__entity": _uid(Uid("AddressClass", special))}
-        context = {"lease": lease, "address": address}
-        return Request(principal, "net:special", resource.uid, context, list(entities.values()))
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
 
 
@@ -147,3 +141,12 @@ def administration(
         entities[uid] = _entity(uid)
     facts = {name: value for name, value in context.items() if value is not None}
     return Request(operator, action, uid, facts, list(entities.values()))
+
+
+def at_special_address(request: Request, special: str) -> Request:
+    """The question of :func:`capability_use` about an origin, asked of the special address that the origin leads to.
+
+    :param special: an ``AddressClass`` of the schema
+    """
+    address = {"__entity": _uid(Uid("AddressClass", special))}
+    return msgspec.structs.replace(request, action="net:special", context=request.context | {"address": address})

@@ -193,6 +193,7 @@ class _ReplayDoor:
 
     def __init__(self, calls: tuple[Taken, ...], parameters: str, secrets: dict[str, str]) -> None:
         self.abort: BaseException | None = None
+        self.partition = "replay"
         self._calls = calls
         self._parameters = parameters
         self._secrets = secrets

@@ -81,7 +81,9 @@ def exchange(
     except TooMuchError as error:
         return Broken("exhausted", str(error))
     except ssl.SSLError as error:
-        return Broken("unavailable", f"no trusted connection to {target.host}: {error.reason or 'TLS failed'}")
+        return Broken(
+            "unavailable", f"no connection to {target.host} that can be trusted: {error.reason or 'TLS failed'}"
+        )
     except (OSError, httpcore.NetworkError) as error:
         return Broken("unavailable", f"no connection to {target.host}: {getattr(error, 'strerror', '') or 'it broke'}")
     except (httpcore.ProtocolError, h11.ProtocolError) as error:

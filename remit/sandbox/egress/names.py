@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 __all__ = ["NameLookupError", "Names", "Resolver"]
 
-MAX_ADDRESSES = 8
+MAX_ADDRESSES = 32
 """Addresses of a name that are looked at; a name with more is refused, for each must be checked."""
 _MAX_THREADS = 16
 

@@ -13,10 +13,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from remit.errors import DiskFull
 from remit.sandbox.egress.exchange import MAX_BODY
-from remit.sandbox.interfaces.http import MAX_HEADERS, MAX_REQUEST
+from remit.sandbox.interfaces.http import MAX_HEADERS, MAX_REQUEST, Http
 
 
 def fetch(url, method="GET", headers=(), body="", encoding="utf8", timeout=0):
@@ -241,6 +243,30 @@ def test_a_request_beyond_its_bounds_is_refused(granting, ask, request_):
     scope = granting("https://a.example")
     assert ask(scope, "http.fetch", request_).code == "invalid"
     assert scope.authority.used == []
+
+
+TEXT = st.one_of(st.text(max_size=30), st.sampled_from(["https://a.example/", "http://127.0.0.1:1", "GET", "POST"]))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the fixture only makes scopes
+@given(
+    url=st.one_of(TEXT, TEXT.map("https://a.example{}".format), TEXT.map("http://{}".format)),
+    method=TEXT,
+    headers=st.lists(st.tuples(TEXT, TEXT), max_size=3),
+    body=TEXT,
+    encoding=st.sampled_from(["utf8", "base64"]),
+)
+def test_whatever_is_asked_is_answered(new_scope, url, method, headers, body, encoding):
+    scope = new_scope()
+    scope.authority.granted = Everything()
+    request_ = fetch(url, method, headers, body, encoding)
+    answer = Http(lambda *_: ["192.0.2.1"]).functions["fetch"](scope, request_)
+    assert answer.code in {"invalid", "denied"}
+
+
+class Everything(set):
+    def __contains__(self, _item):
+        return True
 
 
 # ---- what servers may do to us ----
