@@ -460,14 +460,14 @@ def test_a_pinned_unit_does_not_move_when_it_is_named(kernel: Kernel, home: Path
     first = install(author.config("acme/tone", "{ a = 1 }"))
     kernel.apply(kernel.plan(add=["acme/tone"]))
     install(author.config("acme/tone", "{ a = 2 }", version="1.1.0"))
-    edit(home, 'id = "acme/tone"', f'id = "acme/tone"\npin = "{first}"')
+    edit(home, 'id = "acme/tone"\nversion', f'id = "acme/tone"\npin = "{first}"\nversion')
     assert not kernel.plan(add=["acme/tone"]).changed
 
 
 def test_a_pin_on_what_is_not_installed_blocks(kernel: Kernel, home: Path, author, install: Install) -> None:
     install(author.config("acme/tone", "{ a = 1 }"))
     kernel.apply(kernel.plan(add=["acme/tone"]))
-    edit(home, 'id = "acme/tone"', f'id = "acme/tone"\npin = "sha256:{"0" * 64}"')
+    edit(home, 'id = "acme/tone"\nversion', f'id = "acme/tone"\npin = "sha256:{"0" * 64}"\nversion')
     assert finding_ids(kernel.plan()) == ["unit.unresolved"]
 
 
