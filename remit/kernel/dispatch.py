@@ -166,7 +166,7 @@ class Dispatcher:
                 output = self._run(action, value, scope, token)
                 return self._recording.completed(record, scope, output, durability)
             except RemitError as error:
-                error.message = scope.masked(error.message)
+                error.message, error.details = scope.masked(error.message), scope.masked(error.details)
                 self._recording.failed(record, scope, error, durability)
                 raise
             except Exception as error:
