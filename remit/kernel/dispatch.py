@@ -160,6 +160,7 @@ class Dispatcher:
             self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             scope.record = partial(self._recording.outside, record)
+            scope.cancelled = lambda: token.cancelled
             scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
             try:
                 _check_chain(action, caller)

@@ -41,8 +41,8 @@ class Scope:
     """
 
     __slots__ = (
-        "_notes", "authority", "call_action", "caller", "charges", "clock", "deadline_ns", "effects", "ids", "log",
-        "parameters", "program", "record", "recorder", "secrets",
+        "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects", "ids",
+        "log", "parameters", "program", "record", "recorder", "secrets",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class Scope:
         self.record: Callable[[Draft, bool], None] | None = None
         """Journals at once what the call does outside, whatever becomes of the call; ``True`` waits for the disk."""
         self.recorder: Recorder | None = None
+        self.cancelled: Callable[[], bool] = lambda: False
         self.secrets: dict[str, str] = {}
         """Secrets that the call was given, by name: nothing that is kept may hold one."""
         self._notes: dict[tuple[str, ...], dict[str, Any]] = {}
