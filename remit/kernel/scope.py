@@ -41,8 +41,8 @@ class Scope:
     """
 
     __slots__ = (
-        "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects", "ids",
-        "log", "parameters", "program", "record", "recorder", "secrets",
+        "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects",
+        "ids", "log", "parameters", "program", "record", "recorder", "secrets",
     )  # fmt: skip
 
     def __init__(
