@@ -12,30 +12,20 @@ import math
 import threading
 from collections.abc import Callable
 from ctypes import POINTER, byref
-from dataclasses import dataclass
 from typing import Any, Final
 
 from wasmtime import _ffi as ffi
 
 from remit.errors import CallCancelled, DeadlineExceeded, GuestTrapped, HostFault, SandboxError
-from remit.kernel.hostcall import Ok, Refused
+from remit.kernel.answers import Ok, Refused
 from remit.kernel.ports import Clock, HostCalls
+from remit.sandbox import capi
 from remit.sandbox.closed_wasi import RESOURCES, ClosedWorld
-from remit.sandbox.types import Result, Signature, Type
+from remit.sandbox.plans import packer, planned, reader
+from remit.sandbox.types import Result, Signature
 from remit.sandbox.values import TextBudget, check_value, lift, lower
 
-__all__ = [
-    "CHECK_EPOCHS",
-    "CLOSED",
-    "Call",
-    "Target",
-    "address_of",
-    "bind",
-    "on_epoch",
-    "on_import",
-    "register",
-    "unbind",
-]
+__all__ = ["CALLS", "CHECK_EPOCHS", "CLOSED", "Call", "Serve", "Target", "on_epoch", "on_import", "register", "through"]
 
 CHECK_EPOCHS = 16
 """A running guest is asked at least once in so many epochs whether it may go on; a cancel skips as many."""
@@ -43,17 +33,17 @@ CHECK_EPOCHS = 16
 _MAX_MESSAGE = 2000
 _NS_PER_MS = 1_000_000
 
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What stands behind one function of the linker."""
-
-    signature: Signature
-    serve: Callable[[Call, tuple[Any, ...]], Any]
+CALLS: Final[dict[int, Call]] = {}
+"""The call that runs in a store, by the address of its context."""
 
 
 class Call:
     """The state of one call; belongs to the thread that runs it, except for :meth:`cancel`."""
+
+    __slots__ = (
+        "_cancelled", "_clock", "_context", "_ends_ns", "_limit_ms", "_pure", "_text", "_wake", "fault", "host", "stop",
+        "world",
+    )  # fmt: skip
 
     def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int, text: int, *, pure: bool = False) -> None:
         """Start the call's time.
@@ -63,21 +53,26 @@ class Call:
         :param pure: neither time nor randomness reach the guest through WASI
         """
         self.host = host
-        self.world = ClosedWorld(self, pure=pure)
+        self.world: ClosedWorld | None = None
+        """What the instance has of WASI, once it has asked for any."""
         self.stop: SandboxError | None = None
         self.fault: BaseException | None = None
+        self._pure = pure
         self._clock = clock
         self._limit_ms = deadline_ms
         self._ends_ns = clock.monotonic_ns() + deadline_ms * _NS_PER_MS
         self._text = text
-        self._cancelled = threading.Event()
-        self._context: Any = None
+        self._cancelled = False
+        self._wake: threading.Event | None = None
+        self._context = 0
 
     # ---- when it must end ----
 
     def cancel(self) -> None:
         """Have it end, from another thread; sleeping guests wake."""
-        self._cancelled.set()
+        self._cancelled = True
+        if self._wake is not None:
+            self._wake.set()
 
     def restart_clock(self) -> None:
         """Count the deadline from now: loading the code is not the guest's doing."""
@@ -85,13 +80,18 @@ class Call:
 
     def due(self) -> SandboxError | None:
         """Why it must end now, or ``None``."""
-        if self.stop is None and self._cancelled.is_set():
-            self.stop = CallCancelled("the call was cancelled")
-        if self.stop is None and self._left_ns() <= 0:
-            self.stop = DeadlineExceeded(
-                f"the call took longer than its {self._limit_ms} ms", deadline_ms=self._limit_ms
-            )
+        if self.stop is None:
+            if self._cancelled:
+                self.stop = CallCancelled("the call was cancelled")
+            elif self._clock.monotonic_ns() >= self._ends_ns:
+                self.stop = DeadlineExceeded(
+                    f"the call took longer than its {self._limit_ms} ms", deadline_ms=self._limit_ms
+                )
         return self.stop
+
+    def first_epochs(self) -> int:
+        """After how many epochs to ask for the first time."""
+        return CHECK_EPOCHS if self._limit_ms >= CHECK_EPOCHS else max(1, self._limit_ms)
 
     def epochs(self) -> int:
         """After how many epochs to ask again."""
@@ -102,7 +102,10 @@ class Call:
 
         :raises SandboxError: if the call must end
         """
-        self._cancelled.wait(max(0, min(duration_ns, self._left_ns())) / 1e9)
+        self._wake = self._wake or threading.Event()
+        # The event is there before the look: a cancel comes before the look, or finds the event.
+        if not self._cancelled:
+            self._wake.wait(max(0, min(duration_ns, self._left_ns())) / 1e9)
         self.check()
 
     def check(self) -> None:
@@ -128,44 +131,30 @@ class Call:
             raise GuestTrapped(
                 f"the host refused {interface}.{function}: {answer.message[:_MAX_MESSAGE]}", refusal=answer.code
             )
-        return self._value(answer)
+        return _value(answer)
 
-    def door(self, interface: str, function: str, arguments: tuple[Any, ...], result: Type | None) -> Any:
-        """Perform one host call and give the answer that the WIT's result type asks for."""
-        if result is not None and not isinstance(result, Result):
-            return self.ask(interface, function, arguments)
-        answer = self.host(interface, function, arguments)
-        if result is None:
-            return None
-        if isinstance(answer, Refused):
-            return ("err", {"code": answer.code, "message": answer.message[:_MAX_MESSAGE]})
-        return ("ok", self._value(answer))
+    def wasi(self) -> ClosedWorld:
+        """The closed world, as this call's guest sees it."""
+        if self.world is None:
+            self.world = ClosedWorld(self, pure=self._pure)
+        self.world.belong_to(self)
+        return self.world
 
-    @staticmethod
-    def _value(answer: Any) -> Any:
-        if not isinstance(answer, Ok):
-            raise HostFault(f"the door answered {type(answer).__name__}")
-        return answer.value
-
-    def serve(self, target: Target, context: Any, arguments: Any, results: Any, counts: tuple[int, int]) -> bool:
+    def serve(self, target: Target, context: int, arguments: int, given: int, results: int, wanted: int) -> bool:
         """Answer one import; ``False`` if the guest must stop, for the reason that was remembered.
 
-        :param counts: how many arguments and results the component declared: it may lie about what WASI looks like
+        :param given: how many arguments the component declared, as ``wanted`` results: it may lie about what WASI
+            looks like
         """
         try:
             self.check()
+            if (given, wanted) != target.counts and target is not CLOSED:
+                raise GuestTrapped("the guest imports a function of WASI under another signature")  # noqa: TRY301 - as all that serving raises
             self._context = context
-            budget = TextBudget(self._text)
-            kinds = target.signature.params
-            _same_counts(target, counts)
-            values = tuple(lift(kind, arguments[i], budget, self._number) for i, kind in enumerate(kinds))
-            value = target.serve(self, values)
+            value = target.serve(self, target.take(self, arguments))
             if self.host.abort is not None:
                 return False
-            self.check()
-            if target.signature.result is not None:
-                check_value(target.signature.result, value)
-                lower(target.signature.result, value, results[0], self._resource)
+            target.give(self, value, results)
         except SandboxError as error:
             self.stop = self.stop or error
             return False
@@ -174,10 +163,14 @@ class Call:
             return False
         return True
 
-    def _number(self, pointer: Any) -> int:
+    def budget(self) -> TextBudget:
+        """How much the guest may pass in one host call."""
+        return TextBudget(self._text)
+
+    def number(self, pointer: Any) -> int:
         """The host's integer for a resource of the guest's."""
         host = POINTER(ffi.wasmtime_component_resource_host_t)()
-        error: Any = ffi.wasmtime_component_resource_any_to_host(self._context, pointer, byref(host))
+        error: Any = ffi.wasmtime_component_resource_any_to_host(self._store(), pointer, byref(host))
         if error:
             ffi.wasmtime_error_delete(error)
             raise GuestTrapped("the guest passed a handle that the host never gave it")
@@ -186,22 +179,105 @@ class Call:
         finally:
             ffi.wasmtime_component_resource_host_delete(host)
 
-    def _resource(self, name: str, number: int) -> Any:
+    def resource(self, name: str, number: int) -> Any:
         """An owned resource for the guest."""
         host = ffi.wasmtime_component_resource_host_new(True, number, RESOURCES.index(name))  # noqa: FBT003 - C API
         made = POINTER(ffi.wasmtime_component_resource_any_t)()
-        error: Any = ffi.wasmtime_component_resource_host_to_any(self._context, host, byref(made))
+        error: Any = ffi.wasmtime_component_resource_host_to_any(self._store(), host, byref(made))
         ffi.wasmtime_component_resource_host_delete(host)
         if error:
             ffi.wasmtime_error_delete(error)
             raise HostFault("the store takes no more resources")
         return made
 
+    def _store(self) -> Any:
+        return ctypes.cast(self._context, POINTER(ffi.wasmtime_context_t))
 
-def _same_counts(target: Target, counts: tuple[int, int]) -> None:
-    signature = target.signature
-    if target is not CLOSED and counts != (len(signature.params), int(signature.result is not None)):
-        raise GuestTrapped("the guest imports a function of WASI under another signature")
+
+Serve = Callable[[Call, tuple[Any, ...]], Any]
+
+
+class Target:
+    """What stands behind one function of the linker: a function of ours, and how its values cross."""
+
+    __slots__ = ("_reads", "_signature", "counts", "give", "serve", "take")
+
+    def __init__(self, signature: Signature, serve: Serve) -> None:
+        self.serve = serve
+        self.counts = (len(signature.params), int(signature.result is not None))
+        self._signature = signature
+        params, result = signature.params, signature.result
+        fast = capi.FAST and all(map(planned, params))
+        self._reads = tuple((i * capi.VAL_SIZE, reader(kind)) for i, kind in enumerate(params)) if fast else ()
+        self.take: Callable[[Call, int], tuple[Any, ...]] = self._take_planned if fast else self._take_declared
+        self.give: Callable[[Call, Any, int], None] = self._give_declared
+        if result is None:
+            self.give = _give_nothing
+        elif capi.FAST and planned(result):
+            self.give = _giver(signature)
+
+    def _take_planned(self, call: Call, address: int) -> tuple[Any, ...]:
+        if not self._reads:
+            return ()
+        block = capi.bytes_at(address, len(self._reads) * capi.VAL_SIZE)
+        budget = call.budget()
+        return tuple([read(block, at, budget) for at, read in self._reads])
+
+    def _take_declared(self, call: Call, address: int) -> tuple[Any, ...]:
+        kinds = self._signature.params
+        slots = (ffi.wasmtime_component_val_t * len(kinds)).from_address(address) if kinds else ()
+        budget = call.budget()
+        return tuple(lift(kind, slot, budget, call.number) for kind, slot in zip(kinds, slots, strict=True))
+
+    def _give_declared(self, call: Call, value: Any, address: int) -> None:
+        assert self._signature.result is not None
+        check_value(self._signature.result, value)
+        out = ffi.wasmtime_component_val_t.from_address(address)
+        lower(self._signature.result, value, out, call.resource)
+
+
+def _give_nothing(_call: Call, _value: Any, _address: int) -> None:
+    """A function without a result."""
+
+
+def _giver(signature: Signature) -> Callable[[Call, Any, int], None]:
+    assert signature.result is not None
+    pack = packer((signature.result,))
+
+    def give(_call: Call, value: Any, address: int) -> None:
+        keep: list[Any] = []
+        # wasmtime frees what it is given: it gets a copy of its own making.
+        capi.component_value_clone(pack((value,), keep), address)
+
+    return give
+
+
+def through(interface: str, function: str, signature: Signature) -> Target:
+    """A target behind the call's own door."""
+
+    def answer(call: Call, arguments: tuple[Any, ...]) -> Any:
+        found = call.host(interface, function, arguments)
+        if type(found) is Ok:
+            return ("ok", found.value)
+        if isinstance(found, Refused):
+            return ("err", {"code": found.code, "message": found.message[:_MAX_MESSAGE]})
+        return _value(found)
+
+    def value(call: Call, arguments: tuple[Any, ...]) -> Any:
+        return call.ask(interface, function, arguments)
+
+    def nothing(call: Call, arguments: tuple[Any, ...]) -> Any:
+        call.host(interface, function, arguments)
+
+    if signature.result is None:
+        return Target(signature, nothing)
+    return Target(signature, answer if isinstance(signature.result, Result) else value)
+
+
+def _value(answer: Any) -> Any:
+    if not isinstance(answer, Ok):
+        raise HostFault(f"the door answered {type(answer).__name__}")
+    return answer.value
 
 
 def _not_served(_call: Call, _arguments: tuple[Any, ...]) -> Any:
@@ -214,7 +290,6 @@ CLOSED: Final = Target(Signature(), _not_served)
 
 # ---- the callbacks, one each for the whole process ----
 
-_CALLS: dict[int, Call] = {}
 _TARGETS: list[Target] = []
 _STOPPED = b"stopped by the host"
 
@@ -225,52 +300,30 @@ def register(target: Target) -> int:
     return len(_TARGETS) - 1
 
 
-def address_of(context: Any) -> int:
-    """The address by which callbacks tell stores apart."""
-    return ctypes.addressof(context.contents)
-
-
-def bind(context: Any, call: Call) -> None:
-    """Have callbacks of this store answered by this call."""
-    _CALLS[address_of(context)] = call
-
-
-def unbind(context: Any) -> None:
-    """Forget the store."""
-    _CALLS.pop(address_of(context), None)
-
-
-def _refusal() -> int:
-    """An error for wasmtime, which frees it; what it says does not matter, since the call remembers the reason."""
-    return ctypes.cast(ffi.wasmtime_error_new(_STOPPED), ctypes.c_void_p).value or 0
-
-
-@ffi.wasmtime_component_func_callback_t  # type: ignore[untyped-decorator] # ctypes
+@capi.IMPORT_CALLBACK  # type: ignore[untyped-decorator] # ctypes
 def on_import(
-    number: int | None, context: Any, _type: Any, arguments: Any, given: int, results: Any, wanted: int
+    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int
 ) -> int:
     """Called by wasmtime for every import of every guest; never raises."""
     try:
-        call = _CALLS[address_of(context)]
-        served = call.serve(_TARGETS[number or 0], context, arguments, results, (given, wanted))
-    except BaseException:  # noqa: BLE001 - what serve() could not keep; without an answer ctypes would make one up
-        served = False
-    return 0 if served else _refusal()
+        if CALLS[context].serve(_TARGETS[number or 0], context, arguments, given, results, wanted):
+            return 0
+    except BaseException:  # noqa: BLE001, S110 - what serve() could not keep; without an answer ctypes would make one up
+        pass
+    # What it says does not matter, since the call remembers the reason.
+    return capi.error_of(_STOPPED)
 
 
-@ctypes.CFUNCTYPE(  # type: ignore[untyped-decorator] # ctypes
-    ctypes.c_size_t, POINTER(ffi.wasmtime_context_t), ctypes.c_void_p, POINTER(ctypes.c_uint64), POINTER(ctypes.c_uint8)
-)
-def on_epoch(context: Any, _data: Any, delta: Any, _kind: Any) -> int:
+@capi.EPOCH_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_epoch(context: int, _data: int, delta: Any, _kind: Any) -> int:
     """Called by wasmtime on the guest's thread when its epochs are used up: go on, or stop."""
     call = None
     try:
-        call = _CALLS[address_of(context)]
-        if call.host.abort is not None or call.due() is not None:
-            return _refusal()
-        delta[0] = call.epochs()
+        call = CALLS[context]
+        if call.host.abort is None and call.due() is None:
+            delta[0] = call.epochs()
+            return 0
     except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
         if call is not None:
             call.fault = error
-        return _refusal()
-    return 0
+    return capi.error_of(_STOPPED)

@@ -12,9 +12,6 @@ import hashlib
 import os
 import platform
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +19,18 @@ from weakref import WeakSet
 
 from wasmtime import Config, Engine
 
-__all__ = ["MAX_STACK", "Forked", "abandon", "engine_for", "fingerprint", "make_engine", "survive_fork", "ticking"]
+__all__ = [
+    "MAX_STACK",
+    "Forked",
+    "abandon",
+    "engine_for",
+    "enter",
+    "fingerprint",
+    "forks",
+    "leave",
+    "make_engine",
+    "survive_fork",
+]
 
 MAX_STACK = 2 << 20
 """Bytes of guest stack at most: Python's threads have eight MiB, of which wasmtime must leave the host enough."""
@@ -92,13 +100,14 @@ class _Hub:
     def __init__(self) -> None:
         self._kept: list[Any] = []
         self._survivors: WeakSet[Forked] = WeakSet()
+        self.forks = 0
         self._start()
 
     def _start(self) -> None:
         self._lock = threading.Lock()
         self._engines: dict[tuple[bool, int], Engine] = {}
-        self._running: Counter[Engine] = Counter()
-        self._ticker: threading.Thread | None = None
+        self.running: dict[int, Engine] = {}
+        self.ticker: threading.Thread | None = None
 
     def engine(self, *, metered: bool, stack: int) -> Engine:
         stack = min(stack, MAX_STACK)
@@ -107,33 +116,28 @@ class _Hub:
                 self._engines[metered, stack] = make_engine(metered=metered, stack=stack)
             return self._engines[metered, stack]
 
-    @contextmanager
-    def ticking(self, engine: Engine) -> Iterator[None]:
+    def wake(self) -> None:
+        """Start the ticker, unless it runs."""
         with self._lock:
-            self._running[engine] += 1
-            if self._ticker is None:
-                self._ticker = threading.Thread(target=self._tick, name="remit-epochs", daemon=True)
-                self._ticker.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running[engine] -= 1
-                if not self._running[engine]:
-                    del self._running[engine]
+            if self.ticker is None:
+                self.ticker = threading.Thread(target=self._tick, name="remit-epochs", daemon=True)
+                self.ticker.start()
 
     def _tick(self) -> None:
         pause = threading.Event()
         idle = 0
         while True:
             pause.wait(_TICK_S)
-            with self._lock:
-                engines = tuple(self._running)
-                idle = 0 if engines else idle + 1
-                if idle > _IDLE_TICKS:
-                    # Nobody has run for a while: the next guest starts another thread, an idle host has none.
-                    self._ticker = None
+            engines = set(list(self.running.values()))  # noqa: C414 - a list is made in one step, a set is not
+            idle = 0 if engines else idle + 1
+            if idle > _IDLE_TICKS:
+                # Nobody has run for a while: the next guest starts another thread, an idle host has none.
+                self.ticker = None
+                # A guest enters, then looks for the ticker; this leaves, then looks for guests: one sees the other.
+                if not self.running:
                     return
+                self.wake()
+                return
             for engine in engines:
                 engine.increment_epoch()
 
@@ -144,7 +148,8 @@ class _Hub:
         self._survivors.add(thing)
 
     def after_fork(self) -> None:
-        self._kept.append((self._engines, self._running))
+        self._kept.append((self._engines, self.running))
+        self.forks += 1
         self._start()
         for thing in list(self._survivors):
             thing.after_fork()
@@ -159,9 +164,21 @@ def engine_for(*, metered: bool, stack: int) -> Engine:
     return _HUB.engine(metered=metered, stack=stack)
 
 
-def ticking(engine: Engine) -> Any:
-    """Within this context the engine's epoch moves on about once per millisecond."""
-    return _HUB.ticking(engine)
+def enter(key: int, engine: Engine) -> None:
+    """Have the engine's epoch move on about once per millisecond, until :func:`leave`."""
+    _HUB.running[key] = engine
+    if _HUB.ticker is None:
+        _HUB.wake()
+
+
+def leave(key: int) -> None:
+    """The guest that entered by this key has ended."""
+    _HUB.running.pop(key, None)
+
+
+def forks() -> int:
+    """How many forks lie between this process and the one that loaded this module: stores do not cross one."""
+    return _HUB.forks
 
 
 def abandon(thing: Any) -> None:

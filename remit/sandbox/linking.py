@@ -7,7 +7,6 @@ to be found; what it imports was checked before (:mod:`remit.sandbox.contract`).
 from __future__ import annotations
 
 import ctypes
-from functools import partial
 from typing import Any
 
 from wasmtime import Engine, WasmtimeError
@@ -15,34 +14,34 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as wc
 
 from remit.errors import ImportRefused
-from remit.sandbox.call import CLOSED, Call, Target, on_import, register
+from remit.sandbox.call import CLOSED, Call, Serve, Target, on_import, register, through
 from remit.sandbox.closed_wasi import FUNCTIONS, RESOURCES
 from remit.sandbox.contract import IMPORTS, short_name
 
 __all__ = ["build_linker"]
 
 
-def _through_the_door(interface: str, function: str, result: Any, call: Call, arguments: tuple[Any, ...]) -> Any:
-    return call.door(interface, function, arguments, result)
+def _in_the_closed_world(function: Any) -> Serve:
+    def serve(call: Call, arguments: tuple[Any, ...]) -> Any:
+        return function(call.wasi(), *arguments)
 
-
-def _in_the_closed_world(serve: Any, call: Call, arguments: tuple[Any, ...]) -> Any:
-    return serve(call.world, *arguments)
+    return serve
 
 
 _OURS = {
-    (interface, name): register(Target(signature, partial(_through_the_door, interface, name, signature.result)))
+    (interface, name): register(through(interface, name, signature))
     for interface, functions in IMPORTS.items()
     for name, signature in functions.items()
 }
 _WASI = {
-    (interface, name): register(Target(signature, partial(_in_the_closed_world, serve)))
+    (interface, name): register(Target(signature, _in_the_closed_world(function)))
     for interface, functions in FUNCTIONS.items()
-    for name, (signature, serve) in functions.items()
+    for name, (signature, function) in functions.items()
 }
 _CLOSED = register(CLOSED)
 
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+_ON_IMPORT = ctypes.cast(on_import, ffi.wasmtime_component_func_callback_t)
 
 
 @ffi.wasmtime_component_resource_destructor_t  # type: ignore[untyped-decorator] # ctypes
@@ -81,7 +80,7 @@ def _add_function(instance: wc.LinkerInstance, name: str, number: int) -> None:
     data = name.encode()
     _raise(
         ffi.wasmtime_component_linker_instance_add_func(
-            instance.ptr(), ctypes.create_string_buffer(data), len(data), on_import, number, _NO_FINALIZER
+            instance.ptr(), ctypes.create_string_buffer(data), len(data), _ON_IMPORT, number, _NO_FINALIZER
         )
     )
 

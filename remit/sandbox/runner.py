@@ -31,8 +31,9 @@ from remit.sandbox.call import CHECK_EPOCHS, Call
 from remit.sandbox.compiling import CompileBounds, compile_component, refuse_at_sight
 from remit.sandbox.contract import check
 from remit.sandbox.engine import abandon, engine_for, fingerprint, survive_fork
-from remit.sandbox.guest import Loaded, full_names, run_guest
+from remit.sandbox.instance import Instance
 from remit.sandbox.linking import build_linker
+from remit.sandbox.loaded import Export, Loaded
 from remit.sandbox.loading import load_component
 
 __all__ = ["ComponentRunner"]
@@ -138,13 +139,20 @@ class ComponentRunner:
                 raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
             with self._lock:
                 self._active[id(host)] = (call, loaded)
-            try:
-                return run_guest(loaded, call, export, arguments, limits)
-            finally:
-                _log_stderr(call)
+            return self._run(loaded, call, loaded.export(export), arguments, limits)
         finally:
             with self._lock:
                 self._active.pop(id(host), None)
+
+    @staticmethod
+    def _run(loaded: Loaded, call: Call, export: Export, arguments: tuple[Any, ...], limits: Limits) -> GuestOutcome:
+        instance = Instance(loaded, limits)
+        call.restart_clock()
+        try:
+            return instance.run(call, export, arguments)
+        finally:
+            _log_stderr(call, instance)
+            instance.close()
 
     def cancel(self, host: HostCalls) -> None:
         """Stop the call that runs with this door, or that will; a door is for one call."""
@@ -230,15 +238,15 @@ class ComponentRunner:
         except WasmtimeError as error:
             raise ArtifactInvalid(f"the component's imports cannot be linked: {str(error)[:500]}") from error
         return Loaded(
-            engine=engine,
-            component=component,
-            linker=linker,
+            engine,
+            component,
+            linker,
             imported=imported,
             exported=exported,
+            names=sealed.shape.exports,
             memories=sealed.shape.memories,
             size=sealed.size,
             metered=metered,
-            interfaces=full_names(sealed.shape.exports),
         )
 
     def _sealed(
@@ -281,9 +289,9 @@ def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
         raise InputTooLarge(f"the input has {size} bytes, more than the {limits.input} of one call", limit=limits.input)
 
 
-def _log_stderr(call: Call) -> None:
+def _log_stderr(call: Call, instance: Instance) -> None:
     """Give what the guest wrote to stderr to its log, where its author finds the traceback."""
-    for line in call.world.stderr():
+    for line in instance.stderr():
         if call.host.abort is not None:
             return
         call.host("log", "write", ("error", line, '{"stream":"stderr"}'))
