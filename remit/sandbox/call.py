@@ -8,7 +8,6 @@ address of its store, so calls on many threads, and calls within calls, do not m
 from __future__ import annotations
 
 import ctypes
-import math
 import threading
 from collections.abc import Callable
 from ctypes import POINTER, byref
@@ -25,11 +24,25 @@ from remit.sandbox.plans import packer, planned, reader
 from remit.sandbox.types import Result, Signature
 from remit.sandbox.values import TextBudget, check_value, lift, lower
 
-__all__ = ["CALLS", "CHECK_EPOCHS", "CLOSED", "Call", "Serve", "Target", "on_epoch", "on_import", "register", "through"]
+__all__ = [
+    "CALLS",
+    "CHECK_EPOCHS",
+    "CLOSED",
+    "MAX_TEXT",
+    "Call",
+    "Serve",
+    "Target",
+    "on_epoch",
+    "on_import",
+    "register",
+    "through",
+]
 
 CHECK_EPOCHS = 16
 """A running guest is asked at least once in so many epochs whether it may go on; a cancel skips as many."""
 
+MAX_TEXT = 4 << 20
+"""Bytes of text that a guest may pass in one host call."""
 _MAX_MESSAGE = 2000
 _NS_PER_MS = 1_000_000
 
@@ -89,13 +102,18 @@ class Call:
                 )
         return self.stop
 
+    @property
+    def short(self) -> bool:
+        """Whether the deadline is closer than the epochs at which any guest is asked."""
+        return self._limit_ms < 2 * CHECK_EPOCHS
+
     def first_epochs(self) -> int:
         """After how many epochs to ask for the first time."""
-        return CHECK_EPOCHS if self._limit_ms >= CHECK_EPOCHS else max(1, self._limit_ms)
+        return max(1, min(CHECK_EPOCHS, self._limit_ms // 2))
 
     def epochs(self) -> int:
-        """After how many epochs to ask again."""
-        return max(1, min(CHECK_EPOCHS, math.ceil(self._left_ns() / _NS_PER_MS)))
+        """After how many epochs to ask again: half of what is left, since a busy machine's epochs are long ones."""
+        return max(1, min(CHECK_EPOCHS, self._left_ns() // (2 * _NS_PER_MS)))
 
     def sleep(self, duration_ns: int) -> None:
         """Wait, but no longer than the call may live.
@@ -219,9 +237,8 @@ class Target:
     def _take_planned(self, call: Call, address: int) -> tuple[Any, ...]:
         if not self._reads:
             return ()
-        block = capi.bytes_at(address, len(self._reads) * capi.VAL_SIZE)
         budget = call.budget()
-        return tuple([read(block, at, budget) for at, read in self._reads])
+        return tuple([read(address + at, budget) for at, read in self._reads])
 
     def _take_declared(self, call: Call, address: int) -> tuple[Any, ...]:
         kinds = self._signature.params

@@ -20,14 +20,12 @@ from weakref import WeakSet
 from wasmtime import Config, Engine
 
 __all__ = [
+    "HUB",
     "MAX_STACK",
     "Forked",
     "abandon",
     "engine_for",
-    "enter",
     "fingerprint",
-    "forks",
-    "leave",
     "make_engine",
     "survive_fork",
 ]
@@ -95,7 +93,17 @@ def _processor() -> str:
 
 
 class _Hub:
-    """The engines of this process and the thread that moves their epochs while a guest runs."""
+    """The engines of this process and the thread that moves their epochs while a guest runs.
+
+    A guest runs between :meth:`enter` and :meth:`leave`; the hot path of :mod:`remit.sandbox.instance` has both written
+    out.
+    """
+
+    running: dict[int, Engine]
+    """The engines of the stores that run, by the address of their context."""
+    ticker: threading.Thread | None
+    forks: int
+    """How many forks lie between this process and the one that loaded this module: stores do not cross one."""
 
     def __init__(self) -> None:
         self._kept: list[Any] = []
@@ -106,8 +114,8 @@ class _Hub:
     def _start(self) -> None:
         self._lock = threading.Lock()
         self._engines: dict[tuple[bool, int], Engine] = {}
-        self.running: dict[int, Engine] = {}
-        self.ticker: threading.Thread | None = None
+        self.running = {}
+        self.ticker = None
 
     def engine(self, *, metered: bool, stack: int) -> Engine:
         stack = min(stack, MAX_STACK)
@@ -115,6 +123,16 @@ class _Hub:
             if (metered, stack) not in self._engines:
                 self._engines[metered, stack] = make_engine(metered=metered, stack=stack)
             return self._engines[metered, stack]
+
+    def enter(self, key: int, engine: Engine) -> None:
+        """Have the engine's epoch move on about once per millisecond, until :meth:`leave`."""
+        self.running[key] = engine
+        if self.ticker is None:
+            self.wake()
+
+    def leave(self, key: int) -> None:
+        """The guest that entered by this key has ended."""
+        self.running.pop(key, None)
 
     def wake(self) -> None:
         """Start the ticker, unless it runs."""
@@ -155,37 +173,20 @@ class _Hub:
             thing.after_fork()
 
 
-_HUB = _Hub()
-os.register_at_fork(after_in_child=_HUB.after_fork)
+HUB = _Hub()
+os.register_at_fork(after_in_child=HUB.after_fork)
 
 
 def engine_for(*, metered: bool, stack: int) -> Engine:
     """This process's engine for a configuration."""
-    return _HUB.engine(metered=metered, stack=stack)
-
-
-def enter(key: int, engine: Engine) -> None:
-    """Have the engine's epoch move on about once per millisecond, until :func:`leave`."""
-    _HUB.running[key] = engine
-    if _HUB.ticker is None:
-        _HUB.wake()
-
-
-def leave(key: int) -> None:
-    """The guest that entered by this key has ended."""
-    _HUB.running.pop(key, None)
-
-
-def forks() -> int:
-    """How many forks lie between this process and the one that loaded this module: stores do not cross one."""
-    return _HUB.forks
+    return HUB.engine(metered=metered, stack=stack)
 
 
 def abandon(thing: Any) -> None:
     """Keep a wasmtime object of the parent process for ever, so that its finaliser does not run in the child."""
-    _HUB.abandon(thing)
+    HUB.abandon(thing)
 
 
 def survive_fork(thing: Forked) -> None:
     """Have ``thing.after_fork()`` called in every child; it is held weakly."""
-    _HUB.survive(thing)
+    HUB.survive(thing)

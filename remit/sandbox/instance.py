@@ -15,10 +15,11 @@ from typing import Any, Final, Literal
 
 from remit.errors import HostFault, OutputTooLarge, SandboxError
 from remit.kernel.model import GuestOutcome, Limits
+from remit.kernel.ports import Clock, HostCalls
 from remit.sandbox import capi
-from remit.sandbox.call import CALLS, Call, on_epoch
+from remit.sandbox.call import CALLS, MAX_TEXT, Call, on_epoch
 from remit.sandbox.closed_wasi import ClosedWorld
-from remit.sandbox.engine import enter, forks, leave
+from remit.sandbox.engine import HUB
 from remit.sandbox.loaded import Export, Loaded
 from remit.sandbox.traps import classify
 from remit.sandbox.values import TextBudget
@@ -42,15 +43,18 @@ class Instance:
     :raises HostFault: if wasmtime gives no store
     """
 
-    def __init__(self, loaded: Loaded, limits: Limits) -> None:
+    def __init__(self, loaded: Loaded, limits: Limits, clock: Clock, *, pure: bool = False) -> None:
         self._state: State = "closed"
         self._loaded = loaded
         self._limits = limits
-        self._forks = forks()
+        self._clock = clock
+        self._pure = pure
+        self._forks = HUB.forks
         self._alone = threading.Lock()
         self._world: ClosedWorld | None = None
-        self._instance: Any = None
-        self._functions: dict[Export, tuple[int, Any]] = {}
+        self._instance = ctypes.create_string_buffer(capi.INSTANCE_SIZE)
+        self._functions: dict[Export, int] = {}
+        self._buffers: list[Any] = []
         self._slot = bytearray(capi.VAL_SIZE)
         self._slot_at = ctypes.addressof(_SLOT.from_buffer(self._slot))
         self._store = self._make()
@@ -84,9 +88,9 @@ class Instance:
 
         :raises SandboxError: if the guest's start does what it must not
         """
-        self._seize(call)
+        self._seize()
         try:
-            self._enter(call, None, 0)
+            self._instantiate(call)
         finally:
             self._alone.release()
 
@@ -99,11 +103,24 @@ class Instance:
         """
         keep: list[Any] = []
         at = export.pack(arguments, keep)
-        self._seize(call)
+        self._seize()
         try:
+            if self._state != "ready":
+                self._instantiate(call)
             return self._enter(call, export, at)
         finally:
             self._alone.release()
+
+    def invoke(self, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int) -> Any:
+        """Call an export by its name, ``"provider.call"``, and give its result: ``("ok", …)`` or ``("err", …)``.
+
+        :param host: the door that its host calls go through
+        :param deadline_ms: milliseconds that the call may take, host calls included
+        :raises ExportMissing: if the component does not export it
+        :raises SandboxError: as :meth:`call`
+        """
+        call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=self._pure)
+        return self.call(call, self._loaded.export(export), arguments)
 
     def run(self, call: Call, export: Export, arguments: tuple[Any, ...]) -> GuestOutcome:
         """As :meth:`call`, for the exports of ``remit:unit``: their result in the kernel's terms."""
@@ -116,73 +133,81 @@ class Instance:
             return GuestOutcome(tag="retry", text=value["reason"], after_ms=value["after-ms"], fuel=used)
         return GuestOutcome(tag="rejected" if case == "rejected" else "failed", text=value, fuel=used)
 
-    def _seize(self, call: Call) -> None:
-        if self._forks != forks():
+    def _seize(self) -> None:
+        if self._forks != HUB.forks:
             raise HostFault("the instance belongs to the process that this one was forked from")
-        if not self._alone.acquire(blocking=False):
+        if not self._alone.acquire(False):  # noqa: FBT003 - a keyword costs as much as the lock
             raise HostFault("the instance is in a call already")
-        if self._state in {"poisoned", "closed"}:
-            self._alone.release()
-            raise HostFault(f"the instance is {self._state}", remedy="make another instance")
-        call.world = self._world
 
-    def _enter(self, call: Call, export: Export | None, at: int) -> Any:
-        """Run the guest; whatever happens, the instance is ready or poisoned afterwards."""
-        context = self._context
-        before, self._state = self._state, "poisoned"
+    def _enter(self, call: Call, export: Export, at: int) -> Any:
+        """Run the guest; whatever happens, the instance is ready or poisoned afterwards.
+
+        The epochs of an earlier call are as good as new ones, unless the deadline is close: none is further off than
+        :data:`CHECK_EPOCHS`, and one that has passed asks at once.
+        """
+        function = self._functions.get(export) or self._find(export)
+        context, slot = self._context, self._slot_at
+        call.world = self._world
+        self._state = "poisoned"
         CALLS[context] = call
-        enter(context, self._loaded.engine)
-        error = 0
-        result: Any = None
+        HUB.running[context] = self._loaded.engine
         failure: SandboxError | None = None
+        result: Any = None
+        try:
+            if HUB.ticker is None:
+                HUB.wake()
+            if self._loaded.metered:
+                capi.set_fuel(context, self._limits.fuel or 0)
+            if call.short:
+                capi.set_epoch_deadline(context, call.first_epochs())
+            error = capi.func_call(function, context, at, export.count, slot, 1)
+            if not error:
+                try:
+                    result = export.read(slot, TextBudget(self._limits.output))
+                except SandboxError as wrong:
+                    failure = wrong
+                capi.component_value_delete(slot)
+                # wasmtime drops what it overwrites: leave nothing there for the next call to free again.
+                self._slot[0] = 0
+        finally:
+            HUB.running.pop(context, None)
+            del CALLS[context]
+            self._world = call.world
+        if error or failure or call.fault or call.host.abort or call.due():
+            raise _reason(call, error, failure, self._limits)
+        self._state = "ready"
+        return result
+
+    def _instantiate(self, call: Call) -> None:
+        """From new to ready, or poisoned."""
+        if self._state != "new":
+            raise HostFault(f"the instance is {self._state}", remedy="make another instance")
+        context = self._context
+        self._state = "poisoned"
+        CALLS[context] = call
+        HUB.enter(context, self._loaded.engine)
         try:
             if self._loaded.metered:
                 capi.set_fuel(context, self._limits.fuel or 0)
             capi.set_epoch_deadline(context, call.first_epochs())
-            if before == "new":
-                error = self._instantiate()
-            if export is not None and not error:
-                function = self._functions.get(export) or self._find(export)
-                error = capi.func_call(function[0], context, at, export.count, self._slot_at, 1) or 0
-                if not error:
-                    result, failure = self._read(export)
+            _, linker, component = self._loaded.addresses
+            error = capi.component_instantiate(linker, context, component, ctypes.addressof(self._instance))
         finally:
-            leave(context)
+            HUB.leave(context)
             del CALLS[context]
             self._world = call.world
-            message = capi.error_message(error) if error else ""
-        _judge(call, message, self._limits)
-        if failure is not None:
-            raise failure
+        if error or call.fault or call.host.abort or call.due():
+            raise _reason(call, error, None, self._limits)
         self._state = "ready"
-        return result
 
-    def _instantiate(self) -> int:
-        _, linker, component = self._loaded.addresses
-        made = ctypes.create_string_buffer(capi.INSTANCE_SIZE)
-        error = capi.component_instantiate(linker, self._context, component, ctypes.addressof(made))
-        self._instance = made
-        return int(error or 0)
-
-    def _find(self, export: Export) -> tuple[int, Any]:
+    def _find(self, export: Export) -> int:
         buffer = _FUNC()
         at = ctypes.addressof(buffer)
         if not capi.instance_get_func(ctypes.addressof(self._instance), self._context, export.index, at):
             raise HostFault("the export vanished from the instance")
-        self._functions[export] = (at, buffer)
-        return at, buffer
-
-    def _read(self, export: Export) -> tuple[Any, SandboxError | None]:
-        """The result, copied, or why it is none; what wasmtime allocated for it is freed."""
-        try:
-            return export.read(self._slot, 0, TextBudget(self._limits.output)), None
-        except OutputTooLarge:
-            limit = self._limits.output
-            return None, OutputTooLarge(f"the guest returned more than {limit} bytes", limit=limit)
-        except SandboxError as error:
-            return None, error
-        finally:
-            capi.component_value_delete(self._slot_at)
+        self._buffers.append(buffer)
+        self._functions[export] = at
+        return at
 
     def _used(self) -> int:
         left = ctypes.c_uint64()
@@ -205,7 +230,7 @@ class Instance:
         try:
             if self._state != "closed":
                 self._state = "closed"
-                if self._forks == forks():
+                if self._forks == HUB.forks:
                     capi.store_delete(self._store)
         finally:
             self._alone.release()
@@ -215,15 +240,19 @@ class Instance:
             self.close()
 
 
-def _judge(call: Call, message: str, limits: Limits) -> None:
-    """Raise the reason why a call did not succeed: what the host decided comes before what the guest did."""
+def _reason(call: Call, error: int | None, failure: SandboxError | None, limits: Limits) -> BaseException:
+    """Why a call did not succeed: what the host decided comes before what the guest did."""
+    message = capi.error_message(error) if error else ""
     if call.host.abort is not None:
-        raise call.host.abort
+        return call.host.abort
     if call.fault is not None:
-        if isinstance(call.fault, Exception):
-            raise HostFault(f"a host function failed: {type(call.fault).__name__}: {call.fault}") from call.fault
-        raise call.fault
+        if not isinstance(call.fault, Exception):
+            return call.fault
+        fault = HostFault(f"a host function failed: {type(call.fault).__name__}: {call.fault}")
+        fault.__cause__ = call.fault
+        return fault
     if (why := call.due()) is not None:
-        raise why
-    if message:
-        raise classify(message, limits)
+        return why
+    if isinstance(failure, OutputTooLarge):
+        return OutputTooLarge(f"the guest returned more than {limits.output} bytes", limit=limits.output)
+    return failure or classify(message, limits)

@@ -37,8 +37,8 @@ class Export:
         """Checks arguments and lays them out; raises :class:`HostFault` for what does not fit."""
         self.read = reader(signature.result) if fast else self._lifted
 
-    def _lifted(self, slot: bytes | bytearray, _at: int, budget: TextBudget) -> Any:
-        return lift(self._result, ffi.wasmtime_component_val_t.from_buffer(slot), budget)
+    def _lifted(self, at: int, budget: TextBudget) -> Any:
+        return lift(self._result, ffi.wasmtime_component_val_t.from_address(at), budget)
 
 
 class _Lowered:

@@ -3,8 +3,10 @@
 Going in, a value is checked and flattened in one pass, and a call's arguments become one ``bytes`` object whose
 pointers lead to other ``bytes`` objects: wasmtime copies arguments and never frees them, so nothing is allocated that
 somebody would have to free, and a value that does not fit is refused before wasmtime hears of the call. Coming out, a
-value is read from copies of wasmtime's slots. Handles of resources have no plan, and neither has anything where
-:data:`remit.sandbox.capi.FAST` is false: those go by :mod:`remit.sandbox.values`, and a test holds the two equal.
+value is read where wasmtime put it, at an address that wasmtime gave: never at one that a guest names.
+
+Handles of resources have no plan, and nothing has one where :data:`remit.sandbox.capi.FAST` is false: those go by
+:mod:`remit.sandbox.values`, and a test holds the two equal.
 
 Layout: a value is 32 bytes, a kind and a union of 24; a text, list, record or flags is a size and an address; an entry
 of a record is a name and a value (``wasmtime/component/val.h``).
@@ -21,7 +23,7 @@ from typing import Any
 from wasmtime import _ffi as ffi
 
 from remit.errors import GuestTextInvalid, GuestTrapped, HostFault
-from remit.sandbox.capi import BYTES_OFFSET, VAL_SIZE, bytes_at, text_at
+from remit.sandbox.capi import BYTES_OFFSET, MEMORY, VAL_SIZE
 from remit.sandbox.types import (
     WHOLE,
     Enum,
@@ -43,8 +45,8 @@ Emit = Callable[[Any, list[Any], list[Any]], None]
 """(value, numbers to pack, objects to keep alive); refuses what does not fit."""
 Pack = Callable[[tuple[Any, ...], list[Any]], int]
 """(values, objects to keep alive) → address of their slots, valid as long as the objects are kept."""
-Read = Callable[[bytes | bytearray, int, TextBudget], Any]
-"""(slots, offset, budget) → value."""
+Read = Callable[[int, TextBudget], Any]
+"""(address of a slot of wasmtime's, budget) → value."""
 
 _FORMAT = {
     "bool": "B7x?23x", "u8": "B7xB23x", "s8": "B7xb23x", "u16": "B7xH22x", "s16": "B7xh22x", "u32": "B7xI20x",
@@ -54,9 +56,11 @@ _SIZED = "B7xQQ8x"
 _BOXED = "B7xQ16x"
 _CHOICE = "B7xB7xQ8x"
 _CASE = "B7xQQQ"
-_TWO = Struct("<QQ").unpack_from
+_NAME_AT = Struct("<QQ").unpack_from
+_SIZED_AT = Struct("<B7xQQ").unpack_from
+_CHOICE_AT = Struct("<B7xB7xQ").unpack_from
 _PLAIN = {name: Struct("<" + text[3:].rstrip("x0123456789")).unpack_from for name, text in _FORMAT.items()}
-_POINTER = Struct("<Q").unpack_from
+_POINTER_AT = Struct("<Q").unpack_from
 _ENTRY = 16 + VAL_SIZE
 _BYTE_AT = 8
 """Where the union begins in a value."""
@@ -360,24 +364,29 @@ def _unexpected(kind: object) -> GuestTrapped:
     return GuestTrapped(f"the guest passed a value that is not of type {kind}")
 
 
-def _read_text(block: bytes | bytearray, at: int, budget: TextBudget) -> str:
-    if block[at] != _STRING:
+def _read_text(at: int, budget: TextBudget) -> str:
+    kind, size, address = _SIZED_AT(MEMORY, at)
+    if kind != _STRING:
         raise _unexpected("string")
-    return _text(block, at + 8, budget)
-
-
-def _text(block: bytes | bytearray, at: int, budget: TextBudget) -> str:
-    size, address = _TWO(block, at)
     budget.take(size)
     try:
-        return text_at(address, size, None) if size else ""
+        return str(MEMORY[address : address + size], "utf-8")
+    except UnicodeDecodeError as error:
+        raise GuestTextInvalid("the guest passed a string that is not UTF-8") from error
+
+
+def _name(at: int, budget: TextBudget) -> str:
+    size, address = _NAME_AT(MEMORY, at)
+    budget.take(size)
+    try:
+        return str(MEMORY[address : address + size], "utf-8")
     except UnicodeDecodeError as error:
         raise GuestTextInvalid("the guest passed a string that is not UTF-8") from error
 
 
 @functools.cache
 def reader(kind: Type) -> Read:  # noqa: C901 - one case for each type of WIT
-    """A function that reads a value from a copy of its slot."""
+    """A function that reads a value where it lies."""
     match kind:
         case Primitive(name="string"):
             return _read_text
@@ -408,51 +417,52 @@ def reader(kind: Type) -> Read:  # noqa: C901 - one case for each type of WIT
 def _read_plain(name: str) -> Read:
     number, unpack = _KINDS[name], _PLAIN[name]
 
-    def plain(block: bytes | bytearray, at: int, _budget: TextBudget) -> Any:
-        if block[at] != number:
+    def plain(at: int, _budget: TextBudget) -> Any:
+        if MEMORY[at] != number:
             raise _unexpected(name)
-        return unpack(block, at + 8)[0]
+        return unpack(MEMORY, at + 8)[0]
 
-    def char(block: bytes | bytearray, at: int, budget: TextBudget) -> Any:
-        return chr(plain(block, at, budget))
+    def char(at: int, budget: TextBudget) -> Any:
+        return chr(plain(at, budget))
 
     return char if name == "char" else plain
 
 
-def _read_enum(block: bytes | bytearray, at: int, budget: TextBudget) -> str:
-    if block[at] != _ENUM:
+def _read_enum(at: int, budget: TextBudget) -> str:
+    if MEMORY[at] != _ENUM:
         raise _unexpected("enum")
-    return _text(block, at + 8, budget)
+    return _name(at + 8, budget)
 
 
-def _read_flags(block: bytes | bytearray, at: int, budget: TextBudget) -> frozenset[str]:
-    names, count = _block(block, at, _FLAGS, 16, budget)
-    return frozenset(_text(names, i * 16, budget) for i in range(count))
-
-
-def _block(block: bytes | bytearray, at: int, number: int, width: int, budget: TextBudget) -> tuple[bytes, int]:
-    """A copy of what a sized value points at, charged before it is made."""
-    if block[at] != number:
+def _sized(at: int, number: int, budget: TextBudget) -> tuple[int, int]:
+    """How many parts a value has, charged, and where they lie."""
+    kind, size, address = _SIZED_AT(MEMORY, at)
+    if kind != number:
         raise _unexpected("that was declared")
-    size, address = _TWO(block, at + 8)
     budget.take(size)
-    return (bytes_at(address, size * width) if size else b""), size
+    return size, address
 
 
-def _unboxed(block: bytes | bytearray, at: int) -> bytes:
-    (address,) = _POINTER(block, at)
+def _read_flags(at: int, budget: TextBudget) -> frozenset[str]:
+    count, names = _sized(at, _FLAGS, budget)
+    return frozenset(_name(names + i * 16, budget) for i in range(count))
+
+
+def _unboxed(at: int) -> int:
+    (address,) = _POINTER_AT(MEMORY, at)
     if not address:
         raise _unexpected("that its case has")
-    return bytes_at(address, VAL_SIZE)
+    return int(address)
 
 
 def _read_option(inner: Type) -> Read:
     read = reader(inner)
 
-    def option(block: bytes | bytearray, at: int, budget: TextBudget) -> Any:
-        if block[at] != _OPTION:
+    def option(at: int, budget: TextBudget) -> Any:
+        if MEMORY[at] != _OPTION:
             raise _unexpected("option")
-        return read(_unboxed(block, at + 8), 0, budget) if _POINTER(block, at + 8)[0] else None
+        (address,) = _POINTER_AT(MEMORY, at + 8)
+        return read(address, budget) if address else None
 
     return option
 
@@ -460,13 +470,14 @@ def _read_option(inner: Type) -> Read:
 def _read_result(ok: Type | None, err: Type | None) -> Read:
     sides = tuple(None if side is None else reader(side) for side in (err, ok))
 
-    def result(block: bytes | bytearray, at: int, budget: TextBudget) -> Any:
-        if block[at] != _RESULT:
+    def result(at: int, budget: TextBudget) -> Any:
+        kind, is_ok, address = _CHOICE_AT(MEMORY, at)
+        if kind != _RESULT:
             raise _unexpected("result")
-        is_ok = block[at + 8]
         read = sides[is_ok]
-        payload = None if read is None else read(_unboxed(block, at + 16), 0, budget)
-        return ("ok" if is_ok else "err", payload)
+        if read is not None and not address:
+            raise _unexpected("that its case has")
+        return ("ok" if is_ok else "err", None if read is None else read(address, budget))
 
     return result
 
@@ -474,52 +485,53 @@ def _read_result(ok: Type | None, err: Type | None) -> Read:
 def _read_variant(cases: tuple[tuple[str, Type | None], ...]) -> Read:
     known = {name: None if part is None else reader(part) for name, part in cases}
 
-    def variant(block: bytes | bytearray, at: int, budget: TextBudget) -> Any:
-        if block[at] != _VARIANT:
+    def variant(at: int, budget: TextBudget) -> Any:
+        if MEMORY[at] != _VARIANT:
             raise _unexpected("variant")
-        tag = _text(block, at + 8, budget)
+        tag = _name(at + 8, budget)
         read = known.get(tag)
-        return (tag, None if read is None else read(_unboxed(block, at + 24), 0, budget))
+        return (tag, None if read is None else read(_unboxed(at + 24), budget))
 
     return variant
 
 
-def _read_bytes(block: bytes | bytearray, at: int, budget: TextBudget) -> bytes:
-    boxes, _ = _block(block, at, _LIST, VAL_SIZE, budget)
-    return boxes[_BYTE_AT::VAL_SIZE]
+def _read_bytes(at: int, budget: TextBudget) -> bytes:
+    count, boxes = _sized(at, _LIST, budget)
+    return bytes(MEMORY[boxes + _BYTE_AT : boxes + _BYTE_AT + count * VAL_SIZE : VAL_SIZE]) if count else b""
 
 
 def _read_list(inner: Type) -> Read:
     read = reader(inner)
 
-    def items(block: bytes | bytearray, at: int, budget: TextBudget) -> list[Any]:
-        slots, count = _block(block, at, _LIST, VAL_SIZE, budget)
-        return [read(slots, i * VAL_SIZE, budget) for i in range(count)]
+    def items(at: int, budget: TextBudget) -> list[Any]:
+        count, slots = _sized(at, _LIST, budget)
+        return [read(slots + i * VAL_SIZE, budget) for i in range(count)]
 
     return items
 
 
 def _read_tuple(parts: tuple[Type, ...]) -> Read:
-    reads = tuple(enumerate(map(reader, parts)))
+    reads = tuple((i * VAL_SIZE, reader(part)) for i, part in enumerate(parts))
 
-    def items(block: bytes | bytearray, at: int, budget: TextBudget) -> tuple[Any, ...]:
-        slots, count = _block(block, at, _TUPLE, VAL_SIZE, budget)
+    def items(at: int, budget: TextBudget) -> tuple[Any, ...]:
+        count, slots = _sized(at, _TUPLE, budget)
         if count != len(reads):
             raise _unexpected("tuple")
-        return tuple([read(slots, i * VAL_SIZE, budget) for i, read in reads])
+        return tuple([read(slots + offset, budget) for offset, read in reads])
 
     return items
 
 
 def _read_record(fields: tuple[tuple[str, Type], ...]) -> Read:
     reads = tuple((name, reader(part)) for name, part in fields)
+    wanted = frozenset(name for name, _ in fields)
 
-    def record(block: bytes | bytearray, at: int, budget: TextBudget) -> dict[str, Any]:
-        slots, count = _block(block, at, _RECORD, _ENTRY, budget)
+    def record(at: int, budget: TextBudget) -> dict[str, Any]:
+        count, entries = _sized(at, _RECORD, budget)
         # By name, so that a record may gain fields.
-        found = {_text(slots, i * _ENTRY, budget): i * _ENTRY + 16 for i in range(count)}
-        if not found.keys() >= dict(reads).keys():
+        found = {_name(entry, budget): entry + 16 for entry in range(entries, entries + count * _ENTRY, _ENTRY)}
+        if not found.keys() >= wanted:
             raise _unexpected("record")
-        return {name: read(slots, found[name], budget) for name, read in reads}
+        return {name: read(found[name], budget) for name, read in reads}
 
     return record

@@ -27,7 +27,7 @@ from remit.errors import (
 from remit.kernel.model import GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Progress, no_progress
 from remit.sandbox.cache import CacheEntry, CodeCache, Sealed
-from remit.sandbox.call import CHECK_EPOCHS, Call
+from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
 from remit.sandbox.compiling import CompileBounds, compile_component, refuse_at_sight
 from remit.sandbox.contract import check
 from remit.sandbox.engine import abandon, engine_for, fingerprint, survive_fork
@@ -42,8 +42,6 @@ _LOADED = 1 << 30
 """Bytes of code of all loaded components together."""
 _KNOWN = 4096
 _CANCELLED = 256
-_MAX_TEXT = 4 << 20
-"""Bytes of text that a guest may pass in one host call."""
 
 Key = tuple[str, bool, int]
 
@@ -124,7 +122,7 @@ class ComponentRunner:
         """
         limits = program.limits
         _check_input(arguments, limits)
-        call = Call(host, self._clock, deadline_ms, _MAX_TEXT, pure=program.world == "transform")
+        call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=program.world == "transform")
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
@@ -132,11 +130,7 @@ class ComponentRunner:
                 raise CallCancelled("the call was cancelled before it began")
             self._active[id(host)] = (call, None)
         try:
-            loaded = self._load((program.artifact, limits.fuel is not None, limits.stack))
-            undeclared = loaded.imported - program.interfaces
-            if undeclared:
-                names = ", ".join(sorted(undeclared))
-                raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
+            loaded = self._loaded_for(program)
             with self._lock:
                 self._active[id(host)] = (call, loaded)
             return self._run(loaded, call, loaded.export(export), arguments, limits)
@@ -144,15 +138,31 @@ class ComponentRunner:
             with self._lock:
                 self._active.pop(id(host), None)
 
-    @staticmethod
-    def _run(loaded: Loaded, call: Call, export: Export, arguments: tuple[Any, ...], limits: Limits) -> GuestOutcome:
-        instance = Instance(loaded, limits)
+    def _run(
+        self, loaded: Loaded, call: Call, export: Export, arguments: tuple[Any, ...], limits: Limits
+    ) -> GuestOutcome:
+        instance = Instance(loaded, limits, self._clock)
         call.restart_clock()
         try:
             return instance.run(call, export, arguments)
         finally:
             _log_stderr(call, instance)
             instance.close()
+
+    def instance(self, program: Program) -> Instance:
+        """An instance of a prepared program for the caller alone, who closes it: sandboxed logic without a kernel.
+
+        :raises ImportRefused: if the component imports what the program does not declare
+        :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
+        """
+        return Instance(self._loaded_for(program), program.limits, self._clock, pure=program.world == "transform")
+
+    def _loaded_for(self, program: Program) -> Loaded:
+        loaded = self._load((program.artifact, program.limits.fuel is not None, program.limits.stack))
+        if undeclared := loaded.imported - program.interfaces:
+            names = ", ".join(sorted(undeclared))
+            raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
+        return loaded
 
     def cancel(self, host: HostCalls) -> None:
         """Stop the call that runs with this door, or that will; a door is for one call."""
@@ -182,6 +192,11 @@ class ComponentRunner:
             self.cancel(host)
 
     # ---- the cache, for people ----
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where the compiled code lies."""
+        return self._cache.folder
 
     def entries(self) -> list[CacheEntry]:
         """The compiled code on disk."""

@@ -111,7 +111,7 @@ def by_plan(kind, value):
 
 
 def read(kind, address, budget):
-    return reader(kind)(ctypes.string_at(address, VAL_SIZE), 0, budget)
+    return reader(kind)(address, budget)
 
 
 def test_this_interpreter_takes_the_fast_way():
