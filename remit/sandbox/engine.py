@@ -12,21 +12,29 @@ import hashlib
 import os
 import platform
 import threading
+from collections import deque
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
 
 from wasmtime import Config, Engine
+from wasmtime import _ffi as ffi
 
 __all__ = [
     "HUB",
+    "INSTANCES",
     "MAX_STACK",
+    "SLOTS",
+    "SLOT_MEMORIES",
+    "TABLES",
+    "TABLE_ELEMENTS",
     "Forked",
     "abandon",
     "engine_for",
     "fingerprint",
     "make_engine",
+    "slots_of",
     "survive_fork",
 ]
 
@@ -53,12 +61,28 @@ class Forked(Protocol):
         ...
 
 
-def make_engine(*, metered: bool, stack: int, parallel: bool = False) -> Engine:
+INSTANCES = 256
+TABLES = 32
+TABLE_ELEMENTS = 64 << 10
+"""What one store may have: core instances, tables, and elements of one table, eight bytes each."""
+SLOTS = 128
+"""Stores at most that one pooled engine holds at a time."""
+SLOT_MEMORIES = 2
+"""Memories at most of a component that goes into a slot."""
+_RESIDENT = 512 << 10
+"""Bytes of a slot that stay in memory, wiped, when its instance goes: cheaper than giving pages back and forth."""
+_WARM_SLOTS = 16
+
+
+def make_engine(*, metered: bool, stack: int, parallel: bool = False, pooled: bool = False) -> Engine:
     """A new engine of our one configuration.
 
     :param metered: count instructions (fuel)
     :param stack: bytes that wasm frames may take
     :param parallel: compile on many threads; only in the compiler's process, since such threads do not survive a fork
+    :param pooled: take instances from slots that are reserved once, for components of a few memories and little state:
+        a fresh one then costs a quarter
+    :raises WasmtimeError: if there is no address space for the slots
     """
     config = Config()
     for feature in _FEATURES_OFF:
@@ -71,7 +95,30 @@ def make_engine(*, metered: bool, stack: int, parallel: bool = False) -> Engine:
     config.parallel_compilation = parallel
     if metered:
         config.consume_fuel = True
+    if pooled:
+        _pool(config)
     return Engine(config)
+
+
+def _pool(config: Config) -> None:
+    """Reserve slots; code that was compiled without them runs in them, since a memory is as large as everywhere."""
+    pool: Any = ffi.wasmtime_pooling_allocation_config_new()
+    for name, value in {
+        "max_memory_size": 4 << 30,
+        "max_memories_per_module": SLOT_MEMORIES,
+        "max_tables_per_module": TABLES,
+        "total_memories": SLOTS * SLOT_MEMORIES,
+        "total_tables": SLOTS * TABLES,
+        "total_core_instances": SLOTS * INSTANCES,
+        "total_component_instances": SLOTS,
+        "table_elements": TABLE_ELEMENTS,
+        "linear_memory_keep_resident": _RESIDENT,
+        "table_keep_resident": _RESIDENT,
+        "max_unused_warm_slots": _WARM_SLOTS,
+    }.items():
+        getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
+    ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
+    ffi.wasmtime_pooling_allocation_config_delete(pool)
 
 
 @functools.cache
@@ -113,16 +160,22 @@ class _Hub:
 
     def _start(self) -> None:
         self._lock = threading.Lock()
-        self._engines: dict[tuple[bool, int], Engine] = {}
+        self._engines: dict[tuple[bool, int, bool], Engine] = {}
+        self._slots: dict[Engine, deque[None]] = {}
         self.running = {}
         self.ticker = None
 
-    def engine(self, *, metered: bool, stack: int) -> Engine:
-        stack = min(stack, MAX_STACK)
+    def engine(self, *, metered: bool, stack: int, pooled: bool) -> Engine:
+        key = (metered, min(stack, MAX_STACK), pooled)
         with self._lock:
-            if (metered, stack) not in self._engines:
-                self._engines[metered, stack] = make_engine(metered=metered, stack=stack)
-            return self._engines[metered, stack]
+            if key not in self._engines:
+                self._engines[key] = make_engine(metered=metered, stack=key[1], pooled=pooled)
+                if pooled:
+                    self._slots[self._engines[key]] = deque([None] * SLOTS)
+            return self._engines[key]
+
+    def slots(self, engine: Engine) -> deque[None] | None:
+        return self._slots.get(engine)
 
     def enter(self, key: int, engine: Engine) -> None:
         """Have the engine's epoch move on about once per millisecond, until :meth:`leave`."""
@@ -177,9 +230,17 @@ HUB = _Hub()
 os.register_at_fork(after_in_child=HUB.after_fork)
 
 
-def engine_for(*, metered: bool, stack: int) -> Engine:
-    """This process's engine for a configuration."""
-    return HUB.engine(metered=metered, stack=stack)
+def engine_for(*, metered: bool, stack: int, pooled: bool = False) -> Engine:
+    """This process's engine for a configuration.
+
+    :raises WasmtimeError: if there is no address space for a pooled one
+    """
+    return HUB.engine(metered=metered, stack=stack, pooled=pooled)
+
+
+def slots_of(engine: Engine) -> deque[None] | None:
+    """The free slots of a pooled engine, one item each: an instance pops one and gives it back. ``None`` without."""
+    return HUB.slots(engine)
 
 
 def abandon(thing: Any) -> None:

@@ -19,17 +19,13 @@ from remit.kernel.ports import Clock, HostCalls
 from remit.sandbox import capi
 from remit.sandbox.call import CALLS, MAX_TEXT, Call, on_epoch
 from remit.sandbox.closed_wasi import ClosedWorld
-from remit.sandbox.engine import HUB
+from remit.sandbox.engine import HUB, INSTANCES, TABLE_ELEMENTS, TABLES
 from remit.sandbox.loaded import Export, Loaded
 from remit.sandbox.traps import classify
 from remit.sandbox.values import TextBudget
 
 __all__ = ["Instance", "State"]
 
-_INSTANCES = 256
-_TABLES = 32
-_TABLE_ELEMENTS = 64 << 10
-"""Of one table, eight bytes each: the tables of a guest take 16 MiB at most, besides its memory."""
 _ON_EPOCH: Final = ctypes.cast(on_epoch, ctypes.c_void_p).value
 _FUNC = ctypes.c_char * capi.FUNC_SIZE
 _SLOT = ctypes.c_char * capi.VAL_SIZE
@@ -40,6 +36,7 @@ State = Literal["new", "ready", "poisoned", "closed"]
 class Instance:
     """An instance of a component, bounded by ``limits``; close it. The first call instantiates, under its own bounds.
 
+    :param loaded: has been asked for a slot, which goes back when the instance is closed
     :raises HostFault: if wasmtime gives no store
     """
 
@@ -67,7 +64,7 @@ class Instance:
             raise HostFault("wasmtime gave no store")
         # wasmtime limits each memory by itself; allowing just as many as the component makes bounds them together.
         memory, memories = self._limits.memory // self._loaded.memories, self._loaded.memories
-        capi.store_limiter(store, memory, _TABLE_ELEMENTS, _INSTANCES, _TABLES, memories)
+        capi.store_limiter(store, memory, TABLE_ELEMENTS, INSTANCES, TABLES, memories)
         capi.store_epoch_callback(store, _ON_EPOCH, None, None)
         return int(store)
 
@@ -122,9 +119,9 @@ class Instance:
         call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=self._pure)
         return self.call(call, self._loaded.export(export), arguments)
 
-    def run(self, call: Call, export: Export, arguments: tuple[Any, ...]) -> GuestOutcome:
+    def run(self, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
         """As :meth:`call`, for the exports of ``remit:unit``: their result in the kernel's terms."""
-        tag, payload = self.call(call, export, arguments)
+        tag, payload = self.call(call, self._loaded.export(export), arguments)
         used = self._used() if self._loaded.metered else None
         if tag == "ok":
             return GuestOutcome(tag="ok", text=payload, fuel=used)
@@ -232,6 +229,7 @@ class Instance:
                 self._state = "closed"
                 if self._forks == HUB.forks:
                     capi.store_delete(self._store)
+                    self._loaded.release()
         finally:
             self._alone.release()
 

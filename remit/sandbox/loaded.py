@@ -13,6 +13,7 @@ from wasmtime import component as wc
 from remit.errors import ExportMissing, HostFault
 from remit.sandbox import capi
 from remit.sandbox.contract import EXPORTS, short_name
+from remit.sandbox.engine import slots_of
 from remit.sandbox.plans import Pack, packer, planned, reader
 from remit.sandbox.types import Signature
 from remit.sandbox.values import TextBudget, check_value, lift, lower, release
@@ -99,6 +100,7 @@ class Loaded:
         self.metered = metered
         self.addresses = (address(engine.ptr()), address(linker.ptr()), address(component.ptr()))
         """Of engine, linker and component, for the C API."""
+        self._slots = slots_of(engine)
         self._component = component
         self._linker = linker
         self._names = {short: name for name in names if (short := short_name(name)) in EXPORTS and short is not None}
@@ -120,6 +122,21 @@ class Loaded:
         if index is None:
             raise self._missing(name)
         return self._exports.setdefault(name, Export(name, index, signature))
+
+    def claim(self) -> bool:
+        """Take a slot of a pooled engine; ``False`` if there is none left."""
+        if self._slots is None:
+            return True
+        try:
+            self._slots.pop()
+        except IndexError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the slot back: the store is gone."""
+        if self._slots is not None:
+            self._slots.append(None)
 
     def _missing(self, name: str) -> ExportMissing:
         return ExportMissing(f"the component does not export {name[:100]}", exports=sorted(self.exported))

@@ -10,10 +10,12 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wasmtime import WasmtimeError
+from wasmtime import Engine, WasmtimeError
+from wasmtime.component import Component
 
 from remit.errors import (
     ArtifactInvalid,
@@ -30,10 +32,10 @@ from remit.sandbox.cache import CacheEntry, CodeCache, Sealed
 from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
 from remit.sandbox.compiling import CompileBounds, compile_component, refuse_at_sight
 from remit.sandbox.contract import check
-from remit.sandbox.engine import abandon, engine_for, fingerprint, survive_fork
+from remit.sandbox.engine import SLOT_MEMORIES, abandon, engine_for, fingerprint, survive_fork
 from remit.sandbox.instance import Instance
 from remit.sandbox.linking import build_linker
-from remit.sandbox.loaded import Export, Loaded
+from remit.sandbox.loaded import Loaded
 from remit.sandbox.loading import load_component
 
 __all__ = ["ComponentRunner"]
@@ -43,7 +45,11 @@ _LOADED = 1 << 30
 _KNOWN = 4096
 _CANCELLED = 256
 
-Key = tuple[str, bool, int]
+_SMALL = 1 << 20
+"""Bytes of code up to which a component goes into a slot: more brings state that is dearer to wipe than to map."""
+
+Key = tuple[str, bool, int, bool]
+"""Artifact, metered, bytes of stack, whether slots may be used."""
 
 
 class ComponentRunner:
@@ -133,15 +139,15 @@ class ComponentRunner:
             loaded = self._loaded_for(program)
             with self._lock:
                 self._active[id(host)] = (call, loaded)
-            return self._run(loaded, call, loaded.export(export), arguments, limits)
+            return self._run(program, loaded, call, export, arguments)
         finally:
             with self._lock:
                 self._active.pop(id(host), None)
 
     def _run(
-        self, loaded: Loaded, call: Call, export: Export, arguments: tuple[Any, ...], limits: Limits
+        self, program: Program, loaded: Loaded, call: Call, export: str, arguments: tuple[Any, ...]
     ) -> GuestOutcome:
-        instance = Instance(loaded, limits, self._clock)
+        instance = self._make(program, loaded)
         call.restart_clock()
         try:
             return instance.run(call, export, arguments)
@@ -155,10 +161,16 @@ class ComponentRunner:
         :raises ImportRefused: if the component imports what the program does not declare
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        return Instance(self._loaded_for(program), program.limits, self._clock, pure=program.world == "transform")
+        return self._make(program, self._loaded_for(program))
 
-    def _loaded_for(self, program: Program) -> Loaded:
-        loaded = self._load((program.artifact, program.limits.fuel is not None, program.limits.stack))
+    def _make(self, program: Program, loaded: Loaded) -> Instance:
+        if not loaded.claim():
+            loaded = self._loaded_for(program, slots=False)
+            loaded.claim()
+        return Instance(loaded, program.limits, self._clock, pure=program.world == "transform")
+
+    def _loaded_for(self, program: Program, *, slots: bool = True) -> Loaded:
+        loaded = self._load((program.artifact, program.limits.fuel is not None, program.limits.stack, slots))
         if undeclared := loaded.imported - program.interfaces:
             names = ", ".join(sorted(undeclared))
             raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
@@ -230,7 +242,7 @@ class ComponentRunner:
             return loaded
 
     def _load_checked(self, key: Key) -> Loaded:
-        artifact, metered, _stack = key
+        artifact, metered, _stack, _slots = key
         source = self._sources.get(artifact)
         sealed = self._sealed(artifact, source, metered=metered, progress=no_progress)
         try:
@@ -241,13 +253,10 @@ class ComponentRunner:
         return self._link(self._compile(artifact, source, metered=metered, progress=no_progress), key)
 
     def _link(self, sealed: Sealed, key: Key) -> Loaded:
-        _, metered, stack = key
-        engine = engine_for(metered=metered, stack=stack)
+        _, metered, stack, slots = key
         imported, exported = check(sealed.shape)
-        try:
-            component = load_component(engine, self._cache.code(sealed))
-        except WasmtimeError as error:
-            raise CacheTampered(f"the cached code of {sealed.artifact} does not load: {error}") from error
+        code = self._cache.code(sealed)
+        engine, component = _component(sealed, code, metered=metered, stack=stack, slots=slots)
         try:
             linker = build_linker(engine, component)
         except WasmtimeError as error:
@@ -295,6 +304,19 @@ class ComponentRunner:
             label=artifact[:19],
         ) as compiled:
             return self._cache.store(artifact, fingerprint(metered=metered), compiled)
+
+
+def _component(sealed: Sealed, code: bytes, *, metered: bool, stack: int, slots: bool) -> tuple[Engine, Component]:
+    """The component in the engine that suits it; a machine without address space for slots does without."""
+    if slots and sealed.size <= _SMALL and sealed.shape.memories <= SLOT_MEMORIES:
+        with suppress(WasmtimeError):
+            engine = engine_for(metered=metered, stack=stack, pooled=True)
+            return engine, load_component(engine, code)
+    engine = engine_for(metered=metered, stack=stack)
+    try:
+        return engine, load_component(engine, code)
+    except WasmtimeError as error:
+        raise CacheTampered(f"the cached code of {sealed.artifact} does not load: {error}") from error
 
 
 def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
