@@ -255,8 +255,9 @@ class ComponentRunner:
     def _link(self, sealed: Sealed, key: Key) -> Loaded:
         _, metered, stack, slots = key
         imported, exported = check(sealed.shape)
-        code = self._cache.code(sealed)
-        engine, component = _component(sealed, code, metered=metered, stack=stack, slots=slots)
+        with self._cache.untouched(sealed) as handle:
+            code = handle if handle is not None else self._cache.code(sealed)
+            engine, component = _component(sealed, code, metered=metered, stack=stack, slots=slots)
         try:
             linker = build_linker(engine, component)
         except WasmtimeError as error:
@@ -306,7 +307,9 @@ class ComponentRunner:
             return self._cache.store(artifact, fingerprint(metered=metered), compiled)
 
 
-def _component(sealed: Sealed, code: bytes, *, metered: bool, stack: int, slots: bool) -> tuple[Engine, Component]:
+def _component(
+    sealed: Sealed, code: bytes | int, *, metered: bool, stack: int, slots: bool
+) -> tuple[Engine, Component]:
     """The component in the engine that suits it; a machine without address space for slots does without."""
     if slots and sealed.size <= _SMALL and sealed.shape.memories <= SLOT_MEMORIES:
         with suppress(WasmtimeError):
