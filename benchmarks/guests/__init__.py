@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
-__all__ = ["component", "plugin"]
+__all__ = ["component", "plugin", "python"]
 
 _HERE = Path(__file__).parent
 _BUILT = Path("build/bench")
@@ -28,6 +29,18 @@ def component() -> bytes:
 def plugin() -> bytes:
     """The guest as a plugin of Extism."""
     return _compile("plugin", "-DEXTISM")
+
+
+@cache
+def python() -> bytes:
+    """A Python guest that answers with its input: 18 MB, since it brings CPython."""
+    from remit.host import build_unit  # noqa: PLC0415 - only the benchmarks of Python guests need the rooms
+
+    target = _BUILT / "python"
+    if not (target / "python.wasm").exists():
+        shutil.copytree(_HERE / "python", target, dirs_exist_ok=True)
+        build_unit(target)
+    return (target / "python.wasm").read_bytes()
 
 
 def _compile(name: str, *options: str) -> bytes:

@@ -1,7 +1,8 @@
 """The kernel's port for running components: finds or makes the code, keeps what is loaded, runs calls, stops them.
 
-Every call gets an instance of its own. Safe from any thread that does not handle signals: Python runs signal handlers
-inside ctypes callbacks, and one that raises there would crash the process.
+A call gets an instance of its own, or one that is kept for its program and partition. Safe from any thread that does
+not handle signals: Python runs signal handlers inside ctypes callbacks, and one that raises there would crash the
+process.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from remit.errors import (
     HostFault,
     ImportRefused,
     InputTooLarge,
+    SandboxError,
 )
 from remit.kernel.model import GuestOutcome, Limits, Program
-from remit.kernel.ports import Clock, HostCalls, Progress, no_progress
+from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
 from remit.sandbox.cache import CacheEntry, CodeCache, Sealed
 from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
 from remit.sandbox.compiling import CompileBounds, compile_component, refuse_at_sight
@@ -37,6 +39,7 @@ from remit.sandbox.instance import Instance
 from remit.sandbox.linking import build_linker
 from remit.sandbox.loaded import Loaded
 from remit.sandbox.loading import load_component
+from remit.sandbox.pool import ClosedDoor, Pool, RehearsalDoor
 
 __all__ = ["ComponentRunner"]
 
@@ -47,6 +50,9 @@ _CANCELLED = 256
 
 _SMALL = 1 << 20
 """Bytes of code up to which a component goes into a slot: more brings state that is dearer to wipe than to map."""
+
+_START_MS = 1_000
+"""Milliseconds that a spare may take to start."""
 
 Key = tuple[str, bool, int, bool]
 """Artifact, metered, bytes of stack, whether slots may be used."""
@@ -59,12 +65,25 @@ class ComponentRunner:
     :param key: 32 secret bytes that seal it
     :param clock: what deadlines are measured by
     :param bounds: what compiling one artifact may take
+    :param rehearse: randomness for spares that are called once before they wait, with an empty action and input, so
+        that the language runtime inside has done what it does at its first call. Only for units that leave nothing
+        behind in such a call; and what they drew is in no transcript, so their recordings do not replay. ``None``: a
+        spare was never called
     :raises HomeUnsafe: if others can enter the folder
     """
 
-    def __init__(self, cache: Path, key: bytes, clock: Clock, *, bounds: CompileBounds | None = None) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        key: bytes,
+        clock: Clock,
+        *,
+        bounds: CompileBounds | None = None,
+        rehearse: Ids | None = None,
+    ) -> None:
         self._cache = CodeCache(cache, key)
         self._clock = clock
+        self._rehearse = rehearse
         self._bounds = bounds or CompileBounds()
         self._closed = False
         self._reset()
@@ -76,12 +95,13 @@ class ComponentRunner:
         self._loaded: OrderedDict[Key, Loaded] = OrderedDict()
         self._sources: OrderedDict[str, Callable[[], bytes]] = OrderedDict()
         self._active: dict[int, tuple[Call, Loaded | None]] = {}
+        self._pool = Pool()
         self._cancelled: OrderedDict[int, HostCalls] = OrderedDict()
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent; the code is loaded again from the cache, for this process's engine."""
         sources = self._sources
-        abandon((self._loaded, self._active))
+        abandon((self._loaded, self._active, self._pool))
         self._reset()
         self._sources = sources
 
@@ -117,7 +137,7 @@ class ComponentRunner:
     def run(
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
     ) -> GuestOutcome:
-        """Run an export of a prepared program in a fresh instance.
+        """Run an export of a prepared program, in a fresh instance or, if the program says so, in one that is kept.
 
         Code that is not there for this engine (another wasmtime, a metered program) is compiled first, before the
         deadline begins.
@@ -147,13 +167,45 @@ class ComponentRunner:
     def _run(
         self, program: Program, loaded: Loaded, call: Call, export: str, arguments: tuple[Any, ...]
     ) -> GuestOutcome:
-        instance = self._make(program, loaded)
+        instance = self._obtain(program, loaded, call.host.partition)
         call.restart_clock()
         try:
             return instance.run(call, export, arguments)
         finally:
             _log_stderr(call, instance)
+            self._give_back(program, loaded, call.host.partition, instance)
+
+    def _obtain(self, program: Program, loaded: Loaded, partition: str) -> Instance:
+        found = None
+        if program.reuse == "kept":
+            found = self._pool.take(program, partition)
+        elif loaded.size > _SMALL:
+            found = self._pool.spare(program, lambda: self._spare(program, loaded))
+        return found or self._make(program, loaded)
+
+    def _give_back(self, program: Program, loaded: Loaded, partition: str, instance: Instance) -> None:
+        if program.reuse == "kept":
+            self._pool.keep(program, partition, instance)
+        elif loaded.size > _SMALL:
+            self._pool.used(program, instance)
+        else:
             instance.close()
+
+    def _spare(self, program: Program, loaded: Loaded) -> Instance:
+        if self._rehearse is not None and "provider" in loaded.exported:
+            rehearsed = self._make(program, loaded)
+            with suppress(SandboxError):
+                rehearsed.invoke("provider.call", ("", ""), RehearsalDoor(self._rehearse), _START_MS)
+            if rehearsed.state == "ready":
+                return rehearsed
+            rehearsed.close()
+        instance = self._make(program, loaded)
+        try:
+            instance.start(Call(ClosedDoor(), self._clock, _START_MS, MAX_TEXT, pure=program.world == "transform"))
+        except BaseException:
+            instance.close()
+            raise
+        return instance
 
     def instance(self, program: Program) -> Instance:
         """An instance of a prepared program for the caller alone, who closes it: sandboxed logic without a kernel.
@@ -193,6 +245,10 @@ class ComponentRunner:
             for _ in range(CHECK_EPOCHS):
                 loaded.engine.increment_epoch()
 
+    def settle(self) -> None:
+        """Wait until the spares of earlier calls are made: for who measures or tests."""
+        self._pool.settle()
+
     def close(self) -> None:
         """Stop what runs, and let go of everything."""
         with self._lock:
@@ -200,6 +256,7 @@ class ComponentRunner:
             running = [call.host for call, _ in self._active.values()]
             self._loaded.clear()
             self._sources.clear()
+        self._pool.close()
         for host in running:
             self.cancel(host)
 
