@@ -25,6 +25,7 @@ from wasmtime import _ffi as ffi
 from remit.errors import GuestTextInvalid, GuestTrapped, HostFault
 from remit.sandbox.capi import BYTES_OFFSET, MEMORY, VAL_SIZE
 from remit.sandbox.types import (
+    STRING,
     WHOLE,
     Enum,
     Flags,
@@ -39,7 +40,7 @@ from remit.sandbox.types import (
 )
 from remit.sandbox.values import TextBudget
 
-__all__ = ["Emit", "Pack", "Read", "packer", "planned", "reader"]
+__all__ = ["Emit", "Pack", "Read", "boxer", "packer", "planned", "reader"]
 
 Emit = Callable[[Any, list[Any], list[Any]], None]
 """(value, numbers to pack, objects to keep alive); refuses what does not fit."""
@@ -60,6 +61,8 @@ _NAME_AT = Struct("<QQ").unpack_from
 _SIZED_AT = Struct("<B7xQQ").unpack_from
 _CHOICE_AT = Struct("<B7xB7xQ").unpack_from
 _PLAIN = {name: Struct("<" + text[3:].rstrip("x0123456789")).unpack_from for name, text in _FORMAT.items()}
+_PACK_SIZED = Struct("<B7xQQ8x").pack
+_PACK_CHOICE = Struct("<B7xB7xQ8x").pack
 _POINTER_AT = Struct("<Q").unpack_from
 _ENTRY = 16 + VAL_SIZE
 _BYTE_AT = 8
@@ -242,8 +245,23 @@ def _emit_flags(kind: Type, names: tuple[str, ...]) -> Emit:
     return flags
 
 
-def _boxed(kind: Type) -> Callable[[Any, list[Any]], int]:
-    """A function that packs one value and gives its address."""
+def _box_text(value: Any, keep: list[Any]) -> int:
+    try:
+        data = str.encode(value)
+    except (TypeError, UnicodeEncodeError):
+        raise _no("string", value) from None
+    block = _PACK_SIZED(_STRING, len(data), id(data) + BYTES_OFFSET)
+    keep += (data, block)
+    return id(block) + BYTES_OFFSET
+
+
+@functools.cache
+def boxer(kind: Type) -> Callable[[Any, list[Any]], int]:
+    """A function from one value to the address of its slot, which is valid as long as the list is kept."""
+    if kind == STRING:
+        return _box_text
+    if isinstance(kind, Result):
+        return _box_result(kind)
     emit, pack = _emit(kind), Struct("<" + _format(kind)).pack
 
     def box(value: Any, keep: list[Any]) -> int:
@@ -254,8 +272,20 @@ def _boxed(kind: Type) -> Callable[[Any, list[Any]], int]:
     return box
 
 
+def _box_result(kind: Result) -> Callable[[Any, list[Any]], int]:
+    sides = {"ok": (1, _payload(kind.ok)), "err": (0, _payload(kind.err))}
+
+    def result(value: Any, keep: list[Any]) -> int:
+        is_ok, box = _case(kind, sides, value)
+        block = _PACK_CHOICE(_RESULT, is_ok, box(value[1], keep))
+        keep.append(block)
+        return id(block) + BYTES_OFFSET
+
+    return result
+
+
 def _emit_option(inner: Type) -> Emit:
-    box = _boxed(inner)
+    box = boxer(inner)
 
     def option(value: Any, flat: list[Any], keep: list[Any]) -> None:
         flat += (_OPTION, 0 if value is None else box(value, keep))
@@ -264,9 +294,9 @@ def _emit_option(inner: Type) -> Emit:
 
 
 def _payload(kind: Type | None) -> Callable[[Any, list[Any]], int]:
-    """As :func:`_boxed`, also for a case without a payload: its value is ``None``."""
+    """As :func:`boxer`, also for a case without a payload: its value is ``None``."""
     if kind is not None:
-        return _boxed(kind)
+        return boxer(kind)
 
     def nothing(value: Any, _keep: list[Any]) -> int:
         if value is not None:
