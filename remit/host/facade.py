@@ -229,10 +229,14 @@ class Facade(ABC):
         self, after: int, *, prefixes: Sequence[str] = ("",), caller: Caller = _LOCAL
     ) -> Iterator[dict[str, Any]]:
         """Records after ``after`` for ever, as they are committed."""
+        wanted = tuple(prefixes)
         while True:
-            for record in self.events(after, prefixes=prefixes, wait_ms=_FOLLOW_MS, caller=caller):
+            # Every record is asked for and looked at here: were only the wanted ones, each wait after an unwanted one
+            # would end at once, for ever.
+            for record in self.events(after, wait_ms=_FOLLOW_MS, caller=caller):
                 after = record["seq"]
-                yield record
+                if record["event"]["type"].startswith(wanted):
+                    yield record
 
     def models(self, *, caller: Caller = _LOCAL) -> list[str]:
         """The names of the read models."""

@@ -6,9 +6,9 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -44,6 +44,8 @@ class Kernel(Facade):
         self._pool = ThreadPoolExecutor(_GUEST_THREADS, thread_name_prefix="remit-guest")
         self._closed = False
         self._closing = threading.Lock()
+        self._callers: list[int] = []
+        self._gone = threading.Condition()
 
     @classmethod
     def open(
@@ -90,30 +92,58 @@ class Kernel(Facade):
         del result  # the operation's own annotation says it
         token = self._rooms.dispatcher.token()
         context = Context(caller, progress, token)
-        method: Callable[..., T] = getattr(self._operations, operation)
-        if self._closed:
-            raise JournalClosed("this kernel is closed")
+        method: Callable[..., T] = self._method(operation)
         if threading.current_thread() is not threading.main_thread():
-            return method(context, **arguments)
-        future = self._pool.submit(method, context, **arguments)
+            with self._present():
+                return method(context, **arguments)
+        future = self._start(lambda: method(context, **arguments))
         try:
             return future.result()
         except BaseException:
-            if (
-                not future.done()
-            ):  # Ctrl-C, or another handler that raised: the guest stops, then the handler's error goes on
+            # Ctrl-C, or another handler that raised: the guest stops, then the handler's error goes on.
+            if not future.done():
                 token.cancel()
                 future.exception()
             raise
+
+    @contextmanager
+    def _present(self) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._gone:
+            if self._closed:
+                raise JournalClosed("this kernel is closed")
+            self._callers.append(me)
+        try:
+            yield
+        finally:
+            with self._gone:
+                self._callers.remove(me)
+                self._gone.notify_all()
+
+    def _start(self, work: Callable[[], T]) -> Future[T]:
+        if self._closed:
+            raise JournalClosed("this kernel is closed")
+        try:
+            return self._pool.submit(work)
+        except RuntimeError as error:  # the pool has shut down: another thread closed the kernel
+            raise JournalClosed("this kernel is closed") from error
+
+    def _method(self, operation: str) -> Callable[..., Any]:
+        # Names come from outside: only what the façade offers is an operation.
+        method: Callable[..., Any] | None = None
+        if operation.isidentifier() and not operation.startswith("_"):
+            method = getattr(self._operations, operation, None)
+        if method is None:
+            raise ProtocolError(f"there is no operation {operation[:100]!r}")
+        return method
 
     async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
         """:meth:`call` on asyncio; cancelling the task stops the guest."""
         token = self._rooms.dispatcher.token()
         context = Context(caller, no_progress, token)
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(
-            self._pool, lambda: self._operations.call(context, action, json.dumps(value), "committed")
-        )
+        text = json.dumps(value)
+        started = self._start(lambda: self._operations.call(context, action, text, "committed"))
+        future = asyncio.wrap_future(started)
         try:
             return (await asyncio.shield(future)).output
         except asyncio.CancelledError:
@@ -124,17 +154,21 @@ class Kernel(Facade):
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken
     ) -> Any:
-        method = getattr(self._operations, operation, None) if operation.isidentifier() else None
-        if method is None or operation.startswith("_"):
-            raise ProtocolError(f"there is no operation {operation[:100]!r}")
+        method = self._method(operation)
         return method(Context(caller, progress, token), **_typed(operation, arguments))
 
     def close(self) -> None:
         """Finish what runs, close the socket, the journal and the lock. Idempotent."""
         with self._closing:
-            if not self._closed:
+            if self._closed:
+                return
+            me = threading.get_ident()
+            with self._gone:
                 self._closed = True
-                self._resources.close()
+                self._rooms.journal.wake()
+                # Whoever closes from inside an operation of its own must not wait for itself.
+                self._gone.wait_for(lambda: all(caller == me for caller in self._callers))
+            self._resources.close()
 
 
 @cache

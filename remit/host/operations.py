@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from remit.errors import DocumentUnknown, GrantUnknown, SourceUnknown, UnitUnknown, UsageError
-from remit.host.views import CallResult, Entry, HomeView, LeaseView
-from remit.journal import Draft, Progress, Record, check_topic
-from remit.journal.event import client_source
+from remit.errors import (
+    DocumentUnknown,
+    EventInvalid,
+    GrantUnknown,
+    PayloadMissing,
+    SourceUnknown,
+    UnitUnknown,
+    UsageError,
+)
+from remit.host.views import CallResult, Entry, HomeView, LeaseView, plain
+from remit.journal import Draft, Journal, Progress, Record, check_topic
+from remit.journal.event import client_source, encode_data
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
@@ -27,6 +36,8 @@ __all__ = ["Context", "Operations"]
 
 _MOST_EVENTS = 10_000
 _LONGEST_WAIT_MS = 30_000
+_TURN_MS = 250
+_MOST_EMITTED = 1 << 20
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -99,10 +110,10 @@ class Operations:
         grants = [view for view in self._leases() if view.digest == shown.digest]
         return {
             "id": unit,
-            "active": None if active is None else msgspec.to_builtins(active),
-            "installed": [msgspec.to_builtins(version) for version in versions],
-            "manifest": msgspec.to_builtins(lifecycle.library.manifest(shown.digest)),
-            "grants": msgspec.to_builtins(grants),
+            "active": plain(active),
+            "installed": plain(versions),
+            "manifest": plain(lifecycle.library.manifest(shown.digest)),
+            "grants": plain(grants),
         }
 
     def history(self, _context: Context) -> list[Generation]:
@@ -113,7 +124,7 @@ class Operations:
         generations = self._rooms.lifecycle.generations
         old, new = generations.get(before), generations.get(after)
         documents = {
-            name: msgspec.to_builtins(diff(old_documents.get(name, {}), new_documents.get(name, {})))
+            name: plain(diff(old_documents.get(name, {}), new_documents.get(name, {})))
             for old_documents, new_documents in [(old.effective(), new.effective())]
             for name in sorted({*old_documents, *new_documents})
         }
@@ -164,23 +175,28 @@ class Operations:
             causation=caller.causation,
             traceparent=caller.traceparent,
         )
+        if len(encode_data(draft)) > _MOST_EMITTED:
+            raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
         return self._record(rooms.journal.append([draft], namespace=caller.namespace)[0])
 
     # ---- what happened ----
 
     def events(
-        self, _context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
+        self, context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
     ) -> list[dict[str, Any]]:
         journal = self._rooms.journal
         if last:
             return [self._record(record) for record in journal.last(min(last, _MOST_EVENTS), prefixes=prefixes)]
         if wait_ms:
-            journal.wait(after, min(wait_ms, _LONGEST_WAIT_MS) / 1000)
+            _wait(journal, after, min(wait_ms, _LONGEST_WAIT_MS), context.token)
         found = journal.read(after, limit=min(limit, _MOST_EVENTS), prefixes=prefixes)
         return [self._record(record) for record in found]
 
     def _record(self, record: Record) -> dict[str, Any]:
         event = msgspec.to_builtins(record.event)
+        if record.event.dataref:
+            with suppress(PayloadMissing):  # erased: the reference stays
+                event["data"] = self._rooms.journal.data(record)
         return {
             "seq": record.seq,
             "generation": record.generation,
@@ -196,7 +212,7 @@ class Operations:
         head = self._rooms.journal.head.seq
         if at is not None and not 0 <= at <= head:
             raise UsageError(f"there is no record {at}; the journal ends at {head}")
-        return self._rooms.folds.view(model, at)
+        return plain(self._rooms.folds.view(model, at))
 
     # ---- authority ----
 
@@ -230,7 +246,7 @@ class Operations:
 
     def cache(self, _context: Context) -> list[dict[str, Any]]:
         entries: Sequence[Any] = self._rooms.runner.entries()
-        return [msgspec.to_builtins(entry) for entry in entries]
+        return [plain(entry) for entry in entries]
 
     def clear_cache(self, _context: Context) -> int:
         entries = len(self._rooms.runner.entries())
@@ -244,6 +260,12 @@ class Operations:
             )
             for failure in self._rooms.plugins.failures
         ]
+
+
+def _wait(journal: Journal, after: int, wait_ms: int, token: CancelToken) -> None:
+    """Wait for a record after ``after``, in short turns, so that a caller who gives up is not kept."""
+    while wait_ms > 0 and not token.cancelled and not journal.wait(after, min(wait_ms, _TURN_MS) / 1000):
+        wait_ms -= _TURN_MS
 
 
 def _action_view(action: Action) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import msgspec
 from remit.errors import (
     Denied,
     HopsExceeded,
+    HostFault,
     InputInvalid,
     InputTooLarge,
     OutputInvalid,
@@ -47,6 +48,11 @@ class CancelToken:
         self._doors: list[Door] = []
         self._cancelled = False
         self._lock = threading.Lock()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._cancelled
 
     def cancel(self) -> None:
         """Stop whatever runs under this token, now and later."""
@@ -156,6 +162,10 @@ class Dispatcher:
             except RemitError as error:
                 self._recording.failed(record, scope, error, durability)
                 raise
+            except Exception as error:
+                fault = HostFault(f"the runner failed in {action.name}: {type(error).__name__}")
+                self._recording.failed(record, scope, fault, durability)
+                raise fault from error
 
     def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
         unit = program.unit

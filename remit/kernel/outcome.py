@@ -60,21 +60,21 @@ class Recording:
         self._journal = journal
         self._clock = clock
         self._ids = ids
-        self._keys: dict[tuple[str, str, str], tuple[threading.Lock, int]] = {}
+        self._keys: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
         self._keys_lock = threading.Lock()
 
     # ---- idempotency ----
 
     @contextmanager
     def once(self, action: Action, value: Any, caller: Caller) -> Iterator[Outcome | None]:
-        """Give the outcome of an earlier call with the same principal, action and key, or ``None`` to perform it now.
+        """Give the outcome of an earlier call of this project, principal, action and key, or ``None`` to perform it.
 
         :raises IdempotencyConflict: if that call had another input
         """
         if not caller.idempotency_key:
             yield None
             return
-        key = (caller.principal, action.name, caller.idempotency_key)
+        key = (caller.namespace, caller.principal, action.name, caller.idempotency_key)
         with self._keys_lock:
             lock, waiting = self._keys.get(key, (threading.Lock(), 0))
             self._keys[key] = (lock, waiting + 1)
@@ -87,16 +87,17 @@ class Recording:
                 if waiting > 1:
                     self._keys[key] = (lock, waiting - 1)
 
-    def _earlier(self, key: tuple[str, str, str], payload: bytes) -> Outcome | None:
-        rows = self._journal.execute("SELECT seq FROM outcome WHERE principal=? AND action=? AND key=?", key)
+    def _earlier(self, key: tuple[str, ...], payload: bytes) -> Outcome | None:
+        sql = "SELECT seq FROM outcome WHERE namespace=? AND principal=? AND action=? AND key=?"
+        rows = self._journal.execute(sql, key)
         if not rows:
             return None
         record = next(iter(self._journal.read(rows[0][0] - 1, limit=1)))
         data = self._journal.data(record)
         if data["input"] != digest_of(payload):
-            raise IdempotencyConflict(f"the idempotency key {key[2]!r} was used with another input")
+            raise IdempotencyConflict(f"the idempotency key {key[3]!r} was used with another input")
         return Outcome(
-            action=key[1],
+            action=key[2],
             unit=data["unit"],
             digest=data["digest"],
             output=msgspec.json.decode(self._journal.payload(data["output"])),
@@ -226,8 +227,8 @@ class Recording:
             unitstate.project(connection, records[0], unit, writes)
             if caller.idempotency_key and drafts[0].type == "action.completed":
                 connection.execute(
-                    "INSERT OR IGNORE INTO outcome VALUES(?,?,?,?)",
-                    (caller.principal, started.action.name, caller.idempotency_key, records[0].seq),
+                    "INSERT OR IGNORE INTO outcome VALUES(?,?,?,?,?)",
+                    (caller.namespace, caller.principal, started.action.name, caller.idempotency_key, records[0].seq),
                 )
 
         keeps_tables = bool(writes or caller.idempotency_key)
