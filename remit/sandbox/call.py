@@ -11,7 +11,8 @@ import ctypes
 import threading
 from collections.abc import Callable
 from ctypes import POINTER, byref
-from typing import Any, Final
+from struct import Struct
+from typing import Any, Final, Protocol
 
 from wasmtime import _ffi as ffi
 
@@ -30,10 +31,12 @@ __all__ = [
     "CLOSED",
     "MAX_TEXT",
     "Call",
+    "Later",
     "Serve",
     "Target",
     "on_epoch",
     "on_import",
+    "on_import_later",
     "register",
     "through",
 ]
@@ -50,12 +53,24 @@ CALLS: Final[dict[int, Call]] = {}
 """The call that runs in a store, by the address of its context."""
 
 
+class Later(Protocol):
+    """Performs host calls on an event loop, one at a time, while the guest waits."""
+
+    def start(self, call: Call, target: Target, arguments: tuple[Any, ...], results: int) -> None:
+        """Begin to perform one."""
+        ...
+
+    def done(self) -> bool:
+        """Whether its answer has been written, or remembered as the reason to stop."""
+        ...
+
+
 class Call:
     """The state of one call; belongs to the thread that runs it, except for :meth:`cancel`."""
 
     __slots__ = (
-        "_cancelled", "_clock", "_context", "_ends_ns", "_limit_ms", "_pure", "_wake", "fault", "host", "stop", "text",
-        "world",
+        "_cancelled", "_clock", "_context", "_ends_ns", "_limit_ms", "_pure", "_wake", "fault", "host", "later", "stop",
+        "text", "world",
     )  # fmt: skip
 
     def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int, text: int, *, pure: bool = False) -> None:
@@ -68,6 +83,8 @@ class Call:
         self.host = host
         self.world: ClosedWorld | None = None
         """What the instance has of WASI, once it has asked for any."""
+        self.later: Later | None = None
+        """How host calls are performed while the guest waits on an event loop; ``None`` off one."""
         self.stop: SandboxError | None = None
         self.fault: BaseException | None = None
         self._pure = pure
@@ -146,9 +163,7 @@ class Call:
         """
         answer = self.host(interface, function, arguments)
         if isinstance(answer, Refused):
-            raise GuestTrapped(
-                f"the host refused {interface}.{function}: {answer.message[:_MAX_MESSAGE]}", refusal=answer.code
-            )
+            raise _refused(interface, function, answer)
         return _value(answer)
 
     def wasi(self) -> ClosedWorld:
@@ -157,6 +172,26 @@ class Call:
             self.world = ClosedWorld(self, pure=self._pure)
         self.world.belong_to(self)
         return self.world
+
+    def begin(self, target: Target, context: int, arguments: int, results: int) -> None:
+        """Start answering one import of a guest that runs on an event loop; :meth:`Later.done` says when it is.
+
+        What cannot even start is remembered, and answered as done.
+        """
+        assert self.later is not None
+        try:
+            self.check()
+            self._context = context
+            self.later.start(self, target, target.take(self, arguments), results)
+        except BaseException as error:  # noqa: BLE001 - as in serve()
+            self.keep(error)
+
+    def keep(self, error: BaseException) -> None:
+        """Remember why the guest must stop."""
+        if isinstance(error, SandboxError):
+            self.stop = self.stop or error
+        else:
+            self.fault = error
 
     def serve(self, target: Target, context: int, arguments: int, given: int, results: int, wanted: int) -> bool:
         """Answer one import; ``False`` if the guest must stop, for the reason that was remembered.
@@ -174,11 +209,8 @@ class Call:
             if self.host.abort is not None:
                 return False
             target.give(self, value, results)
-        except SandboxError as error:
-            self.stop = self.stop or error
-            return False
         except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
-            self.fault = error
+            self.keep(error)
             return False
         return True
 
@@ -215,10 +247,23 @@ Serve = Callable[[Call, tuple[Any, ...]], Any]
 class Target:
     """What stands behind one function of the linker: a function of ours, and how its values cross."""
 
-    __slots__ = ("_reads", "_signature", "counts", "give", "serve", "take")
+    __slots__ = ("_reads", "_signature", "counts", "give", "names", "serve", "shape", "take")
 
-    def __init__(self, signature: Signature, serve: Serve) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        serve: Serve,
+        names: tuple[str, str] = ("", ""),
+        shape: Callable[[Any], Any] = lambda found: found,
+    ) -> None:
+        """Keep the function and plan its values.
+
+        :param names: interface and function, for what goes through the door
+        :param shape: from the door's answer to the value that the signature wants
+        """
         self.serve = serve
+        self.names = names
+        self.shape = shape
         self.counts = (len(signature.params), int(signature.result is not None))
         self._signature = signature
         params, result = signature.params, signature.result
@@ -269,23 +314,28 @@ def _giver(signature: Signature) -> Callable[[Call, Any, int], None]:
 def through(interface: str, function: str, signature: Signature) -> Target:
     """A target behind the call's own door."""
 
-    def answer(call: Call, arguments: tuple[Any, ...]) -> Any:
-        found = call.host(interface, function, arguments)
-        if type(found) is Ok:
-            return ("ok", found.value)
-        if isinstance(found, Refused):
-            return ("err", {"code": found.code, "message": found.message[:_MAX_MESSAGE]})
+    def shape(found: Any) -> Any:
+        if signature.result is None:
+            return None
+        if isinstance(signature.result, Result):
+            if type(found) is Ok:
+                return ("ok", found.value)
+            if isinstance(found, Refused):
+                return ("err", {"code": found.code, "message": found.message[:_MAX_MESSAGE]})
+        elif isinstance(found, Refused):
+            raise _refused(interface, function, found)
         return _value(found)
 
-    def value(call: Call, arguments: tuple[Any, ...]) -> Any:
-        return call.ask(interface, function, arguments)
+    def serve(call: Call, arguments: tuple[Any, ...]) -> Any:
+        return shape(call.host(interface, function, arguments))
 
-    def nothing(call: Call, arguments: tuple[Any, ...]) -> Any:
-        call.host(interface, function, arguments)
+    return Target(signature, serve, (interface, function), shape)
 
-    if signature.result is None:
-        return Target(signature, nothing)
-    return Target(signature, answer if isinstance(signature.result, Result) else value)
+
+def _refused(interface: str, function: str, answer: Refused) -> GuestTrapped:
+    return GuestTrapped(
+        f"the host refused {interface}.{function}: {answer.message[:_MAX_MESSAGE]}", refusal=answer.code
+    )
 
 
 def _value(answer: Any) -> Any:
@@ -306,6 +356,10 @@ CLOSED: Final = Target(Signature(), _not_served)
 
 _TARGETS: list[Target] = []
 _STOPPED = b"stopped by the host"
+_YIELD = 1
+"""WASMTIME_UPDATE_DEADLINE_YIELD: let the event loop go on before the guest does."""
+_CONTINUATION = Struct("<QQQ").pack_into
+_ERROR = Struct("<Q").pack_into
 
 
 def register(target: Target) -> int:
@@ -329,15 +383,56 @@ def on_import(
 
 
 @capi.EPOCH_CALLBACK  # type: ignore[untyped-decorator] # ctypes
-def on_epoch(context: int, _data: int, delta: Any, _kind: Any) -> int:
+def on_epoch(context: int, _data: int, delta: Any, kind: Any) -> int:
     """Called by wasmtime on the guest's thread when its epochs are used up: go on, or stop."""
     call = None
     try:
         call = CALLS[context]
         if call.host.abort is None and call.due() is None:
-            delta[0] = call.epochs()
+            if call.later is None:
+                delta[0] = call.epochs()
+            else:
+                delta[0], kind[0] = 1, _YIELD
             return 0
     except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
         if call is not None:
             call.fault = error
     return capi.error_of(_STOPPED)
+
+
+@capi.LATER_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_import_later(
+    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int, error: int,
+    continuation: int,
+) -> None:  # fmt: skip
+    """As :func:`on_import`, for a guest on an event loop: starts the host call and says whom to ask about it."""
+    _ERROR(capi.MEMORY, error, 0)
+    # The call knows where its error goes: there is one host call at a time.
+    _CONTINUATION(capi.MEMORY, continuation, _ON_CONTINUE, error, 0)
+    _WAITING[error] = call = CALLS.get(context)
+    target = _TARGETS[number or 0]
+    if call is not None and (given, wanted) == target.counts:
+        call.begin(target, context, arguments, results)
+
+
+@capi.CONTINUE_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_continue(error: int) -> bool:
+    """Called by wasmtime whenever the loop polls a guest that waits: whether it may go on."""
+    try:
+        call = _WAITING[error]
+        if call is not None and call.later is not None:
+            if call.stop is None and call.fault is None and not call.later.done():
+                return False
+            if call.stop is None and call.fault is None and call.host.abort is None:
+                del _WAITING[error]
+                return True
+    except BaseException:  # noqa: BLE001, S110 - nothing may escape into ctypes
+        pass
+    _WAITING.pop(error, None)
+    _ERROR(capi.MEMORY, error, capi.error_of(_STOPPED))
+    return True
+
+
+_WAITING: dict[int, Call | None] = {}
+"""Calls whose guest waits for a host call, by where wasmtime wants its error."""
+_ON_CONTINUE = ctypes.cast(on_continue, ctypes.c_void_p).value

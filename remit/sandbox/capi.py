@@ -19,20 +19,28 @@ from wasmtime import _ffi as ffi
 
 __all__ = [
     "BYTES_OFFSET",
+    "CONTINUE_CALLBACK",
     "EPOCH_CALLBACK",
     "FAST",
     "FUNC_SIZE",
     "IMPORT_CALLBACK",
     "INSTANCE_SIZE",
+    "LATER_CALLBACK",
     "MEMORY",
     "VAL_SIZE",
+    "address",
     "component_instantiate",
     "component_value_clone",
     "component_value_delete",
     "error_message",
     "error_of",
     "func_call",
+    "func_call_async",
+    "future_delete",
+    "future_poll",
     "instance_get_func",
+    "instantiate_async",
+    "linker_add_async",
     "set_epoch_deadline",
     "set_fuel",
     "store_context",
@@ -75,6 +83,18 @@ instance_get_func: Final = _bind("wasmtime_component_instance_get_func", c_bool,
 func_call: Final = _bind(
     "wasmtime_component_func_call", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t
 )
+instantiate_async: Final = _bind(
+    "wasmtime_component_linker_instantiate_async", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p
+)
+func_call_async: Final = _bind(
+    "wasmtime_component_func_call_async", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p
+)
+future_poll: Final = _bind("wasmtime_call_future_poll", c_bool, c_void_p)
+future_delete: Final = _bind("wasmtime_call_future_delete", None, c_void_p)
+linker_add_async: Final = _bind(
+    "wasmtime_component_linker_instance_add_func_async",
+    c_void_p, c_void_p, c_char_p, c_size_t, c_void_p, c_void_p, c_void_p,
+)  # fmt: skip
 component_value_clone: Final = _bind("wasmtime_component_val_clone", None, c_void_p, c_void_p)
 component_value_delete: Final = _bind("wasmtime_component_val_delete", None, c_void_p)
 _error_new: Final = _bind("wasmtime_error_new", c_void_p, c_char_p)
@@ -83,10 +103,21 @@ IMPORT_CALLBACK: Final = ctypes.CFUNCTYPE(
     c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t
 )
 """(data, context, type, arguments, count, results, count) → error or 0."""
+LATER_CALLBACK: Final = ctypes.CFUNCTYPE(
+    None, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_void_p
+)
+"""As the import's callback, then (where an error goes, where the continuation goes)."""
+CONTINUE_CALLBACK: Final = ctypes.CFUNCTYPE(c_bool, c_void_p)
+"""(environment) → whether the host call is over."""
 EPOCH_CALLBACK: Final = ctypes.CFUNCTYPE(c_size_t, c_void_p, c_void_p, POINTER(c_uint64), POINTER(c_uint8))
 
 MEMORY: Final = memoryview((c_uint8 * (1 << 56)).from_address(0)).cast("B")
 """All of this process's memory, to read what an address of wasmtime's leads to: half the cost of a call for each."""
+
+
+def address(pointer: Any) -> int:
+    """Where a pointer of the package's leads."""
+    return ctypes.cast(pointer, c_void_p).value or 0
 
 
 def error_of(message: bytes) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from contextlib import suppress
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 from remit.errors import HostFault, OutputTooLarge, SandboxError
 from remit.kernel.model import GuestOutcome, Limits
@@ -121,7 +121,11 @@ class Instance:
 
     def run(self, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
         """As :meth:`call`, for the exports of ``remit:unit``: their result in the kernel's terms."""
-        tag, payload = self.call(call, self._loaded.export(export), arguments)
+        return self.outcome(self.call(call, self._loaded.export(export), arguments))
+
+    def outcome(self, result: tuple[str, Any]) -> GuestOutcome:
+        """A result in the kernel's terms, with the fuel that its call took."""
+        tag, payload = result
         used = self._used() if self._loaded.metered else None
         if tag == "ok":
             return GuestOutcome(tag="ok", text=payload, fuel=used)
@@ -135,6 +139,9 @@ class Instance:
             raise HostFault("the instance belongs to the process that this one was forked from")
         if not self._alone.acquire(False):  # noqa: FBT003 - a keyword costs as much as the lock
             raise HostFault("the instance is in a call already")
+
+    def _refuse(self) -> NoReturn:
+        raise HostFault(f"the instance is {self._state}", remedy="make another instance")
 
     def _enter(self, call: Call, export: Export, at: int) -> Any:
         """Run the guest; whatever happens, the instance is ready or poisoned afterwards.
@@ -171,14 +178,14 @@ class Instance:
             del CALLS[context]
             self._world = call.world
         if error or failure or call.fault or call.host.abort or call.due():
-            raise _reason(call, error, failure, self._limits)
+            raise self._reason(call, error, failure)
         self._state = "ready"
         return result
 
     def _instantiate(self, call: Call) -> None:
         """From new to ready, or poisoned."""
         if self._state != "new":
-            raise HostFault(f"the instance is {self._state}", remedy="make another instance")
+            self._refuse()
         context = self._context
         self._state = "poisoned"
         CALLS[context] = call
@@ -194,7 +201,7 @@ class Instance:
             del CALLS[context]
             self._world = call.world
         if error or call.fault or call.host.abort or call.due():
-            raise _reason(call, error, None, self._limits)
+            raise self._reason(call, error, None)
         self._state = "ready"
 
     def _find(self, export: Export) -> int:
@@ -210,6 +217,25 @@ class Instance:
         left = ctypes.c_uint64()
         capi.get_fuel(self._context, ctypes.addressof(left))
         return (self._limits.fuel or 0) - left.value
+
+    def _reason(self, call: Call, error: int | None, failure: SandboxError | None) -> BaseException:
+        """Why a call did not succeed: what the host decided comes before what the guest did."""
+        message = capi.error_message(error) if error else ""
+        if call.host.abort is not None:
+            return call.host.abort
+        if call.fault is not None:
+            if not isinstance(call.fault, Exception):
+                return call.fault
+            fault = HostFault(f"a host function failed: {type(call.fault).__name__}: {call.fault}")
+            fault.__cause__ = call.fault
+            return fault
+        if (why := call.due()) is not None:
+            return why
+        if isinstance(failure, OutputTooLarge):
+            return OutputTooLarge(
+                f"the guest returned more than {self._limits.output} bytes", limit=self._limits.output
+            )
+        return failure or classify(message, self._limits)
 
     # ---- the end ----
 
@@ -236,21 +262,3 @@ class Instance:
     def __del__(self) -> None:
         with suppress(Exception):
             self.close()
-
-
-def _reason(call: Call, error: int | None, failure: SandboxError | None, limits: Limits) -> BaseException:
-    """Why a call did not succeed: what the host decided comes before what the guest did."""
-    message = capi.error_message(error) if error else ""
-    if call.host.abort is not None:
-        return call.host.abort
-    if call.fault is not None:
-        if not isinstance(call.fault, Exception):
-            return call.fault
-        fault = HostFault(f"a host function failed: {type(call.fault).__name__}: {call.fault}")
-        fault.__cause__ = call.fault
-        return fault
-    if (why := call.due()) is not None:
-        return why
-    if isinstance(failure, OutputTooLarge):
-        return OutputTooLarge(f"the guest returned more than {limits.output} bytes", limit=limits.output)
-    return failure or classify(message, limits)

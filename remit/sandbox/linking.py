@@ -14,7 +14,8 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as wc
 
 from remit.errors import ImportRefused
-from remit.sandbox.call import CLOSED, Call, Serve, Target, on_import, register, through
+from remit.sandbox import capi
+from remit.sandbox.call import CLOSED, Call, Serve, Target, on_import, on_import_later, register, through
 from remit.sandbox.closed_wasi import FUNCTIONS, RESOURCES
 from remit.sandbox.contract import IMPORTS, short_name
 
@@ -41,6 +42,7 @@ _WASI = {
 _CLOSED = register(CLOSED)
 
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+_ON_IMPORT_LATER = ctypes.cast(on_import_later, ctypes.c_void_p)
 _ON_IMPORT = ctypes.cast(on_import, ffi.wasmtime_component_func_callback_t)
 
 
@@ -50,8 +52,10 @@ def _forget(_data: Any, _context: Any, _rep: int) -> int:
     return 0
 
 
-def build_linker(engine: Engine, component: wc.Component) -> wc.Linker:
+def build_linker(engine: Engine, component: wc.Component, *, later: bool = False) -> wc.Linker:
     """The linker for a component whose imports were checked.
+
+    :param later: for guests on an event loop, which wait for what goes through the door
 
     :raises ImportRefused: if it imports a resource that no WASI interface has
     """
@@ -60,24 +64,29 @@ def build_linker(engine: Engine, component: wc.Component) -> wc.Linker:
         for name, item in component.type.imports(engine).items():
             with root.add_instance(name) as instance:
                 kind: Any = item.ty
-                _define(instance, name, kind.exports(engine))
+                _define(instance, name, kind.exports(engine), later=later)
     return linker
 
 
-def _define(instance: wc.LinkerInstance, name: str, members: dict[str, Any]) -> None:
+def _define(instance: wc.LinkerInstance, name: str, members: dict[str, Any], *, later: bool) -> None:
     short = short_name(name)
     interface = name.partition("@")[0]
     for member, item in members.items():
         kind = item.ty
         if isinstance(kind, wc.FuncType):
             number = _OURS[short, member] if short else _WASI.get((interface, member), _CLOSED)
-            _add_function(instance, member, number)
+            _add_function(instance, member, number, later=later and short is not None)
         elif isinstance(kind, wc.ResourceType):
             _add_resource(instance, member)
 
 
-def _add_function(instance: wc.LinkerInstance, name: str, number: int) -> None:
+def _add_function(instance: wc.LinkerInstance, name: str, number: int, *, later: bool) -> None:
     data = name.encode()
+    if later:
+        error = capi.linker_add_async(capi.address(instance.ptr()), data, len(data), _ON_IMPORT_LATER, number, None)
+        if error:
+            raise WasmtimeError(capi.error_message(error))
+        return
     _raise(
         ffi.wasmtime_component_linker_instance_add_func(
             instance.ptr(), ctypes.create_string_buffer(data), len(data), _ON_IMPORT, number, _NO_FINALIZER

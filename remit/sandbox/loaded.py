@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from wasmtime import Engine
@@ -28,7 +28,7 @@ class Export:
 
     def __init__(self, name: str, index: wc.ExportIndex, signature: Signature, *, fast: bool = capi.FAST) -> None:
         self.name = name
-        self.index = address(index.ptr())
+        self.index = capi.address(index.ptr())
         self.count = len(signature.params)
         assert signature.result is not None
         self._index = index
@@ -74,6 +74,7 @@ def _declared(signature: Signature) -> Pack:
 class Loaded:
     """What every instance of a component shares.
 
+    :param later: makes the linker for guests on an event loop
     :param size: bytes of machine code
     :param memories: how many linear memories an instance makes
     :param names: full names of the component's exports
@@ -84,6 +85,7 @@ class Loaded:
         engine: Engine,
         component: wc.Component,
         linker: wc.Linker,
+        later: Callable[[], wc.Linker],
         *,
         imported: frozenset[str],
         exported: frozenset[str],
@@ -98,11 +100,13 @@ class Loaded:
         self.memories = memories
         self.size = size
         self.metered = metered
-        self.addresses = (address(engine.ptr()), address(linker.ptr()), address(component.ptr()))
+        self.addresses = (capi.address(engine.ptr()), capi.address(linker.ptr()), capi.address(component.ptr()))
         """Of engine, linker and component, for the C API."""
         self._slots = slots_of(engine)
         self._component = component
         self._linker = linker
+        self._later = later
+        self._loop_linker: wc.Linker | None = None
         self._names = {short: name for name in names if (short := short_name(name)) in EXPORTS and short is not None}
         self._exports: dict[str, Export] = {}
 
@@ -123,6 +127,12 @@ class Loaded:
             raise self._missing(name)
         return self._exports.setdefault(name, Export(name, index, signature))
 
+    def loop_linker(self) -> int:
+        """The address of the linker for guests on an event loop, made when the first one asks."""
+        if self._loop_linker is None:
+            self._loop_linker = self._later()
+        return capi.address(self._loop_linker.ptr())
+
     def claim(self) -> bool:
         """Take a slot of a pooled engine; ``False`` if there is none left."""
         if self._slots is None:
@@ -140,8 +150,3 @@ class Loaded:
 
     def _missing(self, name: str) -> ExportMissing:
         return ExportMissing(f"the component does not export {name[:100]}", exports=sorted(self.exported))
-
-
-def address(pointer: Any) -> int:
-    """Where a pointer of the package's leads."""
-    return ctypes.cast(pointer, ctypes.c_void_p).value or 0

@@ -7,13 +7,15 @@ process.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from wasmtime import Engine, WasmtimeError
 from wasmtime.component import Component
@@ -39,6 +41,7 @@ from remit.sandbox.instance import Instance
 from remit.sandbox.linking import build_linker
 from remit.sandbox.loaded import Loaded
 from remit.sandbox.loading import load_component
+from remit.sandbox.loop import LoopInstance
 from remit.sandbox.pool import ClosedDoor, Pool, RehearsalDoor
 
 __all__ = ["ComponentRunner"]
@@ -56,6 +59,9 @@ _START_MS = 1_000
 
 Key = tuple[str, bool, int, bool]
 """Artifact, metered, bytes of stack, whether slots may be used."""
+
+
+Made = TypeVar("Made", bound=Instance)
 
 
 class ComponentRunner:
@@ -146,8 +152,49 @@ class ComponentRunner:
         :raises SandboxError: one class per limit and fault
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        limits = program.limits
-        _check_input(arguments, limits)
+        with self._running(program, arguments, host, deadline_ms) as call:
+            loaded = self._loaded_for(program)
+            with self._lock:
+                self._active[id(host)] = (call, loaded)
+            return self._run(program, loaded, call, export, arguments)
+
+    async def arun(
+        self,
+        program: Program,
+        export: str,
+        arguments: tuple[Any, ...],
+        host: HostCalls,
+        deadline_ms: int,
+        *,
+        threaded: bool = True,
+    ) -> GuestOutcome:
+        """As :meth:`run`, on the running event loop and in a fresh instance; see :mod:`remit.sandbox.loop`.
+
+        :param threaded: whether the door may block; if not, it may answer with awaitables
+        :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
+        """
+        with self._running(program, arguments, host, deadline_ms) as call:
+            loaded = self._loaded_for(program) if self._is_loaded(program) else await self._load_aside(program)
+            with self._lock:
+                self._active[id(host)] = (call, loaded)
+            instance = self._make(program, loaded, LoopInstance)
+            call.restart_clock()
+            try:
+                return instance.outcome(await instance.acall(call, loaded.export(export), arguments, threaded=threaded))
+            finally:
+                instance.close()
+
+    def _is_loaded(self, program: Program) -> bool:
+        return _key(program) in self._loaded
+
+    async def _load_aside(self, program: Program) -> Loaded:
+        return await asyncio.get_running_loop().run_in_executor(None, self._loaded_for, program)
+
+    @contextmanager
+    def _running(
+        self, program: Program, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> Iterator[Call]:
+        _check_input(arguments, program.limits)
         call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=program.world == "transform")
         with self._lock:
             if self._closed:
@@ -156,10 +203,7 @@ class ComponentRunner:
                 raise CallCancelled("the call was cancelled before it began")
             self._active[id(host)] = (call, None)
         try:
-            loaded = self._loaded_for(program)
-            with self._lock:
-                self._active[id(host)] = (call, loaded)
-            return self._run(program, loaded, call, export, arguments)
+            yield call
         finally:
             with self._lock:
                 self._active.pop(id(host), None)
@@ -181,7 +225,7 @@ class ComponentRunner:
             found = self._pool.take(program, partition)
         elif loaded.size > _SMALL:
             found = self._pool.spare(program, lambda: self._spare(program, loaded))
-        return found or self._make(program, loaded)
+        return found or self._make(program, loaded, Instance)
 
     def _give_back(self, program: Program, loaded: Loaded, partition: str, instance: Instance) -> None:
         if program.reuse == "kept":
@@ -193,13 +237,13 @@ class ComponentRunner:
 
     def _spare(self, program: Program, loaded: Loaded) -> Instance:
         if self._rehearse is not None and "provider" in loaded.exported:
-            rehearsed = self._make(program, loaded)
+            rehearsed = self._make(program, loaded, Instance)
             with suppress(SandboxError):
                 rehearsed.invoke("provider.call", ("", ""), RehearsalDoor(self._rehearse), _START_MS)
             if rehearsed.state == "ready":
                 return rehearsed
             rehearsed.close()
-        instance = self._make(program, loaded)
+        instance = self._make(program, loaded, Instance)
         try:
             instance.start(Call(ClosedDoor(), self._clock, _START_MS, MAX_TEXT, pure=program.world == "transform"))
         except BaseException:
@@ -213,16 +257,16 @@ class ComponentRunner:
         :raises ImportRefused: if the component imports what the program does not declare
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        return self._make(program, self._loaded_for(program))
+        return self._make(program, self._loaded_for(program), Instance)
 
-    def _make(self, program: Program, loaded: Loaded) -> Instance:
+    def _make(self, program: Program, loaded: Loaded, kind: type[Made]) -> Made:
         if not loaded.claim():
             loaded = self._loaded_for(program, slots=False)
             loaded.claim()
-        return Instance(loaded, program.limits, self._clock, pure=program.world == "transform")
+        return kind(loaded, program.limits, self._clock, pure=program.world == "transform")
 
     def _loaded_for(self, program: Program, *, slots: bool = True) -> Loaded:
-        loaded = self._load((program.artifact, program.limits.fuel is not None, program.limits.stack, slots))
+        loaded = self._load(_key(program, slots=slots))
         if undeclared := loaded.imported - program.interfaces:
             names = ", ".join(sorted(undeclared))
             raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
@@ -323,6 +367,7 @@ class ComponentRunner:
             engine,
             component,
             linker,
+            partial(build_linker, engine, component, later=True),
             imported=imported,
             exported=exported,
             names=sealed.shape.exports,
@@ -377,6 +422,10 @@ def _component(
         return engine, load_component(engine, code)
     except WasmtimeError as error:
         raise CacheTampered(f"the cached code of {sealed.artifact} does not load: {error}") from error
+
+
+def _key(program: Program, *, slots: bool = True) -> Key:
+    return (program.artifact, program.limits.fuel is not None, program.limits.stack, slots)
 
 
 def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
