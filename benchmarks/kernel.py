@@ -91,8 +91,8 @@ BENCHMARKS = (
         "sandbox.host_call",
         "guest asks the host, with lease check",
         "≤ 2 µs",
-        f"`secrets.read` with a text in and a text out, {_ASKS} times in one call of the kernel, less a call without any; "
-        "each goes through the door, the lease and its budget. The peers' host function returns a constant.",
+        f"`secrets.read` with a text in and a text out, {_ASKS} times in one call of the kernel, less a call without "
+        "any; each goes through the door, the lease and its budget. The peers' host function returns a constant.",
         _host_call,
         {"extism": 1.8},
     ),

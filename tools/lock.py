@@ -16,7 +16,7 @@ DEV, RUN, BENCH = "requirements/dev.txt", "requirements/run.txt", "requirements/
 
 
 def main() -> None:
-    """Lock development first; running and measuring are held to the same versions, so that all share one environment."""
+    """Lock development first; the others are held to the same versions, so that all share one environment."""
     compile_ = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *sys.argv[1:]]
     # Where packages come from is the machine's business; local wheel folders would leave their paths in the lock.
     environment = {key: value for key, value in os.environ.items() if key not in {"UV_FIND_LINKS", "PIP_FIND_LINKS"}}

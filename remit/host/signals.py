@@ -47,7 +47,7 @@ class ManagedSignals:
         self._raised: list[BaseException] = []
         self._cancels: list[Callable[[], None]] = []
         self._wanted: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        # A handler must take no lock that the code it interrupts may hold; cancelling takes some: another thread does it.
+        # A handler must take no lock that the code it interrupts may hold: another thread does the cancelling.
         self._thread = threading.Thread(target=self._work, name="remit-signals", daemon=True)
         self._thread.start()
 

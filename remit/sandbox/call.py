@@ -9,44 +9,28 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
 from ctypes import POINTER, byref
-from struct import Struct
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wasmtime import _ffi as ffi
 
 from remit.errors import CallCancelled, DeadlineExceeded, GuestTrapped, HostFault, SandboxError
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.ports import Clock, HostCalls
-from remit.sandbox import capi
 from remit.sandbox.closed_wasi import RESOURCES, ClosedWorld
-from remit.sandbox.plans import boxer, planned, reader
-from remit.sandbox.types import Result, Signature
-from remit.sandbox.values import TextBudget, check_value, lift, lower
 
-__all__ = [
-    "CALLS",
-    "CHECK_EPOCHS",
-    "CLOSED",
-    "MAX_TEXT",
-    "Call",
-    "Later",
-    "Serve",
-    "Target",
-    "on_epoch",
-    "on_import",
-    "on_import_later",
-    "register",
-    "through",
-]
+if TYPE_CHECKING:
+    from remit.sandbox.targets import Target
+
+__all__ = ["CALLS", "CHECK_EPOCHS", "MAX_MESSAGE", "MAX_TEXT", "Call", "Later", "refused", "value_of"]
 
 CHECK_EPOCHS = 16
 """A running guest is asked at least once in so many epochs whether it may go on; a cancel skips as many."""
 
 MAX_TEXT = 4 << 20
 """Bytes of text that a guest may pass in one host call."""
-_MAX_MESSAGE = 2000
+MAX_MESSAGE = 2000
+"""Characters of a refusal that a guest is told."""
 _NS_PER_MS = 1_000_000
 
 CALLS: Final[dict[int, Call]] = {}
@@ -163,8 +147,8 @@ class Call:
         """
         answer = self.host(interface, function, arguments)
         if isinstance(answer, Refused):
-            raise _refused(interface, function, answer)
-        return _value(answer)
+            raise refused(interface, function, answer)
+        return value_of(answer)
 
     def wasi(self) -> ClosedWorld:
         """The closed world, as this call's guest sees it."""
@@ -202,7 +186,7 @@ class Call:
         try:
             if self._cancelled or self._clock.monotonic_ns() >= self._ends_ns:
                 self.check()
-            if (given, wanted) != target.counts and target is not CLOSED:
+            if (given, wanted) != target.counts and target.strict:
                 raise GuestTrapped("the guest imports a function of WASI under another signature")  # noqa: TRY301 - as all that serving raises
             self._context = context
             value = target.serve(self, target.take(self, arguments))
@@ -241,198 +225,16 @@ class Call:
         return ctypes.cast(self._context, POINTER(ffi.wasmtime_context_t))
 
 
-Serve = Callable[[Call, tuple[Any, ...]], Any]
+def refused(interface: str, function: str, answer: Refused) -> GuestTrapped:
+    """What becomes of a refusal where the guest's function has no way to hear it."""
+    return GuestTrapped(f"the host refused {interface}.{function}: {answer.message[:MAX_MESSAGE]}", refusal=answer.code)
 
 
-class Target:
-    """What stands behind one function of the linker: a function of ours, and how its values cross."""
+def value_of(answer: Any) -> Any:
+    """What the door gave.
 
-    __slots__ = ("_reads", "_signature", "counts", "give", "names", "serve", "shape", "take")
-
-    def __init__(
-        self,
-        signature: Signature,
-        serve: Serve,
-        names: tuple[str, str] = ("", ""),
-        shape: Callable[[Any], Any] = lambda found: found,
-    ) -> None:
-        """Keep the function and plan its values.
-
-        :param names: interface and function, for what goes through the door
-        :param shape: from the door's answer to the value that the signature wants
-        """
-        self.serve = serve
-        self.names = names
-        self.shape = shape
-        self.counts = (len(signature.params), int(signature.result is not None))
-        self._signature = signature
-        params, result = signature.params, signature.result
-        fast = capi.FAST and all(map(planned, params))
-        self._reads = tuple((i * capi.VAL_SIZE, reader(kind)) for i, kind in enumerate(params)) if fast else ()
-        self.take: Callable[[Call, int], tuple[Any, ...]] = self._take_planned if fast else self._take_declared
-        self.give: Callable[[Call, Any, int], None] = self._give_declared
-        if result is None:
-            self.give = _give_nothing
-        elif capi.FAST and planned(result):
-            self.give = _giver(signature)
-
-    def _take_planned(self, call: Call, address: int) -> tuple[Any, ...]:
-        if not self._reads:
-            return ()
-        budget = TextBudget(call.text)
-        return tuple([read(address + at, budget) for at, read in self._reads])
-
-    def _take_declared(self, call: Call, address: int) -> tuple[Any, ...]:
-        kinds = self._signature.params
-        slots = (ffi.wasmtime_component_val_t * len(kinds)).from_address(address) if kinds else ()
-        budget = TextBudget(call.text)
-        return tuple(lift(kind, slot, budget, call.number) for kind, slot in zip(kinds, slots, strict=True))
-
-    def _give_declared(self, call: Call, value: Any, address: int) -> None:
-        assert self._signature.result is not None
-        check_value(self._signature.result, value)
-        out = ffi.wasmtime_component_val_t.from_address(address)
-        lower(self._signature.result, value, out, call.resource)
-
-
-def _give_nothing(_call: Call, _value: Any, _address: int) -> None:
-    """A function without a result."""
-
-
-def _giver(signature: Signature) -> Callable[[Call, Any, int], None]:
-    assert signature.result is not None
-    box = boxer(signature.result)
-
-    def give(_call: Call, value: Any, address: int) -> None:
-        keep: list[Any] = []
-        # wasmtime frees what it is given: it gets a copy of its own making.
-        capi.component_value_clone(box(value, keep), address)
-
-    return give
-
-
-def through(interface: str, function: str, signature: Signature) -> Target:
-    """A target behind the call's own door."""
-
-    def shape(found: Any) -> Any:
-        if signature.result is None:
-            return None
-        if isinstance(signature.result, Result):
-            if type(found) is Ok:
-                return ("ok", found.value)
-            if isinstance(found, Refused):
-                return ("err", {"code": found.code, "message": found.message[:_MAX_MESSAGE]})
-        elif isinstance(found, Refused):
-            raise _refused(interface, function, found)
-        return _value(found)
-
-    def serve(call: Call, arguments: tuple[Any, ...]) -> Any:
-        return shape(call.host(interface, function, arguments))
-
-    return Target(signature, serve, (interface, function), shape)
-
-
-def _refused(interface: str, function: str, answer: Refused) -> GuestTrapped:
-    return GuestTrapped(
-        f"the host refused {interface}.{function}: {answer.message[:_MAX_MESSAGE]}", refusal=answer.code
-    )
-
-
-def _value(answer: Any) -> Any:
+    :raises HostFault: if that is no answer
+    """
     if not isinstance(answer, Ok):
         raise HostFault(f"the door answered {type(answer).__name__}")
     return answer.value
-
-
-def _not_served(_call: Call, _arguments: tuple[Any, ...]) -> Any:
-    raise GuestTrapped("the guest used a part of WASI that is closed to it")
-
-
-CLOSED: Final = Target(Signature(), _not_served)
-"""Every function of WASI that nothing serves: its arguments are not even looked at."""
-
-
-# ---- the callbacks, one each for the whole process ----
-
-_TARGETS: list[Target] = []
-_STOPPED = b"stopped by the host"
-_YIELD = 1
-"""WASMTIME_UPDATE_DEADLINE_YIELD: let the event loop go on before the guest does."""
-_CONTINUATION = Struct("<QQQ").pack_into
-_ERROR = Struct("<Q").pack_into
-
-
-def register(target: Target) -> int:
-    """Keep a target for the life of the process; the number is what the linker hands back to the callback."""
-    _TARGETS.append(target)
-    return len(_TARGETS) - 1
-
-
-@capi.IMPORT_CALLBACK  # type: ignore[untyped-decorator] # ctypes
-def on_import(
-    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int
-) -> int:
-    """Called by wasmtime for every import of every guest; never raises."""
-    try:
-        if CALLS[context].serve(_TARGETS[number or 0], context, arguments, given, results, wanted):
-            return 0
-    except BaseException:  # noqa: BLE001, S110 - what serve() could not keep; without an answer ctypes would make one up
-        pass
-    # What it says does not matter, since the call remembers the reason.
-    return capi.error_of(_STOPPED)
-
-
-@capi.EPOCH_CALLBACK  # type: ignore[untyped-decorator] # ctypes
-def on_epoch(context: int, _data: int, delta: Any, kind: Any) -> int:
-    """Called by wasmtime on the guest's thread when its epochs are used up: go on, or stop."""
-    call = None
-    try:
-        call = CALLS[context]
-        if call.host.abort is None and call.due() is None:
-            if call.later is None:
-                delta[0] = call.epochs()
-            else:
-                delta[0], kind[0] = 1, _YIELD
-            return 0
-    except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
-        if call is not None:
-            call.fault = error
-    return capi.error_of(_STOPPED)
-
-
-@capi.LATER_CALLBACK  # type: ignore[untyped-decorator] # ctypes
-def on_import_later(
-    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int, error: int,
-    continuation: int,
-) -> None:  # fmt: skip
-    """As :func:`on_import`, for a guest on an event loop: starts the host call and says whom to ask about it."""
-    _ERROR(capi.MEMORY, error, 0)
-    # The call knows where its error goes: there is one host call at a time.
-    _CONTINUATION(capi.MEMORY, continuation, _ON_CONTINUE, error, 0)
-    _WAITING[error] = call = CALLS.get(context)
-    target = _TARGETS[number or 0]
-    if call is not None and (given, wanted) == target.counts:
-        call.begin(target, context, arguments, results)
-
-
-@capi.CONTINUE_CALLBACK  # type: ignore[untyped-decorator] # ctypes
-def on_continue(error: int) -> bool:
-    """Called by wasmtime whenever the loop polls a guest that waits: whether it may go on."""
-    try:
-        call = _WAITING[error]
-        if call is not None and call.later is not None:
-            if call.stop is None and call.fault is None and not call.later.done():
-                return False
-            if call.stop is None and call.fault is None and call.host.abort is None:
-                del _WAITING[error]
-                return True
-    except BaseException:  # noqa: BLE001, S110 - nothing may escape into ctypes
-        pass
-    _WAITING.pop(error, None)
-    _ERROR(capi.MEMORY, error, capi.error_of(_STOPPED))
-    return True
-
-
-_WAITING: dict[int, Call | None] = {}
-"""Calls whose guest waits for a host call, by where wasmtime wants its error."""
-_ON_CONTINUE = ctypes.cast(on_continue, ctypes.c_void_p).value

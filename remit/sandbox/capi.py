@@ -2,7 +2,7 @@
 
 The stock bindings build a pointer object for every argument; with addresses as integers a call costs a third. The
 library is the one that the package has loaded, so there is one wasmtime in the process. Whether the memory layout is
-what :mod:`remit.sandbox.plans` writes is checked here once, against the package's own declarations: :data:`FAST` says
+what :mod:`remit.sandbox.layout` writes is checked here once, against the package's own declarations: :data:`FAST` says
 so, and where it is false everything goes by :mod:`remit.sandbox.values`, which asks those declarations each time.
 """
 
@@ -131,7 +131,7 @@ def error_message(error: int) -> str:
 
 
 def _layout_is_known() -> bool:
-    """Whether values look as :mod:`remit.sandbox.plans` writes them, in this interpreter and wasmtime."""
+    """Whether values look as :mod:`remit.sandbox.layout` writes them, in this interpreter and wasmtime."""
     declared: Any = ffi  # the stubs give a field the type of its value, not of its descriptor
     val, entry = declared.wasmtime_component_val_t, declared.wasmtime_component_valrecord_entry_t
     probe = struct.pack("<Q", 0x1122334455667788)

@@ -17,7 +17,8 @@ from remit.errors import HostFault, OutputTooLarge, SandboxError
 from remit.kernel.model import GuestOutcome, Limits
 from remit.kernel.ports import Clock, HostCalls
 from remit.sandbox import capi
-from remit.sandbox.call import CALLS, MAX_TEXT, Call, on_epoch
+from remit.sandbox.call import CALLS, MAX_TEXT, Call
+from remit.sandbox.callbacks import on_epoch
 from remit.sandbox.closed_wasi import ClosedWorld
 from remit.sandbox.engine import HUB, INSTANCES, TABLE_ELEMENTS, TABLES
 from remit.sandbox.loaded import Export, Loaded

@@ -15,9 +15,11 @@ from wasmtime import component as wc
 
 from remit.errors import ImportRefused
 from remit.sandbox import capi
-from remit.sandbox.call import CLOSED, Call, Serve, Target, on_import, on_import_later, register, through
+from remit.sandbox.call import Call
+from remit.sandbox.callbacks import on_import, on_import_later, register
 from remit.sandbox.closed_wasi import FUNCTIONS, RESOURCES
 from remit.sandbox.contract import IMPORTS, short_name
+from remit.sandbox.targets import CLOSED, Serve, Target, through
 
 __all__ = ["build_linker"]
 

@@ -14,7 +14,9 @@ from remit.errors import ExportMissing, HostFault
 from remit.sandbox import capi
 from remit.sandbox.contract import EXPORTS, short_name
 from remit.sandbox.engine import slots_of
-from remit.sandbox.plans import Pack, packer, planned, reader
+from remit.sandbox.layout import planned
+from remit.sandbox.packing import Pack, packer
+from remit.sandbox.reading import reader
 from remit.sandbox.types import Signature
 from remit.sandbox.values import TextBudget, check_value, lift, lower, release
 
@@ -56,7 +58,7 @@ class _Lowered:
 
 
 def _declared(signature: Signature) -> Pack:
-    """As :func:`remit.sandbox.plans.packer`, by the package's own declarations."""
+    """As :func:`remit.sandbox.packing.packer`, by the package's own declarations."""
     kinds = signature.params
 
     def packed(values: tuple[Any, ...], keep: list[Any]) -> int:

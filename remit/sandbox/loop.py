@@ -18,10 +18,11 @@ from typing import Any
 
 from remit.errors import SandboxError
 from remit.sandbox import capi
-from remit.sandbox.call import CALLS, Call, Target
+from remit.sandbox.call import CALLS, Call
 from remit.sandbox.engine import HUB
 from remit.sandbox.instance import Instance
 from remit.sandbox.loaded import Export
+from remit.sandbox.targets import Target
 from remit.sandbox.values import TextBudget
 
 __all__ = ["LoopInstance"]

@@ -8,58 +8,37 @@ process.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wasmtime import Engine, WasmtimeError
-from wasmtime.component import Component
-
 from remit.errors import (
-    ArtifactInvalid,
-    CacheTampered,
     CallCancelled,
-    HomeError,
     HostFault,
-    ImportRefused,
     InputTooLarge,
     SandboxError,
 )
 from remit.kernel.model import GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
-from remit.sandbox.cache import CacheEntry, CodeCache, Sealed
+from remit.sandbox.cache import CacheEntry, CodeCache
 from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
-from remit.sandbox.compiling import CompileBounds, compile_component, refuse_at_sight
+from remit.sandbox.compiling import CompileBounds
 from remit.sandbox.contract import check
-from remit.sandbox.engine import SLOT_MEMORIES, abandon, engine_for, fingerprint, survive_fork
+from remit.sandbox.engine import abandon, survive_fork
 from remit.sandbox.instance import Instance
-from remit.sandbox.linking import build_linker
+from remit.sandbox.library import SMALL, Library
 from remit.sandbox.loaded import Loaded
-from remit.sandbox.loading import load_component
 from remit.sandbox.loop import LoopInstance
 from remit.sandbox.pool import ClosedDoor, Pool, RehearsalDoor
 
 __all__ = ["ComponentRunner"]
 
-_LOADED = 1 << 30
-"""Bytes of code of all loaded components together."""
-_KNOWN = 4096
 _CANCELLED = 256
-
-_SMALL = 1 << 20
-"""Bytes of code up to which a component goes into a slot: more brings state that is dearer to wipe than to map."""
-
 _START_MS = 1_000
 """Milliseconds that a spare may take to start."""
-
-Key = tuple[str, bool, int, bool]
-"""Artifact, metered, bytes of stack, whether slots may be used."""
-
 
 Made = TypeVar("Made", bound=Instance)
 
@@ -90,26 +69,22 @@ class ComponentRunner:
         self._cache = CodeCache(cache, key)
         self._clock = clock
         self._rehearse = rehearse
-        self._bounds = bounds or CompileBounds()
+        self._library = Library(self._cache, bounds or CompileBounds())
         self._closed = False
         self._reset()
         survive_fork(self)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._making: dict[Key, threading.Lock] = {}
-        self._loaded: OrderedDict[Key, Loaded] = OrderedDict()
-        self._sources: OrderedDict[str, Callable[[], bytes]] = OrderedDict()
         self._active: dict[int, tuple[Call, Loaded | None]] = {}
         self._pool = Pool()
         self._cancelled: OrderedDict[int, HostCalls] = OrderedDict()
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent; the code is loaded again from the cache, for this process's engine."""
-        sources = self._sources
-        abandon((self._loaded, self._active, self._pool))
+        abandon((self._active, self._pool))
+        self._library.after_fork()
         self._reset()
-        self._sources = sources
 
     # ---- the port ----
 
@@ -119,9 +94,7 @@ class ComponentRunner:
         :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
         :raises ImportRefused: if it imports what is neither ours nor in the closed WASI world, naming all of it
         """
-        refuse_at_sight(component, self._bounds)
-        artifact = f"sha256:{hashlib.sha256(component).hexdigest()}"
-        return check(self._sealed(artifact, lambda: component, metered=False, progress=progress).shape)
+        return check(self._library.shape(component, progress))
 
     def prepare(
         self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
@@ -133,12 +106,7 @@ class ComponentRunner:
         :raises ArtifactInvalid: if it does not compile within the compiler's bounds, or is not what its digest says
         :raises DiskFull, HomeReadOnly: if the cache cannot take it
         """
-        with self._lock:
-            self._sources[artifact] = load
-            self._sources.move_to_end(artifact)
-            while len(self._sources) > _KNOWN:
-                self._sources.popitem(last=False)
-        self._sealed(artifact, load, metered=metered, progress=progress)
+        self._library.prepare(artifact, load, progress, metered=metered)
 
     def run(
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
@@ -153,7 +121,7 @@ class ComponentRunner:
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
         with self._running(program, arguments, host, deadline_ms) as call:
-            loaded = self._loaded_for(program)
+            loaded = self._library.get(program)
             with self._lock:
                 self._active[id(host)] = (call, loaded)
             return self._run(program, loaded, call, export, arguments)
@@ -174,7 +142,7 @@ class ComponentRunner:
         :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
         """
         with self._running(program, arguments, host, deadline_ms) as call:
-            loaded = self._loaded_for(program) if self._is_loaded(program) else await self._load_aside(program)
+            loaded = self._library.get(program) if self._library.has(program) else await self._load_aside(program)
             with self._lock:
                 self._active[id(host)] = (call, loaded)
             instance = self._make(program, loaded, LoopInstance)
@@ -184,11 +152,8 @@ class ComponentRunner:
             finally:
                 instance.close()
 
-    def _is_loaded(self, program: Program) -> bool:
-        return _key(program) in self._loaded
-
     async def _load_aside(self, program: Program) -> Loaded:
-        return await asyncio.get_running_loop().run_in_executor(None, self._loaded_for, program)
+        return await asyncio.get_running_loop().run_in_executor(None, self._library.get, program)
 
     @contextmanager
     def _running(
@@ -223,14 +188,14 @@ class ComponentRunner:
         found = None
         if program.reuse == "kept":
             found = self._pool.take(program, partition)
-        elif loaded.size > _SMALL:
+        elif loaded.size > SMALL:
             found = self._pool.spare(program, lambda: self._spare(program, loaded))
         return found or self._make(program, loaded, Instance)
 
     def _give_back(self, program: Program, loaded: Loaded, partition: str, instance: Instance) -> None:
         if program.reuse == "kept":
             self._pool.keep(program, partition, instance)
-        elif loaded.size > _SMALL:
+        elif loaded.size > SMALL:
             self._pool.used(program, instance)
         else:
             instance.close()
@@ -257,20 +222,13 @@ class ComponentRunner:
         :raises ImportRefused: if the component imports what the program does not declare
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        return self._make(program, self._loaded_for(program), Instance)
+        return self._make(program, self._library.get(program), Instance)
 
     def _make(self, program: Program, loaded: Loaded, kind: type[Made]) -> Made:
         if not loaded.claim():
-            loaded = self._loaded_for(program, slots=False)
+            loaded = self._library.get(program, slots=False)
             loaded.claim()
         return kind(loaded, program.limits, self._clock, pure=program.world == "transform")
-
-    def _loaded_for(self, program: Program, *, slots: bool = True) -> Loaded:
-        loaded = self._load(_key(program, slots=slots))
-        if undeclared := loaded.imported - program.interfaces:
-            names = ", ".join(sorted(undeclared))
-            raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
-        return loaded
 
     def cancel(self, host: HostCalls) -> None:
         """Stop the call that runs with this door, or that will; a door is for one call."""
@@ -298,8 +256,7 @@ class ComponentRunner:
         with self._lock:
             self._closed = True
             running = [call.host for call, _ in self._active.values()]
-            self._loaded.clear()
-            self._sources.clear()
+        self._library.clear()
         self._pool.close()
         for host in running:
             self.cancel(host)
@@ -318,114 +275,6 @@ class ComponentRunner:
     def clear(self) -> int:
         """Remove the compiled code on disk; give the number of bytes freed."""
         return self._cache.clear()
-
-    # ---- from artifact to loaded component ----
-
-    def _load(self, key: Key) -> Loaded:
-        with self._lock:
-            if (loaded := self._loaded.get(key)) is not None:
-                self._loaded.move_to_end(key)
-                return loaded
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if (loaded := self._loaded.get(key)) is not None:
-                    return loaded
-            try:
-                loaded = self._load_checked(key)
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
-            with self._lock:
-                self._loaded[key] = loaded
-                while len(self._loaded) > 1 and sum(each.size for each in self._loaded.values()) > _LOADED:
-                    self._loaded.popitem(last=False)
-            return loaded
-
-    def _load_checked(self, key: Key) -> Loaded:
-        artifact, metered, _stack, _slots = key
-        source = self._sources.get(artifact)
-        sealed = self._sealed(artifact, source, metered=metered, progress=no_progress)
-        try:
-            return self._link(sealed, key)
-        except CacheTampered:
-            if source is None:
-                raise
-        return self._link(self._compile(artifact, source, metered=metered, progress=no_progress), key)
-
-    def _link(self, sealed: Sealed, key: Key) -> Loaded:
-        _, metered, stack, slots = key
-        imported, exported = check(sealed.shape)
-        with self._cache.untouched(sealed) as handle:
-            code = handle if handle is not None else self._cache.code(sealed)
-            engine, component = _component(sealed, code, metered=metered, stack=stack, slots=slots)
-        try:
-            linker = build_linker(engine, component)
-        except WasmtimeError as error:
-            raise ArtifactInvalid(f"the component's imports cannot be linked: {str(error)[:500]}") from error
-        return Loaded(
-            engine,
-            component,
-            linker,
-            partial(build_linker, engine, component, later=True),
-            imported=imported,
-            exported=exported,
-            names=sealed.shape.exports,
-            memories=sealed.shape.memories,
-            size=sealed.size,
-            metered=metered,
-        )
-
-    def _sealed(
-        self, artifact: str, source: Callable[[], bytes] | None, *, metered: bool, progress: Progress
-    ) -> Sealed:
-        tampered: CacheTampered | None = None
-        try:
-            sealed = self._cache.find(artifact, fingerprint(metered=metered))
-        except CacheTampered as error:
-            sealed, tampered = None, error
-        if sealed is not None:
-            return sealed
-        if source is None:
-            raise tampered or HostFault(f"{artifact} was not prepared", remedy="prepare the artifact before running it")
-        try:
-            return self._compile(artifact, source, metered=metered, progress=progress)
-        except HomeError as error:
-            # What is in the way of a new record is not ours: say that, rather than that nothing can be written.
-            raise tampered or error from error
-
-    def _compile(self, artifact: str, source: Callable[[], bytes], *, metered: bool, progress: Progress) -> Sealed:
-        component = source()
-        if f"sha256:{hashlib.sha256(component).hexdigest()}" != artifact:
-            raise ArtifactInvalid(f"the bytes given for {artifact} do not have that digest")
-        with compile_component(
-            component,
-            metered=metered,
-            folder=self._cache.folder,
-            bounds=self._bounds,
-            progress=progress,
-            label=artifact[:19],
-        ) as compiled:
-            return self._cache.store(artifact, fingerprint(metered=metered), compiled)
-
-
-def _component(
-    sealed: Sealed, code: bytes | int, *, metered: bool, stack: int, slots: bool
-) -> tuple[Engine, Component]:
-    """The component in the engine that suits it; a machine without address space for slots does without."""
-    if slots and sealed.size <= _SMALL and sealed.shape.memories <= SLOT_MEMORIES:
-        with suppress(WasmtimeError):
-            engine = engine_for(metered=metered, stack=stack, pooled=True)
-            return engine, load_component(engine, code)
-    engine = engine_for(metered=metered, stack=stack)
-    try:
-        return engine, load_component(engine, code)
-    except WasmtimeError as error:
-        raise CacheTampered(f"the cached code of {sealed.artifact} does not load: {error}") from error
-
-
-def _key(program: Program, *, slots: bool = True) -> Key:
-    return (program.artifact, program.limits.fuel is not None, program.limits.stack, slots)
 
 
 def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""Raising signal handlers while a guest runs, or is in a host call: the guest stops, the error arrives, nothing crashes.
+"""Signal handlers that raise while a guest runs or asks its host: the guest stops, the error arrives, nothing crashes.
 
 Each runs in a process of its own: what these tests are about used to end in a segmentation fault.
 """

@@ -22,7 +22,7 @@ from wasmtime import component as wc
 from remit.errors import HostFault, RemitError
 from remit.kernel.answers import Ok
 from remit.kernel.model import Limits, Program, UnitRef
-from remit.sandbox.plans import packer
+from remit.sandbox.packing import packer
 from remit.sandbox.types import U32
 
 SOAK = int(os.environ.get("REMIT_SOAK", "1"))

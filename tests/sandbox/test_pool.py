@@ -103,7 +103,7 @@ def refuse(*_arguments):
 
 @pytest.fixture
 def dear(fresh, monkeypatch):
-    monkeypatch.setattr(runner_module, "_SMALL", 0)
+    monkeypatch.setattr(runner_module, "SMALL", 0)
     yield fresh
     fresh.runner.close()
 
@@ -148,7 +148,7 @@ def test_a_start_that_never_ends_ends(dear, guest):
 
 @pytest.fixture
 def rehearsed(tmp_path, monkeypatch, bench):
-    monkeypatch.setattr(runner_module, "_SMALL", 0)
+    monkeypatch.setattr(runner_module, "SMALL", 0)
     (tmp_path / "rehearsed").mkdir(mode=0o700)
     made = runner_module.ComponentRunner(
         tmp_path / "rehearsed", bytes(32), SystemClock(), rehearse=SystemIds(SystemClock())

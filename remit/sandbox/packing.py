@@ -1,15 +1,8 @@
-"""Values by plan: the fast way over the boundary, one plan for each type, made once.
+"""Values on their way in: checked and flattened in one pass, by a plan that is made once for each type.
 
-Going in, a value is checked and flattened in one pass, and a call's arguments become one ``bytes`` object whose
-pointers lead to other ``bytes`` objects: wasmtime copies arguments and never frees them, so nothing is allocated that
-somebody would have to free, and a value that does not fit is refused before wasmtime hears of the call. Coming out, a
-value is read where wasmtime put it, at an address that wasmtime gave: never at one that a guest names.
-
-Handles of resources have no plan, and nothing has one where :data:`remit.sandbox.capi.FAST` is false: those go by
-:mod:`remit.sandbox.values`, and a test holds the two equal.
-
-Layout: a value is 32 bytes, a kind and a union of 24; a text, list, record or flags is a size and an address; an entry
-of a record is a name and a value (``wasmtime/component/val.h``).
+A call's arguments become one ``bytes`` object whose pointers lead to other ``bytes`` objects: wasmtime copies arguments
+and never frees them, so nothing is allocated that somebody would have to free, and a value that does not fit is refused
+before wasmtime hears of the call.
 """
 
 from __future__ import annotations
@@ -20,10 +13,9 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
-from wasmtime import _ffi as ffi
-
-from remit.errors import GuestTextInvalid, GuestTrapped, HostFault
-from remit.sandbox.capi import BYTES_OFFSET, MEMORY, VAL_SIZE
+from remit.errors import HostFault
+from remit.sandbox.capi import BYTES_OFFSET, VAL_SIZE
+from remit.sandbox.layout import FORMATS, KINDS, UNION
 from remit.sandbox.types import (
     STRING,
     WHOLE,
@@ -38,66 +30,22 @@ from remit.sandbox.types import (
     Type,
     Variant,
 )
-from remit.sandbox.values import TextBudget
 
-__all__ = ["Emit", "Pack", "Read", "boxer", "packer", "planned", "reader"]
+__all__ = ["Pack", "boxer", "packer"]
 
 Emit = Callable[[Any, list[Any], list[Any]], None]
 """(value, numbers to pack, objects to keep alive); refuses what does not fit."""
 Pack = Callable[[tuple[Any, ...], list[Any]], int]
 """(values, objects to keep alive) → address of their slots, valid as long as the objects are kept."""
-Read = Callable[[int, TextBudget], Any]
-"""(address of a slot of wasmtime's, budget) → value."""
 
-_FORMAT = {
-    "bool": "B7x?23x", "u8": "B7xB23x", "s8": "B7xb23x", "u16": "B7xH22x", "s16": "B7xh22x", "u32": "B7xI20x",
-    "s32": "B7xi20x", "u64": "B7xQ16x", "s64": "B7xq16x", "f32": "B7xf20x", "f64": "B7xd16x", "char": "B7xI20x",
-}  # fmt: skip
 _SIZED = "B7xQQ8x"
 _BOXED = "B7xQ16x"
 _CHOICE = "B7xB7xQ8x"
 _CASE = "B7xQQQ"
-_NAME_AT = Struct("<QQ").unpack_from
-_SIZED_AT = Struct("<B7xQQ").unpack_from
-_CHOICE_AT = Struct("<B7xB7xQ").unpack_from
-_PLAIN = {name: Struct("<" + text[3:].rstrip("x0123456789")).unpack_from for name, text in _FORMAT.items()}
 _PACK_SIZED = Struct("<B7xQQ8x").pack
 _PACK_CHOICE = Struct("<B7xB7xQ8x").pack
-_POINTER_AT = Struct("<Q").unpack_from
-_ENTRY = 16 + VAL_SIZE
-_BYTE_AT = 8
-"""Where the union begins in a value."""
-
-
-def _kind(name: str) -> int:
-    return int(getattr(ffi, f"WASMTIME_COMPONENT_{name.upper()}").value)
-
-
-_STRING, _LIST, _RECORD, _TUPLE = map(_kind, ("string", "list", "record", "tuple"))
-_VARIANT, _ENUM, _OPTION, _RESULT, _FLAGS = map(_kind, ("variant", "enum", "option", "result", "flags"))
-_KINDS = {name: _kind(name) for name in _FORMAT}
-
-
-def planned(kind: Type | None) -> bool:
-    """Whether a type has a plan: no handle of a resource is in it."""
-    match kind:
-        case None | Primitive() | Enum() | Flags():
-            return True
-        case Option(of=inner) | ListOf(of=inner):
-            return planned(inner)
-        case Result(ok=ok, err=err):
-            return planned(ok) and planned(err)
-        case TupleOf(parts=parts):
-            return all(map(planned, parts))
-        case Record(fields=fields):
-            return all(planned(part) for _, part in fields)
-        case Variant(cases=cases):
-            return all(planned(part) for _, part in cases)
-        case _:
-            return False
-
-
-# ---- going in ----
+_STRING, _LIST, _RECORD, _TUPLE = (KINDS[name] for name in ("string", "list", "record", "tuple"))
+_VARIANT, _ENUM, _OPTION, _RESULT, _FLAGS = (KINDS[name] for name in ("variant", "enum", "option", "result", "flags"))
 
 
 def packer(kinds: tuple[Type, ...]) -> Pack:
@@ -124,7 +72,7 @@ def packer(kinds: tuple[Type, ...]) -> Pack:
 def _format(kind: Type) -> str:
     match kind:
         case Primitive(name=name):
-            return _SIZED if name == "string" else _FORMAT[name]
+            return _SIZED if name == "string" else FORMATS[name]
         case Option():
             return _BOXED
         case Result():
@@ -183,7 +131,7 @@ def _emit_text(value: Any, flat: list[Any], keep: list[Any]) -> None:
 
 
 def _emit_plain(name: str) -> Emit:
-    number = _KINDS[name]
+    number = KINDS[name]
     if name in WHOLE:
         least, most = WHOLE[name]
 
@@ -339,8 +287,8 @@ def _emit_bytes(value: Any, flat: list[Any], keep: list[Any]) -> None:
     if type(value) is not bytes:
         raise _no("list<u8>", value)
     boxes = bytearray(len(value) * VAL_SIZE)
-    boxes[::VAL_SIZE] = bytes([_KINDS["u8"]]) * len(value)
-    boxes[_BYTE_AT::VAL_SIZE] = value
+    boxes[::VAL_SIZE] = bytes([KINDS["u8"]]) * len(value)
+    boxes[UNION::VAL_SIZE] = value
     flat += (_LIST, len(value), _keep(bytes(boxes), keep))
 
 
@@ -383,185 +331,5 @@ def _emit_record(kind: Type, fields: tuple[tuple[str, Type], ...]) -> Emit:
             numbers += (len(data), id(data) + BYTES_OFFSET)
             emit(value[name], numbers, keep)
         flat += (_RECORD, len(fields), _keep(pack(*numbers), keep))
-
-    return record
-
-
-# ---- coming out ----
-
-
-def _unexpected(kind: object) -> GuestTrapped:
-    return GuestTrapped(f"the guest passed a value that is not of type {kind}")
-
-
-def _read_text(at: int, budget: TextBudget) -> str:
-    kind, size, address = _SIZED_AT(MEMORY, at)
-    if kind != _STRING:
-        raise _unexpected("string")
-    budget.take(size)
-    try:
-        return str(MEMORY[address : address + size], "utf-8")
-    except UnicodeDecodeError as error:
-        raise GuestTextInvalid("the guest passed a string that is not UTF-8") from error
-
-
-def _name(at: int, budget: TextBudget) -> str:
-    size, address = _NAME_AT(MEMORY, at)
-    budget.take(size)
-    try:
-        return str(MEMORY[address : address + size], "utf-8")
-    except UnicodeDecodeError as error:
-        raise GuestTextInvalid("the guest passed a string that is not UTF-8") from error
-
-
-@functools.cache
-def reader(kind: Type) -> Read:  # noqa: C901 - one case for each type of WIT
-    """A function that reads a value where it lies."""
-    match kind:
-        case Primitive(name="string"):
-            return _read_text
-        case Primitive(name=name):
-            return _read_plain(name)
-        case Enum():
-            return _read_enum
-        case Flags():
-            return _read_flags
-        case Option(of=inner):
-            return _read_option(inner)
-        case Result(ok=ok, err=err):
-            return _read_result(ok, err)
-        case ListOf(of=Primitive(name="u8")):
-            return _read_bytes
-        case ListOf(of=inner):
-            return _read_list(inner)
-        case TupleOf(parts=parts):
-            return _read_tuple(parts)
-        case Record(fields=fields):
-            return _read_record(fields)
-        case Variant(cases=cases):
-            return _read_variant(cases)
-        case _:
-            raise HostFault(f"{kind} has no plan")
-
-
-def _read_plain(name: str) -> Read:
-    number, unpack = _KINDS[name], _PLAIN[name]
-
-    def plain(at: int, _budget: TextBudget) -> Any:
-        if MEMORY[at] != number:
-            raise _unexpected(name)
-        return unpack(MEMORY, at + 8)[0]
-
-    def char(at: int, budget: TextBudget) -> Any:
-        return chr(plain(at, budget))
-
-    return char if name == "char" else plain
-
-
-def _read_enum(at: int, budget: TextBudget) -> str:
-    if MEMORY[at] != _ENUM:
-        raise _unexpected("enum")
-    return _name(at + 8, budget)
-
-
-def _sized(at: int, number: int, budget: TextBudget) -> tuple[int, int]:
-    """How many parts a value has, charged, and where they lie."""
-    kind, size, address = _SIZED_AT(MEMORY, at)
-    if kind != number:
-        raise _unexpected("that was declared")
-    budget.take(size)
-    return size, address
-
-
-def _read_flags(at: int, budget: TextBudget) -> frozenset[str]:
-    count, names = _sized(at, _FLAGS, budget)
-    return frozenset(_name(names + i * 16, budget) for i in range(count))
-
-
-def _unboxed(at: int) -> int:
-    (address,) = _POINTER_AT(MEMORY, at)
-    if not address:
-        raise _unexpected("that its case has")
-    return int(address)
-
-
-def _read_option(inner: Type) -> Read:
-    read = reader(inner)
-
-    def option(at: int, budget: TextBudget) -> Any:
-        if MEMORY[at] != _OPTION:
-            raise _unexpected("option")
-        (address,) = _POINTER_AT(MEMORY, at + 8)
-        return read(address, budget) if address else None
-
-    return option
-
-
-def _read_result(ok: Type | None, err: Type | None) -> Read:
-    sides = tuple(None if side is None else reader(side) for side in (err, ok))
-
-    def result(at: int, budget: TextBudget) -> Any:
-        kind, is_ok, address = _CHOICE_AT(MEMORY, at)
-        if kind != _RESULT:
-            raise _unexpected("result")
-        read = sides[is_ok]
-        if read is not None and not address:
-            raise _unexpected("that its case has")
-        return ("ok" if is_ok else "err", None if read is None else read(address, budget))
-
-    return result
-
-
-def _read_variant(cases: tuple[tuple[str, Type | None], ...]) -> Read:
-    known = {name: None if part is None else reader(part) for name, part in cases}
-
-    def variant(at: int, budget: TextBudget) -> Any:
-        if MEMORY[at] != _VARIANT:
-            raise _unexpected("variant")
-        tag = _name(at + 8, budget)
-        read = known.get(tag)
-        return (tag, None if read is None else read(_unboxed(at + 24), budget))
-
-    return variant
-
-
-def _read_bytes(at: int, budget: TextBudget) -> bytes:
-    count, boxes = _sized(at, _LIST, budget)
-    return bytes(MEMORY[boxes + _BYTE_AT : boxes + _BYTE_AT + count * VAL_SIZE : VAL_SIZE]) if count else b""
-
-
-def _read_list(inner: Type) -> Read:
-    read = reader(inner)
-
-    def items(at: int, budget: TextBudget) -> list[Any]:
-        count, slots = _sized(at, _LIST, budget)
-        return [read(slots + i * VAL_SIZE, budget) for i in range(count)]
-
-    return items
-
-
-def _read_tuple(parts: tuple[Type, ...]) -> Read:
-    reads = tuple((i * VAL_SIZE, reader(part)) for i, part in enumerate(parts))
-
-    def items(at: int, budget: TextBudget) -> tuple[Any, ...]:
-        count, slots = _sized(at, _TUPLE, budget)
-        if count != len(reads):
-            raise _unexpected("tuple")
-        return tuple([read(slots + offset, budget) for offset, read in reads])
-
-    return items
-
-
-def _read_record(fields: tuple[tuple[str, Type], ...]) -> Read:
-    reads = tuple((name, reader(part)) for name, part in fields)
-    wanted = frozenset(name for name, _ in fields)
-
-    def record(at: int, budget: TextBudget) -> dict[str, Any]:
-        count, entries = _sized(at, _RECORD, budget)
-        # By name, so that a record may gain fields.
-        found = {_name(entry, budget): entry + 16 for entry in range(entries, entries + count * _ENTRY, _ENTRY)}
-        if not found.keys() >= wanted:
-            raise _unexpected("record")
-        return {name: read(found[name], budget) for name, read in reads}
 
     return record
