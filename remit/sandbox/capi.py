@@ -56,11 +56,17 @@ FUNC_SIZE: Final = ctypes.sizeof(ffi.wasmtime_component_func_t)
 BYTES_OFFSET: Final = bytes.__basicsize__ - 1
 """Where the content of a ``bytes`` object lies, from its ``id``; CPython only."""
 
-_dll = ctypes.CDLL(ffi.dll._name)  # noqa: SLF001 - the very file that the package has loaded
+_FILE = ffi.dll._name  # noqa: SLF001 - the very file that the package has loaded
+_long, _short = ctypes.CDLL(_FILE), ctypes.PyDLL(_FILE)
 
 
-def _bind(name: str, result: Any, *arguments: Any) -> Any:
-    function = getattr(_dll, name)
+def _bind(name: str, result: Any, *arguments: Any, long: bool = False) -> Any:
+    """A function by its name.
+
+    :param long: whether it may run a guest or free much: other threads go on meanwhile. For the rest, letting them
+        would cost more than the function, and often a turn of theirs
+    """
+    function = getattr(_long if long else _short, name)
     function.restype = result
     function.argtypes = arguments
     return function
@@ -68,7 +74,7 @@ def _bind(name: str, result: Any, *arguments: Any) -> Any:
 
 store_new: Final = _bind("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
 store_context: Final = _bind("wasmtime_store_context", c_void_p, c_void_p)
-store_delete: Final = _bind("wasmtime_store_delete", None, c_void_p)
+store_delete: Final = _bind("wasmtime_store_delete", None, c_void_p, long=True)
 store_limiter: Final = _bind("wasmtime_store_limiter", None, c_void_p, *[ctypes.c_int64] * 5)
 store_epoch_callback: Final = _bind(
     "wasmtime_store_epoch_deadline_callback", None, c_void_p, c_void_p, c_void_p, c_void_p
@@ -77,20 +83,29 @@ set_epoch_deadline: Final = _bind("wasmtime_context_set_epoch_deadline", None, c
 set_fuel: Final = _bind("wasmtime_context_set_fuel", c_void_p, c_void_p, c_uint64)
 get_fuel: Final = _bind("wasmtime_context_get_fuel", c_void_p, c_void_p, c_void_p)
 component_instantiate: Final = _bind(
-    "wasmtime_component_linker_instantiate", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p
+    "wasmtime_component_linker_instantiate", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, long=True
 )
 instance_get_func: Final = _bind("wasmtime_component_instance_get_func", c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
 func_call: Final = _bind(
-    "wasmtime_component_func_call", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t
+    "wasmtime_component_func_call", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, long=True
 )
 instantiate_async: Final = _bind(
-    "wasmtime_component_linker_instantiate_async", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p
+    "wasmtime_component_linker_instantiate_async", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, long=True
 )
 func_call_async: Final = _bind(
-    "wasmtime_component_func_call_async", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p
+    "wasmtime_component_func_call_async",
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_size_t,
+    c_void_p,
+    c_size_t,
+    c_void_p,
+    long=True,
 )
-future_poll: Final = _bind("wasmtime_call_future_poll", c_bool, c_void_p)
-future_delete: Final = _bind("wasmtime_call_future_delete", None, c_void_p)
+future_poll: Final = _bind("wasmtime_call_future_poll", c_bool, c_void_p, long=True)
+future_delete: Final = _bind("wasmtime_call_future_delete", None, c_void_p, long=True)
 linker_add_async: Final = _bind(
     "wasmtime_component_linker_instance_add_func_async",
     c_void_p, c_void_p, c_char_p, c_size_t, c_void_p, c_void_p, c_void_p,
