@@ -53,8 +53,8 @@ class Call:
     """The state of one call; belongs to the thread that runs it, except for :meth:`cancel`."""
 
     __slots__ = (
-        "_cancelled", "_clock", "_context", "_ends_ns", "_limit_ms", "_pure", "_wake", "fault", "host", "later", "stop",
-        "text", "world",
+        "_cancelled", "_clock", "_context", "_ends_ns", "_limit_ms", "_pure", "_wake", "fault", "host", "later",
+        "short", "stop", "text", "world",
     )  # fmt: skip
 
     def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int, text: int, *, pure: bool = False) -> None:
@@ -67,6 +67,8 @@ class Call:
         self.host = host
         self.world: ClosedWorld | None = None
         """What the instance has of WASI, once it has asked for any."""
+        self.short = deadline_ms < 2 * CHECK_EPOCHS
+        """Whether the deadline is closer than the epochs at which any guest is asked."""
         self.later: Later | None = None
         """How host calls are performed while the guest waits on an event loop; ``None`` off one."""
         self.stop: SandboxError | None = None
@@ -102,11 +104,6 @@ class Call:
                     f"the call took longer than its {self._limit_ms} ms", deadline_ms=self._limit_ms
                 )
         return self.stop
-
-    @property
-    def short(self) -> bool:
-        """Whether the deadline is closer than the epochs at which any guest is asked."""
-        return self._limit_ms < 2 * CHECK_EPOCHS
 
     def first_epochs(self) -> int:
         """After how many epochs to ask for the first time."""

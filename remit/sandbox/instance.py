@@ -45,6 +45,7 @@ class Instance:
         self._state: State = "closed"
         self._loaded = loaded
         self._limits = limits
+        self._engine, self._metered, self._output = loaded.engine, loaded.metered, limits.output
         self._clock = clock
         self._pure = pure
         self._forks = HUB.forks
@@ -101,7 +102,8 @@ class Instance:
         """
         keep: list[Any] = []
         at = export.pack(arguments, keep)
-        self._seize()
+        if self._forks != HUB.forks or not self._alone.acquire(False):  # noqa: FBT003 - a keyword costs as much as the lock
+            self._refuse()
         try:
             if self._state != "ready":
                 self._instantiate(call)
@@ -136,12 +138,14 @@ class Instance:
         return GuestOutcome(tag="rejected" if case == "rejected" else "failed", text=value, fuel=used)
 
     def _seize(self) -> None:
-        if self._forks != HUB.forks:
-            raise HostFault("the instance belongs to the process that this one was forked from")
-        if not self._alone.acquire(False):  # noqa: FBT003 - a keyword costs as much as the lock
-            raise HostFault("the instance is in a call already")
+        if self._forks != HUB.forks or not self._alone.acquire(blocking=False):
+            self._refuse()
 
     def _refuse(self) -> NoReturn:
+        if self._forks != HUB.forks:
+            raise HostFault("the instance belongs to the process that this one was forked from")
+        if self._state in {"new", "ready"} or self._context in CALLS:
+            raise HostFault("the instance is in a call already")
         raise HostFault(f"the instance is {self._state}", remedy="make another instance")
 
     def _enter(self, call: Call, export: Export, at: int) -> Any:
@@ -155,20 +159,20 @@ class Instance:
         call.world = self._world
         self._state = "poisoned"
         CALLS[context] = call
-        HUB.running[context] = self._loaded.engine
+        HUB.running[context] = self._engine
         failure: SandboxError | None = None
         result: Any = None
         try:
             if HUB.ticker is None:
                 HUB.wake()
-            if self._loaded.metered:
+            if self._metered:
                 capi.set_fuel(context, self._limits.fuel or 0)
             if call.short:
                 capi.set_epoch_deadline(context, call.first_epochs())
             error = capi.func_call(function, context, at, export.count, slot, 1)
             if not error:
                 try:
-                    result = export.read(slot, TextBudget(self._limits.output))
+                    result = export.read(slot, TextBudget(self._output))
                 except SandboxError as wrong:
                     failure = wrong
                 capi.component_value_delete(slot)

@@ -150,7 +150,7 @@ class LoopInstance(Instance):
 
     def _read(self, export: Export) -> Any:
         try:
-            return export.read(self._slot_at, TextBudget(self._limits.output))
+            return export.read(self._slot_at, TextBudget(self._output))
         finally:
             capi.component_value_delete(self._slot_at)
             self._slot[0] = 0

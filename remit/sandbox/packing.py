@@ -43,6 +43,7 @@ _BOXED = "B7xQ16x"
 _CHOICE = "B7xB7xQ8x"
 _CASE = "B7xQQQ"
 _PACK_SIZED = Struct("<B7xQQ8x").pack
+_PACK_TWO = Struct("<B7xQQ8xB7xQQ8x").pack
 _PACK_CHOICE = Struct("<B7xB7xQ8x").pack
 _STRING, _LIST, _RECORD, _TUPLE = (KINDS[name] for name in ("string", "list", "record", "tuple"))
 _VARIANT, _ENUM, _OPTION, _RESULT, _FLAGS = (KINDS[name] for name in ("variant", "enum", "option", "result", "flags"))
@@ -53,6 +54,8 @@ def packer(kinds: tuple[Type, ...]) -> Pack:
 
     It raises :class:`HostFault` for a value that does not have its type.
     """
+    if kinds == (STRING, STRING):
+        return _pack_two_texts
     count = len(kinds)
     pack = Struct("<" + "".join(map(_format, kinds))).pack
     emits = tuple(map(_emit, kinds))
@@ -67,6 +70,18 @@ def packer(kinds: tuple[Type, ...]) -> Pack:
         return _keep(pack(*flat), keep)
 
     return packed
+
+
+def _pack_two_texts(values: tuple[Any, ...], keep: list[Any]) -> int:
+    """What ``provider.call`` takes, written out: a call of a unit costs little more than this."""
+    try:
+        first, second = values
+        one, two = str.encode(first), str.encode(second)
+    except (TypeError, ValueError):
+        raise HostFault("two texts are wanted") from None
+    block = _PACK_TWO(_STRING, len(one), id(one) + BYTES_OFFSET, _STRING, len(two), id(two) + BYTES_OFFSET)
+    keep += (one, two, block)
+    return id(block) + BYTES_OFFSET
 
 
 def _format(kind: Type) -> str:
