@@ -82,6 +82,11 @@ class Door:
         """Why the guest must be stopped now, or ``None``."""
         return self._abort
 
+    @property
+    def partition(self) -> str:
+        """The caller's namespace: what an instance remembers of one must not reach another."""
+        return self._scope.caller.namespace
+
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
         """Perform one host call. Never raises."""
         self._n += 1
