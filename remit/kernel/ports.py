@@ -98,6 +98,11 @@ class HostCalls(Protocol):
         """Why the guest must be stopped now, or ``None``. A runner raises it in place of whatever the guest did."""
         ...
 
+    @property
+    def partition(self) -> str:
+        """Whom the call is for: a runner that keeps instances keeps them apart by it."""
+        ...
+
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Any:
         """Perform one host call and give its answer: :class:`remit.kernel.hostcall.Ok` or ``Refused``."""
         ...

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.errors import LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import Draft
-from remit.kernel.answers import Ok, Refused
+from remit.kernel.answers import Ok, Recorder, Refused
 from remit.kernel.model import Caller, Grant, Limits, Program
 from remit.schemas import mask
 
 if TYPE_CHECKING:
     from remit.kernel.effects import Effects
-    from remit.kernel.hostcall import Recorder
     from remit.kernel.ports import Authority, Clock, Ids
 
 __all__ = ["HostFunction", "HostInterface", "Scope"]

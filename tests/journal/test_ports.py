@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from remit.journal import SystemClock, SystemIds
@@ -25,6 +26,18 @@ def test_ids_of_one_millisecond_differ():
     ids = SystemIds(SimClock())
     assert len({ids.new() for _ in range(1_000)}) == 1_000
     assert len(ids.random(32)) == 32 != ids.random(32)
+
+
+def test_a_forked_child_draws_ids_of_its_own(tmp_path):
+    ids = SystemIds(SimClock())
+    ids.new()
+    child = os.fork()
+    if child == 0:
+        (tmp_path / "ids").write_text("\n".join(ids.new() for _ in range(100)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = (tmp_path / "ids").read_text().split()
+    assert len({*theirs, *(ids.new() for _ in range(100))}) == 200
 
 
 def test_the_monotonic_clock_never_goes_back():
