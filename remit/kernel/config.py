@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -67,6 +67,12 @@ class PluginChoice(msgspec.Struct, frozen=True):
     disable: tuple[str, ...] = ()
 
 
+class Sandbox(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[sandbox]``: whose guests run in processes of their own, where a fault of the runtime cannot end the kernel."""
+
+    isolate: Literal["never", "unsigned", "always"] = "never"
+
+
 class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     """``remit.toml``, validated."""
 
@@ -76,6 +82,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     policy: Policy = Policy()
     operator: dict[str, Operator] = {}
     plugin: PluginChoice = PluginChoice()
+    sandbox: Sandbox = Sandbox()
     limits: dict[str, Any] = {}
 
     def ceiling(self, limits: Limits) -> Limits:
