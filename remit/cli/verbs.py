@@ -35,6 +35,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         {
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
+            "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
             "install": Verb("units", "install", "Admit units; nothing active changes."),
             "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),
             "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
@@ -59,6 +60,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         {
             "list": Verb("authority", "list_leases", "List the grants with their leases and budgets."),
             "revoke": Verb("authority", "revoke", "Revoke a grant, or every grant of a unit."),
+        },
+    ),
+    "egress": (
+        "See where units may reach, and where they did.",
+        {
+            "preview": Verb("egress", "preview", "Show what an HTTP request of a unit would meet, without connecting."),
+            "list": Verb(
+                "egress", "list_egress", "List what units did outside: requests and file writes, allowed and denied."
+            ),
         },
     ),
     "journal": (

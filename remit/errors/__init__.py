@@ -122,8 +122,10 @@ from remit.errors.sandbox import (
     ImportRefused,
     MemoryExceeded,
     OutputTooLarge,
+    ReplayDiverged,
     SandboxError,
     StackExceeded,
+    TranscriptInvalid,
 )
 from remit.errors.units import (
     DocumentUnknown,
@@ -216,6 +218,7 @@ __all__ = [
     "Quarantined",
     "QuotaExceeded",
     "RemitError",
+    "ReplayDiverged",
     "ResourceInvalid",
     "SandboxError",
     "SchemaInvalid",
@@ -224,6 +227,7 @@ __all__ = [
     "SqliteTooOld",
     "StackExceeded",
     "StateConflict",
+    "TranscriptInvalid",
     "TransformFailed",
     "UnitFailed",
     "UnitInUse",

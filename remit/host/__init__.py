@@ -7,7 +7,7 @@ from remit.host.connection import Connection, connect
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
-from remit.host.tools import build_unit, check_policies, check_unit, init, read_journal, verify_journal
+from remit.host.tools import build_unit, check_policies, check_unit, init, inspect_file, read_journal, verify_journal
 
 __all__ = [
     "Client",
@@ -20,6 +20,7 @@ __all__ = [
     "check_unit",
     "connect",
     "init",
+    "inspect_file",
     "read_journal",
     "verify_journal",
 ]

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import msgspec
 
 from remit.host.home import Home
+from remit.host.transcripts import Transcribers
 from remit.journal import Draft, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.plugins import Plugins
@@ -65,7 +66,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     authority: Authority = plugins.first("remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds)
     runner: Runner = plugins.first("remit_runner", home=home, abi="component")
     interfaces: dict[str, HostInterface] = {}
-    for offered in plugins.call("remit_host_interfaces"):
+    for offered in plugins.call("remit_host_interfaces", home=home):
         served: Mapping[str, HostInterface] = offered
         interfaces.update(served)
     active: Generation = folds.state("generations").active
@@ -79,6 +80,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         interfaces=interfaces,
         clock=home.clock,
         ids=home.ids,
+        recorders=Transcribers(home, library),
     )
 
     def activated(generation: Generation) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 from remit.host.views import CallResult, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
+from remit.sandbox.egress.gate import EgressPreview
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan
 
 __all__ = ["Facade"]
@@ -262,6 +263,17 @@ class Facade(ABC):
         """
         arguments = {"grant": grant, "unit": unit, "reason": reason}
         return self.perform("revoke", arguments, list[LeaseView], caller=caller, progress=no_progress)
+
+    def egress_preview(
+        self, url: str, *, unit: str = "", method: str = "GET", caller: Caller = _LOCAL
+    ) -> list[EgressPreview]:
+        """What an HTTP request of a unit would meet, without connecting: the name is looked up, nothing is charged.
+
+        :param unit: an active unit, or "" for every one that declares ``net:http``
+        :raises UnitUnknown: if that unit is not active
+        """
+        arguments = {"url": url, "unit": unit, "method": method}
+        return self.perform("egress_preview", arguments, list[EgressPreview], caller=caller, progress=no_progress)
 
     # ---- upkeep ----
 

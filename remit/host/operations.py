@@ -27,6 +27,8 @@ from remit.journal import Draft, Journal, Progress, Record, check_topic
 from remit.journal.event import client_source, encode_data
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
+from remit.sandbox.egress.gate import EgressPreview, preview
+from remit.sandbox.egress.names import Names
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
 
 if TYPE_CHECKING:
@@ -241,6 +243,19 @@ class Operations:
         rooms.journal.append([_revocation(status, context.caller, reason) for status in found])
         ids = {status.grant.id for status in found}
         return [view for view in self._leases() if view.id in ids]
+
+    def egress_preview(self, _context: Context, url: str, unit: str, method: str) -> list[EgressPreview]:
+        active = self._rooms.lifecycle.generations.active
+        manifest = self._rooms.lifecycle.library.manifest
+        if unit and active.unit(unit) is None:
+            raise UnitUnknown(f"{unit[:200]!r} is not active")
+        asked = [
+            one.ref
+            for one in active.units
+            if one.ref.id == unit
+            or (not unit and any(each.action == "net:http" for each in manifest(one.ref.digest).capabilities))
+        ]
+        return [preview(self._rooms.authority, ref, url, method.upper(), Names()) for ref in asked]
 
     # ---- upkeep ----
 

@@ -6,11 +6,11 @@ These answer even where a kernel would refuse to start: a broken policy or journ
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import ManifestInvalid
+from remit.errors import ArtifactInvalid, ManifestInvalid
 from remit.host.home import Home
 from remit.journal import Journal, Progress, VerifyReport, no_progress, verify
 from remit.policy.plugin import check_home
@@ -18,7 +18,10 @@ from remit.schemas import Fault
 from remit.units.build import build
 from remit.units.manifest import Manifest, check
 
-__all__ = ["build_unit", "check_policies", "check_unit", "init", "read_journal", "verify_journal"]
+if TYPE_CHECKING:
+    from remit.sandbox.inspecting import Inspection
+
+__all__ = ["build_unit", "check_policies", "check_unit", "init", "inspect_file", "read_journal", "verify_journal"]
 
 
 def init(root: Path | str) -> Home:
@@ -51,6 +54,21 @@ def build_unit(folder: Path | str, progress: Progress = no_progress) -> Path:
             faults=msgspec.to_builtins(faults),
         )
     return build(Path(folder), manifest, progress)
+
+
+def inspect_file(path: Path | str, progress: Progress = no_progress) -> Inspection:
+    """What a component imports and exports, the actions that could be made of it, and what it would need.
+
+    :raises ArtifactInvalid: if it is no component, or takes too much to compile
+    """
+    from remit.sandbox.inspecting import MAX_COMPONENT, inspect_component  # noqa: PLC0415 - wasmtime loads when wanted
+
+    try:
+        with Path(path).open("rb") as file:
+            component = file.read(MAX_COMPONENT + 1)
+    except OSError as error:
+        raise ArtifactInvalid(f"{path} cannot be read: {error.strerror}", remedy="name a component's file") from error
+    return inspect_component(component, progress)
 
 
 def check_policies(root: Path | str) -> list[Any]:

@@ -33,7 +33,7 @@ __all__ = [
 
 KERNEL_TOPICS = frozenset({
     "home", "unit", "plan", "grant", "lease", "consent", "action", "egress", "policy",
-    "document", "plugin", "bus", "timer", "journal", "state", "trust", "registry",
+    "document", "plugin", "bus", "timer", "journal", "state", "trust", "registry", "file",
 })  # fmt: skip
 """First words of topics that the kernel keeps for itself: nobody else may emit ``lease.*``."""
 

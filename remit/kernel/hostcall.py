@@ -7,7 +7,7 @@ A refusal is an answer that the guest sees. What must end the call (too many hos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from remit.errors import (
     EventInvalid,
@@ -18,24 +18,14 @@ from remit.errors import (
     SourceReserved,
     StateConflict,
 )
-from remit.kernel.answers import Ok, Refusal, Refused
+from remit.kernel.answers import HostCall, Ok, Recorder, Refusal, Refused
 from remit.kernel.scope import HostInterface, Scope
 
-__all__ = ["Door", "HostCall", "Ok", "Recorder", "Refusal", "Refused"]
+__all__ = ["Door", "HostCall", "Ok", "Recorder", "Recorders", "Refusal", "Refused"]
 
 
-class HostCall(NamedTuple):
-    """One host call, as a recorder sees it: enough to answer it again in a replay."""
-
-    instance: str
-    n: int
-    interface: str
-    function: str
-    arguments: tuple[Any, ...]
-    answer: Ok | Refused
-
-
-Recorder = Callable[[HostCall], None]
+Recorders = Callable[[Scope, str, tuple[Any, ...]], Recorder | None]
+"""Gives the recorder of a call of this export with these arguments, or ``None`` to take nothing down."""
 
 _REFUSALS: tuple[tuple[type[RemitError], Refusal], ...] = (
     (StateConflict, "conflict"),

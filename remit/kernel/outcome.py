@@ -127,14 +127,14 @@ class Recording:
 
         :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
         """
-        result = _journalled(started.action.output, output)
+        result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
         data = self._data(started, scope) | {"output": digest_of(result), "events": len(scope.effects.events)}
         payloads = [started.input, result]
         if writes:
             payloads.append(encode_json(writes))
             data["writes"] = digest_of(payloads[-1])
-        payloads += _log_payload(scope, data)
+        payloads += _attached(scope, data)
         drafts = [self._draft("action.completed", started, data)]
         drafts += [self._caused(draft, started) for draft in scope.effects.events]
         drafts += [self._caused(draft, started) for draft in scope.notes]
@@ -147,7 +147,7 @@ class Recording:
     ) -> None:
         """Journal that the call failed, with its denials; its effects are gone."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
-        payloads = [started.input, *_log_payload(scope, data)]
+        payloads = [started.input, *_attached(scope, data)]
         drafts = [self._draft("action.failed", started, data)]
         drafts += [self._caused(draft, started) for draft in scope.notes]
         try:
@@ -155,6 +155,14 @@ class Recording:
         except JournalClosed:
             # The kernel is closing under the call: the caller gets the error that matters, the call left nothing.
             return
+
+    def outside(self, started: Started, draft: Draft, durable: bool) -> None:
+        """Journal at once what a running call does outside; see :attr:`remit.kernel.scope.Scope.record`."""
+        future = self._journal.submit(
+            [self._caused(draft, started)], namespace=started.caller.namespace, generation=started.generation
+        )
+        if durable:
+            self._journal.durable(future)
 
     def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> None:
         """Journal that policy kept a caller from an action."""
@@ -251,9 +259,10 @@ def _journalled(validator: Validator | None, value: Any) -> bytes:
     return encode_json(value if validator is None else redact(validator.schema, value))
 
 
-def _log_payload(scope: Scope, data: dict[str, Any]) -> list[bytes]:
-    if not scope.log:
-        return []
-    lines = encode_json(scope.log)
-    data["log"] = digest_of(lines)
-    return [lines]
+def _attached(scope: Scope, data: dict[str, Any]) -> list[bytes]:
+    """The call's log and transcript, where it has them; the outcome points at both by digest."""
+    found = {"log": encode_json(scope.log)} if scope.log else {}
+    if scope.recorder is not None:
+        found["transcript"] = scope.recorder.transcript()
+    data |= {name: digest_of(payload) for name, payload in found.items()}
+    return list(found.values())

@@ -192,6 +192,10 @@ class Authority(Protocol):
         """
         ...
 
+    def reach(self, grant: Grant, origin: str, special: str) -> Decision:
+        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
+        ...
+
     def revoke(self, grant_id: str) -> None:
         """End a grant in this process, effective at the next use. The caller journals it.
 

@@ -16,7 +16,7 @@ from remit.kernel.model import Capability, Decision, GrantStatus
 from remit.policy.budgets import Account, Usage
 from remit.policy.decider import Decider
 from remit.policy.models import LeaseBook, Leases
-from remit.policy.requests import administration, capability_use
+from remit.policy.requests import administration, at_special_address, capability_use
 from remit.policy.resources import MAX_RESOURCE, parse_resource
 from remit.policy.standing import Holding, Lease, Standing
 
@@ -246,6 +246,17 @@ class CedarAuthority:
             self._leases[key] = lease
             for holding in lease.holdings:
                 holding.lease = lease
+
+    def reach(self, grant: Grant, origin: str, special: str) -> Decision:
+        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
+        given = grant.capability
+        asked = Capability("net:http", origin, given.methods, given.budget)
+        approved, units = bool(grant.consent), self._standing.units
+        try:
+            request = capability_use(grant.unit, asked, declared=True, approved=approved, units=units, home=self._home)
+        except ResourceInvalid as error:
+            return Decision("deny", reason=error.message)
+        return self._decider.decide(at_special_address(request, special))
 
 
 def _memo_key(principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]) -> Any:

@@ -153,3 +153,27 @@ def test_no_unit_gets_more_than_the_hosts_ceiling_nor_more_than_it_asked(line, f
 
 def test_plugins_may_be_disabled():
     assert _load('[plugin]\ndisable = ["noisy"]').plugin.disable == ("noisy",)
+
+
+def test_secrets_say_where_they_are_and_calls_how_they_are_recorded():
+    config = _load("""
+[secret.api-token]
+env = "API_TOKEN"
+[secret."Other.One"]
+file = "secrets/one"
+[record]
+mode = "digests"
+""")
+    assert config.secrets == {"api-token": {"env": "API_TOKEN"}, "Other.One": {"file": "secrets/one"}}
+    assert config.record == {"mode": "digests"}
+    assert _load("").record == {}
+
+
+@pytest.mark.parametrize("text", [
+    '[secret.x]\nvalue = "s3cret"', '[secret.x]\nenv = "A"\nfile = "b"', "[secret.x]", '[secret.x]\nenv = "A-B"',
+    '[secret."../x"]\nenv = "A"', '[record]\nmode = "everything"', '[record]\ncalls = "full"',
+])  # fmt: skip
+def test_a_secret_itself_and_other_places_have_no_room_in_the_file(text):
+    with pytest.raises(ConfigInvalid) as caught:
+        _load(text)
+    assert "s3cret" not in str(caught.value)
