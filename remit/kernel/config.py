@@ -67,6 +67,12 @@ class PluginChoice(msgspec.Struct, frozen=True):
     disable: tuple[str, ...] = ()
 
 
+class Sandbox(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[sandbox]``: whose guests run in processes of their own, where a fault of the runtime cannot end the kernel."""
+
+    isolate: Literal["never", "unsigned", "always"] = "never"
+
+
 class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     """``remit.toml``, validated."""
 
@@ -79,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where each secret is: an environment variable, or a file of the home. Never the secret itself."""
     record: dict[Literal["mode"], Literal["off", "digests", "full"]] = {}
     plugin: PluginChoice = PluginChoice()
+    sandbox: Sandbox = Sandbox()
     limits: dict[str, Any] = {}
 
     def ceiling(self, limits: Limits) -> Limits:

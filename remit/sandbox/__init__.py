@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from remit.sandbox.cache import CacheEntry
     from remit.sandbox.compiling import CompileBounds
+    from remit.sandbox.instance import Instance
     from remit.sandbox.runner import ComponentRunner
+    from remit.sandbox.workers import IsolatingRunner
 
-__all__ = ["CacheEntry", "CompileBounds", "ComponentRunner"]
+__all__ = ["CacheEntry", "CompileBounds", "ComponentRunner", "Instance", "IsolatingRunner"]
 
-_HOMES = {"CacheEntry": "cache", "CompileBounds": "compiling", "ComponentRunner": "runner"}
+_HOMES = {
+    "CacheEntry": "cache",
+    "CompileBounds": "compiling",
+    "ComponentRunner": "runner",
+    "Instance": "instance",
+    "IsolatingRunner": "workers",
+}
 
 
 def __getattr__(name: str) -> Any:

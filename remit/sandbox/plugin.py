@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from remit.kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from remit.kernel.model import Program
     from remit.kernel.ports import Home, Runner
     from remit.kernel.scope import HostInterface
 
@@ -20,10 +21,18 @@ def remit_runner(home: Home, abi: str) -> Runner | None:
     if abi != "component":
         return None
     from remit.sandbox.runner import ComponentRunner  # noqa: PLC0415 - wasmtime loads when a runner is wanted
+    from remit.sandbox.wire import Start  # noqa: PLC0415 - as above
+    from remit.sandbox.workers import IsolatingRunner  # noqa: PLC0415 - as above
 
     folder = home.cache / "code"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return ComponentRunner(folder, home.secret("code-cache"), home.clock)
+    key = home.secret("code-cache")
+
+    def isolate(program: Program) -> bool:
+        wanted = home.config.sandbox.isolate
+        return wanted == "always" or (wanted == "unsigned" and program.unit.admission == "local")
+
+    return IsolatingRunner(ComponentRunner(folder, key, home.clock), Start(str(folder), key), isolate)
 
 
 @hookimpl

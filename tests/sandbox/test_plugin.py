@@ -6,14 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from remit.kernel.ports import SystemClock
-from remit.sandbox import ComponentRunner
+from remit.sandbox import IsolatingRunner
 from remit.sandbox.plugin import remit_host_interfaces, remit_runner
 
 
 def test_the_runner_keeps_its_code_in_an_owner_only_folder_of_the_home(tmp_path):
     home = SimpleNamespace(cache=tmp_path / "cache", secret=lambda _name: bytes(32), clock=SystemClock())
     runner = remit_runner(home, "component")
-    assert isinstance(runner, ComponentRunner)
+    assert isinstance(runner, IsolatingRunner)
     assert (tmp_path / "cache" / "code").stat().st_mode & 0o777 == 0o700
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from remit.errors import HostFault
 from remit.kernel.model import Limits, Program, UnitRef
+from remit.kernel.ports import SystemClock
+from remit.sandbox.call import Call
+from remit.sandbox.contract import EXPORTS
+from remit.sandbox.loaded import Export
 
 UNIT = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
 EVENT = {
@@ -39,3 +45,23 @@ def test_a_closed_runner_runs_nothing(fresh, echo):
     fresh.runner.close()
     with pytest.raises(HostFault, match="closed"):
         fresh.run(echo, "x")
+
+
+@given(text=st.text(max_size=50), topic=st.text(max_size=10), number=st.integers(0, 2**64 - 1))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_calls_by_declaration_answer_as_calls_by_plan(bench, listener, door, text, topic, number):
+    program = Program(UNIT, bench.prepare(listener), "tool", Limits(), frozenset())
+    instance = bench.runner.instance(program)
+    planned = instance._loaded.export("handler.handle")
+    declared = Export("handler.handle", planned._index, EXPORTS["handler"]["handle"], fast=False)
+    event = EVENT | {"data": text, "topic": topic, "time-ms": number}
+    try:
+        answers = [
+            instance.call(Call(door, SystemClock(), 5_000, 1 << 20), export, (event,)) for export in (planned, declared)
+        ]
+        assert answers == [("ok", text)] * 2
+        for export in (planned, declared):
+            with pytest.raises(HostFault):
+                instance.call(Call(door, SystemClock(), 5_000, 1 << 20), export, (event | {"hops": -1},))
+    finally:
+        instance.close()
