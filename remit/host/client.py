@@ -13,6 +13,7 @@ import msgspec
 from remit.errors import ConnectionLost, PeerRefused, ProtocolError, RemitError, from_dict
 from remit.host.facade import Facade
 from remit.host.home import Home
+from remit.host.typeinfo import make_ready
 from remit.host.wire import Channel, Message, address, peer_uid
 from remit.journal import Progress
 from remit.kernel.model import Caller
@@ -41,6 +42,7 @@ class Client(Facade):
         self._local = threading.local()
         self._channels: set[Channel] = set()
         self._closed = False
+        make_ready()
         self._channel()
 
     def perform(

@@ -9,6 +9,7 @@ import msgspec
 
 from remit.host.home import Home
 from remit.host.transcripts import Transcribers
+from remit.host.typeinfo import make_ready
 from remit.journal import Draft, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.plugins import Plugins
@@ -112,6 +113,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         lifecycle=lifecycle,
         sources=[source for found in plugins.call("remit_bundle_sources", home=home) for source in found],
     )
+    make_ready()
     plugins.call("remit_startup", kernel=rooms)
     _announce(rooms)
     return rooms

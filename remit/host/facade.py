@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+from remit.errors import UsageError
 from remit.host.views import CallResult, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
@@ -128,6 +129,8 @@ class Facade(ABC):
 
         :raises NothingToRevert: if there is nothing to go back to
         """
+        if not str(target):
+            raise UsageError("nothing names what to go back to", remedy="name a generation or a unit, or leave it out")
         plan = self.plan(revert=str(target), caller=caller, progress=progress)
         return self.apply(plan, consent=consent, message=message, caller=caller, progress=progress)
 

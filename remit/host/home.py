@@ -146,8 +146,11 @@ class Home:
             (root / "policy").mkdir(exist_ok=True)
             if not home.config_path.exists():
                 write_atomically(home.config_path, TEMPLATE.encode(), mode=0o644)
-            for folder in (home.private, home.private / "keys", home.cache, home.private / "blobs"):
+            # The private folder makes it a home, so it appears whole.
+            coming = root / f".remit.{home.ids.new()}"
+            for folder in (coming, coming / "keys", coming / "cache", coming / "blobs"):
                 folder.mkdir(mode=0o700)
+            coming.rename(home.private)
         except OSError as error:
             raise translate_os_error(error, f"making a home at {root}") from error
         return home

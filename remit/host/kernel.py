@@ -31,6 +31,7 @@ __all__ = ["Kernel"]
 T = TypeVar("T")
 _GUEST_THREADS = 32
 _LOCAL = Caller()
+_LINGER_S = 30
 
 
 class Kernel(Facade):
@@ -47,6 +48,7 @@ class Kernel(Facade):
         self._closed = False
         self._closing = threading.Lock()
         self._callers: list[int] = []
+        self._server: Server | None = None
         self._gone = threading.Condition()
 
     @classmethod
@@ -83,8 +85,8 @@ class Kernel(Facade):
             kernel = cls(rooms, resources, managed)
             resources.callback(kernel._pool.shutdown)
             if serve:
-                server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
-                resources.callback(server.close)
+                kernel._server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
+                resources.callback(kernel._server.close)
             kernel._resources = resources.pop_all()
         return kernel
 
@@ -174,6 +176,8 @@ class Kernel(Facade):
             if self._closed:
                 return
             me = threading.get_ident()
+            if self._server is not None:
+                self._server.linger(_LINGER_S)
             with self._gone:
                 self._closed = True
                 self._rooms.journal.wake()

@@ -10,9 +10,9 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,6 +60,8 @@ class Server:
         self._sessions: set[_Session] = set()
         self._lock = threading.Lock()
         self._closing = False
+        self._busy = 0
+        self._idle = threading.Condition()
         self._pause = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -119,7 +121,8 @@ class Server:
 
         session.send(Message(method="accepted", params={"id": message.id}))
         try:
-            result = self._dispatch(message, session.client, progress, token)
+            with self._at_work(message.method):
+                result = self._dispatch(message, session.client, progress, token)
             answer = Message(id=message.id, result=msgspec.Raw(msgspec.json.encode(result)))
         except RemitError as error:
             answer = _error(message, error)
@@ -142,6 +145,23 @@ class Server:
             raise ProtocolError(f"the request's parameters are malformed: {error}") from error
         caller = msgspec.structs.replace(params.caller, client=client, chain=(), hops=min(params.caller.hops, 8))
         return self._perform(message.method, params.arguments, caller, progress, token)
+
+    @contextmanager
+    def _at_work(self, operation: str) -> Iterator[None]:
+        works = operation != "events"  # who waits for events will ask the next kernel
+        with self._idle:
+            self._busy += works
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= works
+                self._idle.notify_all()
+
+    def linger(self, seconds: float) -> None:
+        """Serve on until nobody is in the middle of an operation, so that a leaving kernel locks nobody out."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0, seconds)
 
     def forget(self, session: _Session) -> None:
         """A client went away."""

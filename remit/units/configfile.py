@@ -7,12 +7,12 @@ digests of both texts. Killed in between, the next start does the move, unless t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from remit.errors import HomeReadOnly
-from remit.journal import digest_of, write_atomically
+from remit.errors import HomeReadOnly, PlanStale
+from remit.journal import digest_of, translate_os_error, write_atomically
+from remit.kernel.config import load_config
 from remit.kernel.ports import Home
 from remit.units.generation import Generation
 from remit.units.wanted import rewrite
@@ -30,41 +30,45 @@ class ConfigFile:
     def _pending(self) -> Path:
         return self._home.private / "remit.toml.pending"
 
-    @contextmanager
-    def following(self, generation: Generation) -> Iterator[dict[str, str]]:
-        """Make the file say what a generation holds, if the commit inside the ``with`` succeeds.
+    def prepare(self, generation: Generation, planned: str) -> dict[str, str]:
+        """Write the coming text beside the journal; give the digests ``before`` and ``after`` for the commit to hold.
 
-        Gives the digests ``before`` and ``after``, for the commit to hold.
-
-        :raises HomeReadOnly: before anything happened, if the file could not be replaced later
+        :param planned: digest of the text that the plan was made from
+        :raises PlanStale: if the operator edited the file meanwhile
+        :raises ConfigInvalid: if the coming text could not be read back: nothing was applied
+        :raises HomeReadOnly: if the file could not be replaced later: nothing was applied
         """
-        before = self._home.config_path.read_bytes()
+        before = self._read()
+        if digest_of(before) != planned:
+            raise PlanStale("the plan is stale: remit.toml was edited")
         after = rewrite(before.decode(), generation.units, generation.documents, self._home.config).encode()
         if after != before:
-            if not os.access(self._home.config_path, os.W_OK) or not os.access(self._home.root, os.W_OK):
+            load_config(after)
+            if not os.access(self._file, os.W_OK) or not os.access(self._file.parent, os.W_OK):
                 raise HomeReadOnly("remit.toml cannot be written, so nothing was applied")
             write_atomically(self._pending, after)
-        try:
-            yield {"before": digest_of(before), "after": digest_of(after)}
-        except BaseException:
-            self._pending.unlink(missing_ok=True)
-            raise
-        self._move()
+        return {"before": digest_of(before), "after": digest_of(after)}
 
-    def recover(self, committed: Mapping[str, str]) -> None:
-        """Do the move of the last commit, or forget a text that was never committed."""
-        if not self._pending.exists():
-            return
-        now = digest_of(self._home.config_path.read_bytes())
-        ours = committed.get("after") == digest_of(self._pending.read_bytes())
-        if ours and committed.get("before") == now:
-            self._move()
-        else:
-            self._pending.unlink()
+    def forget(self) -> None:
+        """The commit failed: the coming text will not come."""
+        self._pending.unlink(missing_ok=True)
 
-    def _move(self) -> None:
+    def follow(self, committed: Mapping[str, str]) -> None:
+        """Move the text of a commit into place; an edit that the operator made meanwhile stays, as drift."""
         if self._pending.exists():
-            mode = self._home.config_path.stat().st_mode & 0o777
-            write_atomically(self._home.config_path, self._pending.read_bytes(), mode=mode)
+            ours = committed.get("after") == digest_of(self._pending.read_bytes())
+            if ours and committed.get("before") == digest_of(self._read()):
+                mode = self._file.stat().st_mode & 0o777
+                write_atomically(self._file, self._pending.read_bytes(), mode=mode)
             self._pending.unlink()
-        self._home.reload()
+
+    @property
+    def _file(self) -> Path:
+        # A link stays a link: what it points to is the operator's file.
+        return self._home.config_path.resolve()
+
+    def _read(self) -> bytes:
+        try:
+            return self._file.read_bytes()
+        except OSError as error:
+            raise translate_os_error(error, "reading remit.toml") from error

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from remit.errors import GenerationUnknown
-from remit.journal import Record
+from remit.journal import Record, encode_json
 from remit.kernel.model import Grant, UnitRef
 from remit.units.documents import fold
 from remit.units.manifest import Patch
@@ -26,6 +26,10 @@ class ActiveUnit(msgspec.Struct, frozen=True):
     """As written in ``remit.toml``: ``${VAR}`` is not expanded."""
     slots: tuple[str, ...]
     """Slots that its actions fill."""
+    choices: dict[str, bool]
+    """The operator's word on slots, as in ``remit.toml``."""
+    pin: str
+    """The one digest that the operator allows, or ""."""
     patches: tuple[Patch, ...]
     """What it does to documents: its manifest's patches, or what its transform answered."""
 
@@ -67,7 +71,9 @@ class Generation(msgspec.Struct, frozen=True):
 
     def same_content(self, other: Generation) -> bool:
         """Whether both make the same things active (numbers, authors and policies aside)."""
-        return (self.units, self.documents, self.grants) == (other.units, other.documents, other.grants)
+        # As JSON: to Python, true and 1 are the same.
+        ours, theirs = ((g.units, g.documents, g.grants) for g in (self, other))
+        return encode_json(ours) == encode_json(theirs)
 
 
 GENESIS = Generation(

@@ -48,11 +48,7 @@ def decide_grants(
     :param reverting: whether this goes back to an earlier generation, which never revives a revoked grant
     """
     result = Granting()
-    standing = {
-        capability_key(status.grant.unit.digest, status.grant.capability): status.grant
-        for status in authority.grants()
-        if status.state == "standing"
-    }
+    grants = [status.grant for status in authority.grants() if status.state == "standing"]
     for unit in units:
         before = active.unit(unit.ref.id)
         previous = manifest(before.ref.digest) if before is not None else None
@@ -60,36 +56,47 @@ def decide_grants(
             result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)
         may_revive = unit.ref.id in named and not reverting
         for capability in manifest(unit.ref.digest).capabilities:
-            key = capability_key(unit.ref.digest, capability)
-            held = _Held(standing.get(key), revoked=key in withdrawn, may_revive=may_revive)
-            _decide(result, unit.ref, capability, held, authority.review(unit.ref, capability), number, previous)
+            held = _Held(
+                standing=[grant for grant in grants if grant.unit.id == unit.ref.id and _same(grant, capability)],
+                revoked=capability_key(unit.ref.id, capability) in withdrawn,
+                may_revive=may_revive,
+                stays=before is not None and before.ref == unit.ref and not may_revive and not reverting,
+            )
+            _decide(result, unit.ref, capability, held, authority.review(unit.ref, capability), number)
     return result
 
 
 class _Held(msgspec.Struct, frozen=True):
     """What a unit has of a capability today."""
 
-    grant: Grant | None
+    standing: list[Grant]
+    """Its standing grants of this action on this resource, whatever their envelope or digest."""
     revoked: bool
     may_revive: bool
+    stays: bool
+    """Whether the very same unit is active and the command does not speak of it."""
+
+    def same(self, unit: UnitRef, capability: Capability) -> Grant | None:
+        """The grant that can be carried over: same digest, same envelope."""
+        found = (grant for grant in self.standing if grant.unit.digest == unit.digest)
+        return next((grant for grant in found if grant.capability.envelope == capability.envelope), None)
+
+
+def _same(grant: Grant, capability: Capability) -> bool:
+    return (grant.capability.action, grant.capability.resource) == (capability.action, capability.resource)
 
 
 def _decide(
-    result: Granting,
-    unit: UnitRef,
-    capability: Capability,
-    held: _Held,
-    decision: Decision,
-    number: int,
-    previous: Manifest | None,
+    result: Granting, unit: UnitRef, capability: Capability, held: _Held, decision: Decision, number: int
 ) -> None:
     if decision.outcome == "deny" or (held.revoked and not held.may_revive):
         label: Status = "denied" if decision.outcome == "deny" else "revoked"
         result.answers.append(_answer(unit, capability, label, decision))
-        result.findings.append(_refused(unit, capability, label, decision))
+        result.findings.append(_refused(unit, capability, label, decision, blocks=not held.stays))
         return
-    if held.grant is not None and (decision.allowed or held.grant.consent):
-        result.grants.append(held.grant)
+    kept = held.same(unit, capability)
+    if kept is not None and (decision.allowed or kept.consent):
+        result.grants.append(kept)
         result.answers.append(_answer(unit, capability, "kept", decision))
         return
     grant = Grant(id=_grant_id(unit, capability, number), unit=unit, capability=capability, policies=decision.policies)
@@ -99,26 +106,28 @@ def _decide(
     if held.revoked:
         result.widening.append(Widening(unit.id, "capability", f"{_what(capability)}, which was revoked"))
     else:
-        result.widening += _widened(unit, capability, previous)
+        result.widening += _widened(unit, capability, held.standing)
 
 
 def _what(capability: Capability) -> str:
     return f"{capability.action} on {capability.resource}"
 
 
-def _widened(unit: UnitRef, capability: Capability, previous: Manifest | None) -> list[Widening]:
+def _widened(unit: UnitRef, capability: Capability, standing: Sequence[Grant]) -> list[Widening]:
+    """What is new against what the unit *held*: that a manifest declared something gave it nothing."""
     what = _what(capability)
-    earlier = [
-        known
-        for known in (previous.capabilities if previous is not None else ())
-        if (known.action, known.resource) == (capability.action, capability.resource)
-    ]
-    if not earlier or not set(capability.methods) <= set(earlier[0].methods):
+    earlier = [grant.capability for grant in standing]
+    if not earlier or not _within(capability.methods, earlier[0].methods):
         methods = f" ({', '.join(capability.methods)})" if capability.methods else ""
         return [Widening(unit.id, "capability", f"{what}{methods}")]
     if _larger(capability.budget, earlier[0].budget):
         return [Widening(unit.id, "budget", f"a larger budget for {what}")]
     return []
+
+
+def _within(new: Sequence[str], old: Sequence[str]) -> bool:
+    # No methods named means every method.
+    return not old or (bool(new) and set(new) <= set(old))
 
 
 def _larger(new: Budget | None, old: Budget | None) -> bool:
@@ -139,8 +148,8 @@ def _limits(unit: ActiveUnit, new: Manifest, before: ActiveUnit, old: Manifest) 
         found.append(Widening(unit.ref.id, "limits", f"memory {narrow.memory} → {wide.memory} bytes"))
     if wide.deadline_ms > narrow.deadline_ms:
         found.append(Widening(unit.ref.id, "limits", f"deadline {narrow.deadline_ms} → {wide.deadline_ms} ms"))
-    if wide.fuel is None and narrow.fuel is not None:
-        found.append(Widening(unit.ref.id, "limits", "no fuel limit any more"))
+    if narrow.fuel is not None and (wide.fuel is None or wide.fuel > narrow.fuel):
+        found.append(Widening(unit.ref.id, "limits", f"fuel {narrow.fuel} → {wide.fuel or 'unlimited'}"))
     if before.ref.admission == "signed" and unit.ref.admission == "local":
         found.append(Widening(unit.ref.id, "signer", "signed before, unsigned now"))
     return found
@@ -158,11 +167,11 @@ def _answer(unit: UnitRef, capability: Capability, status: Status, decision: Dec
     )
 
 
-def _refused(unit: UnitRef, capability: Capability, label: str, decision: Decision) -> Finding:
+def _refused(unit: UnitRef, capability: Capability, label: str, decision: Decision, *, blocks: bool) -> Finding:
     remedy = "name the unit in the command to give it anew" if label == "revoked" else "change the policy that decided"
     by = f" by {', '.join(decision.policies)}" if decision.policies and label == "denied" else ""
     return Finding(
-        severity="warning" if capability.optional else "blocking",
+        severity="blocking" if blocks and not capability.optional else "warning",
         id=f"capability.{label}",
         unit=unit.id,
         message=f"{_what(capability)} is {label}{by}" + ("; the unit runs without it" if capability.optional else ""),
@@ -172,4 +181,9 @@ def _refused(unit: UnitRef, capability: Capability, label: str, decision: Decisi
 
 def _grant_id(unit: UnitRef, capability: Capability, number: int) -> str:
     # Short, stable for one plan, different each time a capability is given anew.
-    return "g" + digest_of(encode_json([capability_key(unit.digest, capability), number]))[7:19]
+    return (
+        "g"
+        + digest_of(encode_json([unit.digest, capability.action, capability.resource, capability.envelope, number]))[
+            7:19
+        ]
+    )

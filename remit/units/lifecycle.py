@@ -134,15 +134,22 @@ class Lifecycle:
             for unit in fresh.candidate.units:
                 self._compile(unit.ref, progress)
             generation = self._complete(fresh, caller, message, consent=consent)
-            with self._config.following(generation) as config:
+            config = self._config.prepare(generation, fresh.config)
+            try:
                 self._append(self._drafts(fresh, generation, caller, config), caller, generation.number)
+            except BaseException:
+                self._config.forget()
+                raise
+            # Committed: from here on it is active, whatever becomes of the file.
             self._activated(generation)
+            self._config.follow(config)
+            self._home.reload()
         return generation
 
     def recover(self) -> None:
         """Finish what a crash interrupted. Called once, before anything else."""
         last = self._journal.last(1, prefixes=("unit.applied", "unit.reverted"))
-        self._config.recover(self._journal.data(last[0]).get("config", {}) if last else {})
+        self._config.follow(self._journal.data(last[0]).get("config", {}) if last else {})
 
     def _planner(self) -> Planner:
         config = self._home.reload()

@@ -12,9 +12,10 @@ import msgspec
 from semantic_version.base import Version
 
 from remit.errors import PatchFailed, RemitError
+from remit.journal import encode_json
 from remit.kernel.config import Config, WantedUnit
 from remit.kernel.ports import Authority
-from remit.schemas import Validator
+from remit.schemas import Validator, redact
 from remit.units.documents import apply_patch, diff, pointers
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
 from remit.units.granting import decide_grants
@@ -108,7 +109,7 @@ class Planner(msgspec.Struct, frozen=True):
         # Going back takes the digests of that time; resolving against the target keeps them.
         pinned = msgspec.structs.replace(self.generations.active, units=target.units)
         wanted = [
-            WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=_chosen(unit, self.config))
+            WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=unit.choices, pin=unit.pin)
             for unit in target.units
         ]
         return resolve(wanted, pinned, self.installed, self.library, self.config, named=None)
@@ -117,7 +118,15 @@ class Planner(msgspec.Struct, frozen=True):
         current = snapshots(self.config, self.schemas)
         if target is None:
             return current
-        return {name: target.documents.get(name, snapshot) for name, snapshot in current.items()}
+        kept = {
+            # A schema that lies in a file is read where it lies.
+            name: msgspec.structs.replace(snapshot, schema=current[name].schema) if self._in_file(name) else snapshot
+            for name, snapshot in target.documents.items()
+        }
+        return current | kept
+
+    def _in_file(self, name: str) -> bool:
+        return name in self.config.documents and isinstance(self.config.documents[name].schema, str)
 
     def _patch(
         self, units: Sequence[ActiveUnit], documents: Mapping[str, DocumentSnapshot]
@@ -152,7 +161,11 @@ class Planner(msgspec.Struct, frozen=True):
         if manifest.transform is None or artifact is None:
             return unit
         reads = {name: effective[name] for name in manifest.transform.reads if name in effective}
+        # What a transform answers is shown and journalled: it never sees what is sensitive.
+        schema = self.library.schema(unit.ref.digest, manifest.parameters.schema)
         parameters = parameters_of(unit, manifest)
+        if schema is not None:
+            parameters = redact(schema, parameters)
         context = msgspec.json.encode({"documents": reads, "parameters": parameters}).decode()
         program = program_of(unit, manifest, artifact, self.config)
         patches = self.evaluate(program, context, msgspec.json.encode(parameters).decode())
@@ -160,10 +173,6 @@ class Planner(msgspec.Struct, frozen=True):
             if patch.target not in manifest.transform.writes:
                 raise PatchFailed(f"the transform wrote {patch.target!r}, which its manifest does not declare")
         return msgspec.structs.replace(unit, patches=tuple(patches))
-
-
-def _chosen(unit: ActiveUnit, config: Config) -> dict[str, bool]:
-    return {name: name in unit.slots for name in config.slots}
 
 
 def _message(edits: Edits, target: Target | None) -> str:
@@ -206,18 +215,22 @@ def _kind_of_change(before: ActiveUnit | None, after: ActiveUnit) -> tuple[Chang
         old, new = Version(before.ref.version), Version(after.ref.version)
         detail = "same version, other code" if old == new else ""
         return ("downgrade" if new < old else "upgrade"), detail
-    if before == after:
+    if encode_json(before) == encode_json(after):
         return None, ""
     parts = [
         f"{key}: {_short(before.parameters.get(key))} → {_short(after.parameters.get(key))}"
         for key in sorted({*before.parameters, *after.parameters})
-        if before.parameters.get(key) != after.parameters.get(key)
+        if encode_json(before.parameters.get(key)) != encode_json(after.parameters.get(key))
     ]
     if before.range != after.range:
         parts.append(f"versions: {before.range} → {after.range}")
     if before.slots != after.slots:
         parts.append(f"slots: {', '.join(before.slots) or 'none'} → {', '.join(after.slots) or 'none'}")
-    if before.patches != after.patches:
+    elif encode_json(before.choices) != encode_json(after.choices):
+        parts.append("choice of slots")
+    if before.pin != after.pin:
+        parts.append(f"pin: {before.pin[:19] or 'none'} → {after.pin[:19] or 'none'}")
+    if encode_json(before.patches) != encode_json(after.patches):
         parts.append("patches")
     return "configure", "; ".join(parts)
 

@@ -77,7 +77,7 @@ def _resolve_one(
     patches = () if manifest.kind == "transform" else manifest.patches
     # A unit that is added without a range may later move as far as semantic versioning promises.
     version_range = unit.version or f"^{ref.version}"
-    return ActiveUnit(ref, version_range, unit.parameters, slots, patches), findings
+    return ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches), findings
 
 
 def _choose(

@@ -14,6 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
 from remit.errors import ConfigInvalid, UnitUnknown, UsageError
+from remit.journal import encode_json
 from remit.kernel.config import Config, WantedUnit
 from remit.units.generation import ActiveUnit, DocumentSnapshot
 from remit.units.manifest import is_range
@@ -76,6 +77,8 @@ def edit_units(wanted: Sequence[WantedUnit], edits: Edits) -> list[WantedUnit]:
         unit_id = f"{publisher}/{name}"
         if unit_id not in units:
             raise UnitUnknown(f"{unit_id} is not wanted, so its parameter {key!r} cannot be set")
+        if _holds_null(value):
+            raise UsageError(f"{path} holds a null, which remit.toml cannot say", remedy="leave the key out")
         parameters = dict(units[unit_id].parameters)
         if value is None:
             parameters.pop(key, None)
@@ -96,18 +99,31 @@ def rewrite(text: str, units: Sequence[ActiveUnit], documents: Mapping[str, Docu
         root = tomlkit.parse(text)
     except TOMLKitError as error:
         raise ConfigInvalid(f"remit.toml cannot be edited: {error}") from error
-    wanted = [_entry(unit, config) for unit in units]
-    if wanted != list(config.units):
+    wanted = [
+        WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=unit.choices, pin=unit.pin)
+        for unit in units
+    ]
+    if encode_json(wanted) != encode_json(config.units):
         _write_units(root, wanted)
-    for name, snapshot in documents.items():
-        if name in config.documents and config.documents[name].base != snapshot.base:
-            root["document"][name]["base"] = snapshot.base
+    _write_documents(root, documents, config)
     return tomlkit.dumps(root)
 
 
-def _entry(unit: ActiveUnit, config: Config) -> WantedUnit:
-    known = next((wanted for wanted in config.units if wanted.id == unit.ref.id), WantedUnit(id=unit.ref.id))
-    return msgspec.structs.replace(known, version=unit.range, parameters=unit.parameters)
+def _write_documents(root: Any, documents: Mapping[str, DocumentSnapshot], config: Config) -> None:
+    for name, snapshot in documents.items():
+        declared = config.documents.get(name)
+        if declared is None:
+            tables = root.setdefault("document", tomlkit.table(is_super_table=True))
+            tables[name] = {"base": snapshot.base} | ({} if snapshot.schema is None else {"schema": snapshot.schema})
+            continue
+        if encode_json(declared.base) != encode_json(snapshot.base):
+            root["document"][name]["base"] = snapshot.base
+        # A schema in a file is the operator's own: only one that stands here can be put back.
+        if not isinstance(declared.schema, str) and encode_json(declared.schema) != encode_json(snapshot.schema):
+            if snapshot.schema is None:
+                del root["document"][name]["schema"]
+            else:
+                root["document"][name]["schema"] = snapshot.schema
 
 
 def _write_units(root: tomlkit.TOMLDocument, wanted: Sequence[WantedUnit]) -> None:
@@ -121,13 +137,21 @@ def _write_units(root: tomlkit.TOMLDocument, wanted: Sequence[WantedUnit]) -> No
             table["id"] = unit.id
         if unit.version != "*" or "version" in table:
             table["version"] = unit.version
-        if unit.parameters:
-            if table.get("parameters") != unit.parameters:
-                table["parameters"] = unit.parameters
-        else:
-            table.pop("parameters", None)
+        for key, value in (("parameters", unit.parameters), ("slots", unit.slots), ("pin", unit.pin)):
+            if not value:
+                table.pop(key, None)
+            elif key not in table or encode_json(table[key].unwrap()) != encode_json(value):
+                table[key] = value
         entries.append(table)
     if "unit" in root:
         del root["unit"]
     if wanted:
         root["unit"] = entries
+
+
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(item is None or _holds_null(item) for item in value.values())
+    if isinstance(value, list):
+        return any(item is None or _holds_null(item) for item in value)
+    return False

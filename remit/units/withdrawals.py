@@ -1,4 +1,4 @@
-"""Which capabilities were revoked from which digest and not given anew since: going back must not revive them."""
+"""Which capabilities were revoked from which unit and not given anew since: no change may revive them in silence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from remit.kernel.model import Capability, Grant
 __all__ = ["Withdrawals", "WithdrawalsFold", "capability_key"]
 
 
-def capability_key(digest: str, capability: Capability) -> str:
-    """What a grant is about: the unit's digest, action, resource and envelope, as one short key."""
-    return digest_of(encode_json([digest, capability.action, capability.resource, capability.envelope]))
+def capability_key(unit_id: str, capability: Capability) -> str:
+    """What was revoked: an action on a resource from a unit, whatever its version. One short key."""
+    return digest_of(encode_json([unit_id, capability.action, capability.resource]))
 
 
 class Withdrawals(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class WithdrawalsFold:
     """Folds ``grant.given`` and ``grant.revoked``."""
 
     name = "withdrawals"
-    version = 1
+    version = 2
     topics: tuple[str, ...] = ("grant.given", "grant.revoked")
 
     def init(self) -> Withdrawals:
@@ -47,7 +47,7 @@ class WithdrawalsFold:
                 withdrawn.update({given[facts["id"]]} if facts["id"] in given else ())
                 continue
             grant = msgspec.convert(facts, Grant)
-            given[grant.id] = capability_key(grant.unit.digest, grant.capability)
+            given[grant.id] = capability_key(grant.unit.id, grant.capability)
             withdrawn.discard(given[grant.id])
         return Withdrawals(given, frozenset(withdrawn))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -388,3 +389,26 @@ def test_an_idempotency_key_holds_across_processes(kernel, active_home):
     again = client.call_text("acme/counter:increment", "{}", caller=caller)
     assert (again.output, again.seq, again.replayed) == (first.output, first.seq, True)
     client.close()
+
+
+def test_a_leaving_kernel_serves_on_while_a_client_is_in_the_middle_of_something(active_home):
+    kernel = Kernel.open(active_home)
+    with Client(Home.open(active_home)) as client, ThreadPoolExecutor(2) as pool:
+        busy = threading.Event()
+        real = kernel._operations.units
+
+        def slow(context):
+            busy.set()
+            release.wait(20)
+            return real(context)
+
+        release = threading.Event()
+        kernel._operations.units = slow
+        first = pool.submit(client.units)
+        busy.wait(20)
+        closing = pool.submit(kernel.close)
+        with Client(Home.open(active_home)) as other:
+            assert other.home().root == str(active_home)
+        release.set()
+        assert [entry.ref.id for entry in first.result(20)] == [entry.ref.id for entry in first.result()]
+        closing.result(20)

@@ -16,6 +16,7 @@ from remit.errors import (
     PlanBlocked,
     PlanInvalid,
     PlanStale,
+    RemitError,
     UnitUnknown,
     UsageError,
 )
@@ -461,7 +462,8 @@ def test_a_pinned_unit_does_not_move_when_it_is_named(kernel: Kernel, home: Path
     kernel.apply(kernel.plan(add=["acme/tone"]))
     install(author.config("acme/tone", "{ a = 2 }", version="1.1.0"))
     edit(home, 'id = "acme/tone"\nversion', f'id = "acme/tone"\npin = "{first}"\nversion')
-    assert not kernel.plan(add=["acme/tone"]).changed
+    [change] = kernel.plan(add=["acme/tone"]).units
+    assert (change.change, change.after) == ("configure", "1.0.0")
 
 
 def test_a_pin_on_what_is_not_installed_blocks(kernel: Kernel, home: Path, author, install: Install) -> None:
@@ -490,3 +492,154 @@ def test_a_reference_may_carry_a_range(kernel: Kernel, author, install: Install)
     for wrong in ("acme/tool:echo@^2", "acme/tool:echo@junk!", "acme/tool:other", "acme/none:echo", "", ":", "@"):
         with pytest.raises(ActionUnknown):
             kernel.call(wrong, {})
+
+
+# ---- what a unit held, not what it declared ----
+
+
+def test_an_upgrade_does_not_revive_a_revoked_grant_in_silence(kernel: Kernel, author, install: Install) -> None:
+    install(author.tool("acme/tool", EMIT))
+    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
+    kernel.revoke(unit="acme/tool")
+    install(author.tool("acme/tool", EMIT, version="1.0.1"))
+    with pytest.raises(ConsentNeeded, match="which was revoked"):
+        kernel.apply(kernel.plan(add=["acme/tool"]))
+
+
+def test_a_capability_that_policy_denied_widens_when_it_is_given(kernel: Kernel, home: Path, author) -> None:
+    rule = home / "policy" / "quiet.cedar"
+    rule.write_text('@id("quiet")\nforbid (principal, action == Remit::Action::"events:emit", resource);\n')
+    kernel.close()
+    install_optional = author.tool("acme/tool", EMIT + "\noptional = true")
+    with Kernel.open(home, serve=False) as strict:
+        strict.install(str(install_optional), allow_unsigned=True)
+        assert strict.apply(strict.plan(add=["acme/tool"])).grants == ()
+    rule.unlink()
+    with Kernel.open(home, serve=False) as relaxed:
+        assert [item.kind for item in relaxed.plan().widening] == ["capability"]
+
+
+def test_more_fuel_widens(kernel: Kernel, author, install: Install) -> None:
+    for version, fuel in (("1.0.0", 100_000), ("1.1.0", 10**12)):
+        folder = author.tool("acme/tool", version=version)
+        manifest = folder / "unit.toml"
+        manifest.write_text(manifest.read_text().replace('deadline = "250ms"', f'deadline = "250ms"\nfuel = {fuel}'))
+        install(folder)
+    kernel.apply(kernel.plan(add=["acme/tool@=1.0.0"]))
+    assert [item.kind for item in kernel.plan(add=["acme/tool@=1.1.0"]).widening] == ["limits"]
+
+
+def test_a_revoked_capability_that_is_needed_does_not_block_what_others_do(
+    kernel: Kernel, author, install: Install
+) -> None:
+    install(author.tool("acme/tool", EMIT))
+    install(author.config("acme/tone", "{ a = 1 }"))
+    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
+    kernel.revoke(unit="acme/tool")
+    plan = kernel.plan(add=["acme/tone"])
+    assert [(f.id, f.severity) for f in plan.findings] == [("capability.revoked", "warning")]
+
+
+# ---- the operator's file ----
+
+
+@pytest.mark.parametrize("value", [float("inf"), {"a": {"b": None}}, [None]])
+def test_a_parameter_that_the_file_cannot_say_is_refused_before_anything_happens(
+    kernel: Kernel, author, install: Install, value: object
+) -> None:
+    install(author.tool("acme/tool", schema={"type": "object"}))
+    with pytest.raises(RemitError):
+        kernel.apply(kernel.plan(add=["acme/tool"], set={"acme/tool.k": value}))
+    assert kernel.home().generation == 0
+    assert not kernel.plan().changed
+
+
+def test_a_parameter_nested_beyond_the_files_bound_is_refused_before_the_commit(
+    kernel: Kernel, author, install: Install
+) -> None:
+    value: object = 1
+    for _ in range(70):
+        value = {"a": value}
+    install(author.tool("acme/tool", schema={"type": "object"}))
+    with pytest.raises(RemitError):
+        kernel.apply(kernel.plan(add=["acme/tool"], set={"acme/tool.k": value}))
+    assert kernel.home().generation == 0
+
+
+def test_true_is_not_one(kernel: Kernel, author, install: Install) -> None:
+    install(author.tool("acme/tool", schema={"type": "object"}))
+    kernel.apply(kernel.plan(add=["acme/tool"], set={"acme/tool.k": True}))
+    kernel.apply(kernel.plan(set={"acme/tool.k": 1}))
+    assert kernel.history()[-1].units[0].parameters["k"] is not True
+
+
+def test_an_edit_while_an_apply_compiles_is_not_lost(
+    kernel: Kernel, home: Path, author, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(author.tool("acme/tool"))
+    runner = kernel._rooms.runner
+    prepare = runner.prepare
+
+    def slow(*arguments: object, **options: object) -> None:
+        edit(home, 'model = "small"', 'model = "edited"')
+        prepare(*arguments, **options)
+
+    plan = kernel.plan(add=["acme/tool"])
+    monkeypatch.setattr(runner, "prepare", slow)
+    with pytest.raises(PlanStale, match="edited"):
+        kernel.apply(plan)
+    assert 'model = "edited"' in (home / "remit.toml").read_text()
+
+
+def test_slots_and_pins_come_back_with_a_revert(kernel: Kernel, home: Path, author, install: Install) -> None:
+    with (home / "remit.toml").open("a") as file:
+        file.write("\n[slot.guard]\nmany = true\n")
+    install(author.tool("acme/tool", more='[[fills]]\nslot = "guard"\naction = "echo"'))
+    kernel.apply(kernel.plan(add=["acme/tool"]))
+    edit(home, 'id = "acme/tool"', 'id = "acme/tool"\nslots = { guard = false }')
+    kernel.apply(kernel.plan())
+    kernel.revert()
+    assert "guard = false" not in (home / "remit.toml").read_text()
+    assert not kernel.plan().changed
+    kernel.revert("2")
+    assert kernel.history()[-1].units[0].slots == ()
+
+
+def test_units_written_inline_keep_their_slots(kernel: Kernel, home: Path, author, install: Install) -> None:
+    install(author.tool("acme/tool", more='[[fills]]\nslot = "guard"\naction = "echo"'))
+    install(author.config("acme/tone", "{ a = 1 }"))
+    text = (home / "remit.toml").read_text()
+    inline = 'unit = [{ id = "acme/tool", slots = { guard = false } }]\n'
+    (home / "remit.toml").write_text(text.replace("[policy]", f"{inline}\n[slot.guard]\n\n[policy]", 1))
+    kernel.apply(kernel.plan(add=["acme/tone"]))
+    assert not kernel.plan().changed
+    assert kernel.history()[-1].units[0].slots == ()
+
+
+def test_a_document_that_was_taken_out_comes_back_with_a_revert(
+    kernel: Kernel, home: Path, author, install: Install
+) -> None:
+    with (home / "remit.toml").open("a") as file:
+        file.write("\n[document.routing]\nbase = { a = 1 }\n")
+    install(author.config("acme/tone", "{ a = 1 }"))
+    kernel.apply(kernel.plan(add=["acme/tone"]))
+    edit(home, "\n[document.routing]\nbase = { a = 1 }\n", "\n")
+    kernel.apply(kernel.plan())
+    kernel.revert()
+    assert kernel.document("routing") == {"a": 1}
+    assert not kernel.plan().changed
+
+
+def test_a_linked_file_stays_a_link(kernel: Kernel, home: Path, tmp_path: Path, author, install: Install) -> None:
+    real = tmp_path / "elsewhere.toml"
+    (home / "remit.toml").rename(real)
+    (home / "remit.toml").symlink_to(real)
+    install(author.config("acme/tone", "{ a = 1 }"))
+    kernel.apply(kernel.plan(add=["acme/tone"]))
+    assert (home / "remit.toml").is_symlink()
+    assert 'id = "acme/tone"\nversion' in real.read_text()
+
+
+def test_going_back_to_nothing_in_particular_is_a_usage_error(kernel: Kernel) -> None:
+    with pytest.raises(UsageError):
+        kernel.revert("")

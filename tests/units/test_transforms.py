@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,23 @@ def test_a_transforms_patches_change_with_what_it_reads(kernel, home, install):
     changes = {change.path for diff in kernel.plan().documents for change in diff.changes}
     assert "/guards/redact" in changes
     assert any(path.startswith("/readiness") for path in changes)
+
+
+@pytest.mark.slow
+def test_a_transform_never_sees_what_is_sensitive(kernel, tmp_path, install, monkeypatch):
+    folder = tmp_path / "score"
+    build_unit(ROOT / "units/score")
+    shutil.copytree(ROOT / "units/score", folder)
+    schema = json.loads((folder / "schemas/parameters.json").read_text())
+    schema["properties"]["token"] = {"type": "string", "x-remit-sensitive": True}
+    (folder / "schemas/parameters.json").write_text(json.dumps(schema))
+    install(folder)
+    monkeypatch.setenv("REMIT_TEST_TOKEN", "hunter2")
+    seen = []
+    lifecycle = kernel._rooms.lifecycle
+    real = lifecycle._evaluate
+    monkeypatch.setattr(lifecycle, "_evaluate", lambda *given: seen.append(given[1:]) or real(*given))
+    kernel.plan(add=["acme/score"], set={"acme/score.token": "${REMIT_TEST_TOKEN}"})
+    assert len(seen) == 1
+    assert "token" in seen[0][0]
+    assert "hunter2" not in str(seen)

@@ -26,6 +26,14 @@ _YES = click.option("--yes", "-y", is_flag=True, help="Consent to what the chang
 _MESSAGE = click.option("--message", "-m", default="", metavar="TEXT", help="Why, for the history.")
 
 
+def _save(path: Path, data: bytes) -> None:
+    target = path.resolve()
+    if target.exists() and not target.is_file():  # a pipe or a device: it is written to, never replaced
+        target.write_bytes(data)
+    else:
+        write_atomically(target, data, mode=0o644)
+
+
 @verb(
     "plan",
     cls=EditsCommand,
@@ -48,7 +56,7 @@ def plan(session: Session, items: tuple[str, ...], settings: tuple[str, ...], ou
         made = kernel.plan(added, removed, dict(map(parse_setting, settings)), progress=progress)
     if output is not None:
         try:
-            write_atomically(output, json_text(made.as_dict()).encode(), mode=0o644)
+            _save(output, json_text(made.as_dict()).encode())
         except OSError as error:
             raise translate_os_error(error, f"saving the plan to {output}") from error
     session.answer(made.as_dict(), *plan_view(made))
