@@ -96,7 +96,7 @@ def _administration() -> Iterator[tuple[str, Request]]:
     yield "a kernel topic emitted by an owner", topic
 
 
-def _groups_hold(schema: cedarpy.Schema) -> bool:
+def _groups_hold(schema: cedarpy.Schema | None) -> bool:
     """Whether a forbid on the group of all capabilities stops one of them, over a permit for everything."""
 
     def probe(name: str, effect: pst.Effect, action: pst.ActionConstraint) -> pst.Template:
