@@ -100,6 +100,7 @@ from remit.errors.plugins import (
 )
 from remit.errors.policy import (
     ConsentNeeded,
+    ConsentUnknown,
     Denied,
     GrantUnknown,
     LeaseDenied,
@@ -161,6 +162,7 @@ __all__ = [
     "ConfigInvalid",
     "ConnectionLost",
     "ConsentNeeded",
+    "ConsentUnknown",
     "DeadlineExceeded",
     "Denied",
     "DiskFull",

@@ -50,3 +50,7 @@ class GrantUnknown(PolicyError, code="RM-4006", remedy="run 'remit lease list'")
 
 class ResourceInvalid(PolicyError, code="RM-4007"):
     """A resource does not follow the grammar of its capability action, or no such action exists."""
+
+
+class ConsentUnknown(PolicyError, code="RM-4008", remedy="run 'remit lease list' for what waits"):
+    """No question with that id waits for, or had, an answer."""

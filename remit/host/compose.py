@@ -61,7 +61,9 @@ def compose(home: Home, program: str) -> Rooms:
 
 def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms:
     folds = Folds(journal, [fold for found in plugins.call("remit_read_models") for fold in found])
-    authority: Authority = plugins.first("remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds)
+    authority: Authority = plugins.first(
+        "remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
+    )
     runner: Runner = plugins.first("remit_runner", home=home, abi="component")
     interfaces: dict[str, HostInterface] = {}
     for offered in plugins.call("remit_host_interfaces"):

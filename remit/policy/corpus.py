@@ -1,7 +1,7 @@
 """Plain Cedar over files that other tools use too: a policy text, an entity list, requests line by line.
 
-Nothing of Remit's own policies is mixed in, and nothing is fail-closed beyond Cedar: this is how an outside corpus shows
-that the engine answers as Cedar does. A request that Cedar cannot judge is a deny with a fault.
+Nothing of Remit's own policies is mixed in, and nothing is fail-closed beyond Cedar: this is how an outside corpus
+shows that the engine answers as Cedar does. A request that Cedar cannot judge is a deny with a fault.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _verdict(engine: Engine, facts: Facts, line: str) -> tuple[Verdict, str]:
 
 
 def _strict(text: str) -> Any:
-    """JSON in which no object names a key twice: of two values, Cedar's reader and Python's would take different ones."""
+    """JSON in which no object names a key twice: of two values, Cedar's reader and Python's would take other ones."""
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(found)

@@ -9,6 +9,7 @@ with it (without it, action groups have no members and every forbid on a group s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -32,6 +33,8 @@ T = TypeVar("T")
 _FAILED_POLICY = re.compile(r"error while evaluating policy `([^`]*)`")
 _UID_TEXT = re.compile(r'([A-Za-z_][\w:]*)::"([^"\\\n]*)"')
 _STACK = 64 << 20  # reserved address space; pages are taken as the parser goes deeper
+_SMALL = 64
+"""Up to so many policies the whole set is evaluated: that costs less than making slices of it."""
 _MOST_SLICED = 16_384
 """Policies that all remembered slices may hold together: each takes some 12 KiB inside Cedar."""
 _STACK_LOCK = threading.Lock()
@@ -159,14 +162,17 @@ class Engine:
 
     # ---- decisions ----
 
-    def authorize(self, request: Mapping[str, Any], facts: Facts, *, sliced: bool = True) -> Answer:
+    def authorize(self, request: Mapping[str, Any], facts: Facts, *, sliced: bool | None = None) -> Answer:
         """Decide one request: ``principal``, ``action``, ``resource`` (``type`` and ``id`` each) and ``context``.
 
-        :param sliced: whether to evaluate only what the scope reaches; the answer is the same
+        :param sliced: whether to evaluate only what the scope reaches; the answer is the same. ``None`` slices a set
+            that is large enough to gain by it
         """
         asked = dict(request)
         for name in ("principal", "action", "resource"):
             asked[name] = _dict_form(asked.get(name))
+        if sliced is None:
+            sliced = len(self.policies) > _SMALL
         policies = self._slice(asked, facts) if sliced else self.whole
         result = cedarpy.is_authorized(asked, policies, facts.handle, self.schema)
         decision = "none"
@@ -177,12 +183,24 @@ class Engine:
         failed = {_failed(text) for text in result.diagnostics.errors}
         return Answer(decision, self._named(result.diagnostics.reasons), self._named(failed))
 
-    def reach(self, request: Mapping[str, Any], facts: Facts) -> frozenset[str]:
-        """Ids of the policies that the request's scope reaches; every policy, where that cannot be told."""
+    def reach(self, request: Mapping[str, Any], facts: Facts, below: tuple[str, str] | None = None) -> frozenset[str]:
+        """Ids of the policies that the request's scope reaches; every policy, where that cannot be told.
+
+        :param below: a type and how ids of it begin: policies that name such resources are in reach too
+        """
         keys = self._keys(request, facts)
         if keys is None or self._index is None:
             return frozenset(self.policies)
-        return self._index.reach(*keys)
+        principals, actions, resources = keys
+        named = self._index.named_below(*below) if below is not None else []
+        return self._index.reach(principals, actions, [*resources, *named])
+
+    def digest(self, policies: Iterable[str]) -> str:
+        """``sha256:…`` over the meaning of these policies: their trees, ids and annotations, not their layout."""
+        total = hashlib.sha256()
+        for policy in sorted(policies):
+            total.update(hashlib.sha256(repr(self.policies[policy]).encode()).digest())
+        return f"sha256:{total.hexdigest()}"
 
     @property
     def whole(self) -> cedarpy.PolicySet:

@@ -7,6 +7,7 @@ not looked at. Action groups come from the engine: they stand in the schema, not
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from cedarpy import pst
@@ -24,16 +25,22 @@ _Place = tuple[Key | None, Key | None, Key | None]
 class ScopeIndex:
     """Policies by what their scopes name: principal, action and resource; ``None`` where a scope names nothing."""
 
-    def __init__(self, policies: Mapping[str, pst.Template]) -> None:
+    def __init__(self, policies: Mapping[str, pst.Template], *, actions: bool = True) -> None:
+        """Index the policies.
+
+        :param actions: whether scopes are told apart by their actions too
+        """
         self._by_place: dict[_Place, list[str]] = {}
         groups = set()
         for policy, template in policies.items():
-            for place in _places(template):
+            for principal, action, resource in _places(template):
+                place = principal, action if actions else None, resource
                 self._by_place.setdefault(place, []).append(policy)
             if isinstance(template.action, pst.ActionIn):
                 groups |= set(template.action.entities)
         self.groups = sorted(groups, key=str)
         """Every action that a scope names with ``in``: those whose members matter."""
+        self._resources = sorted({resource for _, _, resource in self._by_place if resource is not None})
 
     def reach(self, principals: Sequence[Key], actions: Sequence[Key], resources: Sequence[Key]) -> frozenset[str]:
         """The policies whose scopes name these entities or none; each list holds an entity and all above it."""
@@ -47,6 +54,14 @@ class ScopeIndex:
                     if hit is not None:
                         found += hit
         return frozenset(found)
+
+    def named_below(self, kind: str, prefix: str) -> list[Key]:
+        """Resources of a type that scopes name and whose ids begin like that."""
+        names = self._resources
+        first = last = bisect_left(names, (kind, prefix))
+        while last < len(names) and names[last][0] == kind and names[last][1].startswith(prefix):
+            last += 1
+        return names[first:last]
 
 
 def _places(template: pst.Template) -> Iterator[_Place]:

@@ -1,24 +1,29 @@
 """What stands in one epoch: the grants of the active generation, indexed for the question "which of them covers this?".
 
-A :class:`Standing` never changes after it is built; the authority swaps the pointer, and the epoch in it ends every
-lease that was taken under another. Nothing is decided here.
+A :class:`Standing` never changes after it is built; the authority swaps the pointer and drops the leases that a change
+touches. Nothing is decided here.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from remit.errors import ResourceInvalid
 from remit.policy.resources import covers, parse_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from remit.kernel.model import Grant, UnitRef
     from remit.policy.budgets import Account
     from remit.policy.resources import Resource
+    from remit.policy.slices import Key
 
-__all__ = ["Holding", "Lease", "Standing"]
+__all__ = ["Holding", "Lease", "LeaseKey", "Standing"]
+
+LeaseKey = tuple[str, str, str, str, str]
+"""Unit digest, unit id, action, resource as the unit names it, method."""
 
 
 class Holding:
@@ -50,36 +55,46 @@ class Holding:
 class Lease:
     """A decision that may be used without asking again: for one unit digest, action, resource and method."""
 
-    __slots__ = ("epoch", "from_ns", "holdings", "until_ms", "until_ns")
+    __slots__ = ("free", "from_ns", "holdings", "key", "scope", "until_ms", "until_ns")
 
-    def __init__(self, epoch: int, holdings: tuple[Holding, ...], now_ns: int, now_ms: int, ttl_ms: int) -> None:
-        self.epoch = epoch
+    def __init__(
+        self,
+        key: LeaseKey,
+        holdings: tuple[Holding, ...],
+        scope: tuple[list[Key], list[Key]],
+        now_ns: int,
+        now_ms: int,
+        ttl_ms: int,
+    ) -> None:
+        self.key = key
         self.holdings = holdings
+        self.free = None if holdings[0].account.bounded else holdings[0].grant
+        """The grant, where a use of it charges nothing."""
+        self.scope = scope
+        """The principal and the concrete resource, each with everything above it: what a policy must name to matter."""
         self.from_ns = now_ns
         self.until_ns = now_ns + ttl_ms * 1_000_000
         self.until_ms = now_ms + ttl_ms
 
-    def live(self, epoch: int, now_ns: int, now_ms: int) -> bool:
+    def live(self, now_ns: int, now_ms: int) -> bool:
         """Whether it still holds.
 
         Both clocks can end it and neither can stretch it: the monotonic one stops in a suspended machine, and the wall
         clock can be set back.
         """
-        return self.epoch == epoch and self.from_ns <= now_ns < self.until_ns and now_ms < self.until_ms
+        return self.from_ns <= now_ns < self.until_ns and now_ms < self.until_ms
 
 
 class Standing:
     """The grants of one epoch."""
 
-    __slots__ = ("_index", "epoch", "holdings", "revoked", "units")
+    __slots__ = ("_by_id", "_index", "holdings", "revoked", "units")
 
-    def __init__(
-        self, epoch: int, units: Mapping[str, UnitRef], holdings: Sequence[Holding], revoked: Iterable[str]
-    ) -> None:
-        self.epoch = epoch
+    def __init__(self, units: Mapping[str, UnitRef], holdings: Iterable[Holding], revoked: Iterable[str]) -> None:
         self.units = units
         self.holdings = tuple(holdings)
         self.revoked = frozenset(revoked)
+        self._by_id = {holding.grant.id: holding for holding in self.holdings}
         self._index: dict[tuple[str, str], list[Holding]] = {}
         for holding in self.holdings:
             key = holding.grant.unit.digest, holding.grant.capability.action
@@ -90,6 +105,12 @@ class Standing:
         candidates = self._index.get((unit.digest, action), ())
         return sorted((one for one in candidates if one.covers(unit, concrete)), key=lambda one: -one.depth)
 
-    def with_revoked(self, grant_id: str) -> Standing:
-        """The next epoch, without that grant."""
-        return Standing(self.epoch + 1, self.units, self.holdings, self.revoked | {grant_id})
+    def holding(self, grant_id: str) -> Holding | None:
+        """The grant with this id."""
+        return self._by_id.get(grant_id)
+
+    def without(self, grant_ids: frozenset[str]) -> Standing:
+        """The same grants, these of them revoked."""
+        fresh = copy(self)
+        fresh.revoked = self.revoked | grant_ids
+        return fresh

@@ -76,11 +76,18 @@ def _decide(
         result.answers.append(_answer(unit, capability, label, decision))
         result.findings.append(_refused(unit, capability, label, decision))
         return
-    if status is not None and not revoked and (decision.allowed or status.grant.consent):
+    consented = status is not None and status.grant.consent and status.grant.reach == decision.reach
+    if status is not None and not revoked and (decision.allowed or consented):
         result.grants.append(status.grant)
         result.answers.append(_answer(unit, capability, "kept", decision))
         return
-    grant = Grant(id=_grant_id(unit, capability, number), unit=unit, capability=capability, policies=decision.policies)
+    grant = Grant(
+        id=_grant_id(unit, capability, number),
+        unit=unit,
+        capability=capability,
+        policies=decision.policies,
+        reach=decision.reach,
+    )
     result.grants.append(grant)
     asks = decision.outcome == "ask"
     result.answers.append(_answer(unit, capability, "consent" if asks else "granted", decision))

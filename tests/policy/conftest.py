@@ -50,6 +50,10 @@ class SimJournal:
         )
         self.records.append(Record(seq, 1, "main", b"", b"", event))
 
+    def append(self, drafts):
+        for draft in drafts:
+            self.say(draft.type, msgspec.to_builtins(draft.data))
+
     def give(self, grant):
         self.say("grant.given", msgspec.to_builtins(grant))
 
@@ -85,7 +89,9 @@ class World:
     def authority(self, posture="standard", files=None, operators=None, home="/srv/home"):
         roles = {"local": ("owner",)} if operators is None else operators
         policies = load(posture, files or {})
-        return CedarAuthority(policies, clock=self.clock, folds=self.journal, operators=roles, home=home)
+        return CedarAuthority(
+            policies, clock=self.clock, folds=self.journal, operators=roles, write=self.journal.append, home=home
+        )
 
     def started(self, *grants, **options):
         """An authority that has just activated these grants, each given in the journal."""

@@ -84,7 +84,8 @@ def test_each_role_reaches_as_far_as_it_is_meant_to(world):
         for name in operators
     }
     using = {"action:invoke", "event:emit"}
-    units = {"unit:apply", "unit:install", "unit:revert", "unit:uninstall", "lease:revoke"}
+    units = {"unit:apply", "unit:install", "unit:revert", "unit:uninstall", "unit:quarantine"}
+    units |= {"lease:request", "lease:revoke", "lease:renew", "policy:shadow"}
     assert allowed == {"olga": using | units, "carl": using, "nobody": set()}
 
 

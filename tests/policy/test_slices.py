@@ -18,13 +18,14 @@ REQUESTS = 20
 SCHEMA = """
 entity Group in [Group];
 entity User in [Group] = { "level": Long, "home"?: Box, "tags": Set<String> };
+type Facts = { "n": Long, "ok"?: Bool };
 entity Box in [Box, Group] = { "size": Long, "owner"?: User, "open": Bool };
 action "all";
 action "look", "touch" in [Action::"all"];
-action "read", "list" in [Action::"look"] appliesTo { principal: [User], resource: [Box], context: { "n": Long, "ok"?: Bool } };
-action "write" in [Action::"touch"] appliesTo { principal: [User], resource: [Box, Group], context: { "n": Long, "ok"?: Bool } };
+action "read", "list" in [Action::"look"] appliesTo { principal: [User], resource: [Box], context: Facts };
+action "write" in [Action::"touch"] appliesTo { principal: [User], resource: [Box, Group], context: Facts };
 action "drop" in [Action::"touch", Action::"look"]
-  appliesTo { principal: [User], resource: [Box], context: { "n": Long, "ok"?: Bool } };
+  appliesTo { principal: [User], resource: [Box], context: Facts };
 """
 ACTIONS = ["read", "list", "write", "drop", "look", "touch", "all"]
 CONDITIONS = [
