@@ -269,24 +269,32 @@ class CedarAuthority:
         """
         lease = self._leases.get((unit.digest, unit.id, action, resource, method))
         # This is `lease.live`, written out: a call costs as much as the check.
-        if lease is None or not (lease.from_ns <= self._now_ns() < lease.until_ns and self._now_ms() < lease.until_ms):
-            lease = self._take(unit, action, resource, method)
-        elif lease.free is not None and calls >= 0 <= nbytes:
-            return lease.free
-        return self._charge(unit, lease, calls, nbytes)
+        if (
+            lease is not None
+            and lease.from_ns <= self._now_ns() < lease.until_ns
+            and (now_ms := self._now_ms()) < lease.until_ms
+            and calls >= 0 <= nbytes
+            and (lease.free or lease.account.charge(now_ms, calls, nbytes))
+        ):
+            return lease.grant
+        return self._charge(unit, action, resource, method, calls, nbytes)
 
-    def _charge(self, unit: UnitRef, lease: Lease, calls: int, nbytes: int) -> Grant:
-        _, _, action, resource, method = lease.key
+    def _charge(self, unit: UnitRef, action: str, resource: str, method: str, calls: int, nbytes: int) -> Grant:
+        """The same with a new lease where there is none, and with every grant that covers the use."""
         if calls < 0 or nbytes < 0:
             raise denied(unit, action, resource, Decision("deny", reason="a charge cannot be negative"))
+        key = (unit.digest, unit.id, action, resource, method)
+        lease = self._leases.get(key)
         for _ in range(_ATTEMPTS):
-            if self._leases.get(lease.key) is lease:  # else something changed since it was decided
-                now_ms = self._now_ms()
+            now_ns, now_ms = self._now_ns(), self._now_ms()
+            if lease is None or not lease.live(now_ns, now_ms):
+                lease = self._take(unit, action, resource, method)
+            if self._leases.get(key) is lease:  # else something changed since it was decided
                 for holding in lease.holdings:
                     if holding.account.charge(now_ms, calls, nbytes):
                         return holding.grant
                 raise exhausted(unit, action, resource, lease, now_ms)
-            lease = self._take(unit, action, resource, method)
+            lease = None
         raise denied(unit, action, resource, Decision("deny", reason=_RESTLESS))
 
     def _take(self, unit: UnitRef, action: str, resource: str, method: str) -> Lease:

@@ -55,7 +55,7 @@ class Holding:
 class Lease:
     """A decision that may be used without asking again: for one unit digest, action, resource and method."""
 
-    __slots__ = ("free", "from_ns", "holdings", "key", "scope", "until_ms", "until_ns")
+    __slots__ = ("account", "free", "from_ns", "grant", "holdings", "key", "scope", "until_ms", "until_ns")
 
     def __init__(
         self,
@@ -68,8 +68,11 @@ class Lease:
     ) -> None:
         self.key = key
         self.holdings = holdings
-        self.free = None if holdings[0].account.bounded else holdings[0].grant
-        """The grant, where a use of it charges nothing."""
+        self.grant = holdings[0].grant
+        """The most specific of the grants that allow the use."""
+        self.account = holdings[0].account
+        self.free = not self.account.bounded
+        """Whether a use of that grant charges nothing."""
         self.scope = scope
         """The principal and the concrete resource, each with everything above it: what a policy must name to matter."""
         self.from_ns = now_ns
