@@ -226,8 +226,8 @@ class Driver:
 
     # ---- the oracle ----
 
-    def allowed_by_cedar(self, grant, resource):
-        approved = self.consents.get(self.bound(grant)) == "given"
+    def allowed_by_cedar(self, grant, resource, *, consented=True):
+        approved = consented and self.consents.get(self.bound(grant)) == "given"
         given = grant.capability
         request = capability_use(
             grant.unit,
@@ -269,16 +269,20 @@ class Driver:
         kind = self.random.choices(
             [self.use, self.again, self.publish, self.revoke, self.shut, self.apply, self.wait, self.crash, self.answer,
              self.renew, self.race],
-            [40, 30, 6, 1, 2, 1, 6, 1, 9, 1, 3],
+            [40, 30, 6, 1, 3, 2, 6, 1, 9, 1, 3],
         )[0]  # fmt: skip
         kind()
 
     def use(self):
-        grant = self.random.choice(self.grants)
+        standing = [one for one in self.grants if one.id not in self.revoked]
+        grant = self.random.choice(standing or self.grants)
         action = grant.capability.action
-        unit = grant.unit if self.random.random() < 0.9 else self.random.choice(UNITS)
+        unit = grant.unit if self.random.random() < 0.95 else self.random.choice(UNITS)
         method = self.random.choice(["GET", "GET", "POST"]) if action == "net:http" else ""
-        use = (unit, action, self.random.choice(RESOURCES[action]), method)
+        root = parse_resource(action, grant.capability.resource)
+        below = [one for one in RESOURCES[action] if covers(root, parse_resource(action, one))]
+        near = below if below and self.random.random() < 0.8 else RESOURCES[action]
+        use = (unit, action, self.random.choice(near), method)
         self.recent = [use, *self.recent[:5]]
         self.check(*use)
 
@@ -305,7 +309,8 @@ class Driver:
             if racing is not self.interfere:
                 return  # what changed in the middle may have come after the denial
             for one in self.covering(unit, action, resource, method):
-                if self.allowed_by_cedar(one, resource):
+                # The authority may take more policies to be in reach than are, and so a consent to be void.
+                if self.allowed_by_cedar(one, resource, consented=False):
                     raise UnsoundError(f"a standing grant was withheld: {one} on {resource}") from None
             return
         self.seen["allowed"] += 1
@@ -326,8 +331,8 @@ class Driver:
 
     def publish(self):
         self.chosen = self.chosen ^ frozenset(self.random.sample(sorted(self.pool.texts), self.random.randint(1, 2)))
-        if len(self.chosen) > 6:
-            self.chosen = frozenset(self.random.sample(sorted(self.chosen), 3))
+        if len(self.chosen) > 4:
+            self.chosen = frozenset(self.random.sample(sorted(self.chosen), 1))
         self.authority.publish(self.pool.policies(self.chosen))
 
     def revoke(self):
@@ -341,7 +346,7 @@ class Driver:
         if publisher in self.quarantined:
             self.quarantined.remove(publisher)
             self.authority.release(publisher, by="local")
-        elif self.random.random() < 0.5:
+        elif self.random.random() < 0.2:
             self.quarantined.add(publisher)
             self.authority.quarantine(publisher, by="local")
 
@@ -360,16 +365,18 @@ class Driver:
         self.authority.renew(self.random.choice(self.grants).id)
 
     def answer(self):
-        waiting = [one for one in self.authority.consents.all() if self.random.random() < 0.5]
-        if not waiting:
-            return
-        consent = self.random.choice(waiting)
-        grant = next((one for one in self.grants if one.id == consent.grant), None)
-        if grant is None or self.authority.epoch.outlook_of(grant.unit, grant.capability).reach != consent.reach:
-            return  # an old question: its answer binds to policies that are gone, which the oracle does not keep
-        given = self.random.random() < 0.6
-        self.authority.answer(consent.id, given=given, by="local")
-        self.consents[self.bound(grant)] = "given" if given else "refused"
+        """Yes or no to a question about a grant that stands, under the policies that it was asked under."""
+        grants = {one.id: one for one in self.grants}
+        epoch = self.authority.epoch
+        known = [one for one in self.authority.consents.all() if one.grant in grants]
+        current = [one for one in known if epoch.outlook(epoch.standing.holding(one.grant)).reach == one.reach]
+        if current:
+            consent = self.random.choice(current)
+            grant, given = grants[consent.grant], self.random.random() < 0.6
+            self.authority.answer(consent.id, given=given, by="local")
+            self.consents[self.bound(grant)] = "given" if given else "refused"
+            resource = grant.capability.resource
+            self.recent = [(grant.unit, grant.capability.action, resource, "GET"), *self.recent[:5]]
 
     def race(self):
         """A change in the middle of the next decision."""
