@@ -10,12 +10,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from remit.schemas.release import VERSION
+
 if TYPE_CHECKING:
     from remit.host import Client, Kernel, connect, init
 
 __all__ = ["Client", "Kernel", "__version__", "connect", "init"]
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

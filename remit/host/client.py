@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from remit import __version__
 from remit.errors import ConnectionLost, PeerRefused, ProtocolError, RemitError, from_dict
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.wire import Channel, Message, address, peer_uid
 from remit.journal import Progress
 from remit.kernel.model import Caller
+from remit.schemas.release import VERSION
 
 __all__ = ["Client", "NotPerformed"]
 
@@ -138,7 +138,7 @@ def _greet(channel: Channel) -> None:
     while (message := channel.receive()) is not None:
         if message.id == 0:
             version = msgspec.json.decode(message.result).get("version")
-            if version != __version__:
-                raise ProtocolError(f"the home's kernel is remit {version}, this is {__version__}")
+            if version != VERSION:
+                raise ProtocolError(f"the home's kernel is remit {version}, this is {VERSION}")
             return
     raise ConnectionRefusedError("the kernel hung up")

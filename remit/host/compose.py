@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
-from remit.errors import RemitError
 from remit.host.home import Home
 from remit.journal import Draft, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
@@ -37,10 +37,11 @@ class Rooms(msgspec.Struct, kw_only=True):
 
     def close(self) -> None:
         """Close everything, the journal last."""
-        self.plugins.call("remit_shutdown", kernel=self)
-        self.runner.close()
-        self.folds.save()
-        self.journal.close()
+        with ExitStack() as closing:  # one that fails must not keep the next from closing
+            closing.callback(self.journal.close)
+            closing.callback(self.folds.save)
+            closing.callback(self.runner.close)
+            self.plugins.call("remit_shutdown", kernel=self)
 
 
 def compose(home: Home, program: str) -> Rooms:
@@ -54,7 +55,7 @@ def compose(home: Home, program: str) -> Rooms:
     home.id = journal.home_id
     try:
         return _join(home, program, plugins, journal)
-    except RemitError:
+    except BaseException:
         journal.close()
         raise
 

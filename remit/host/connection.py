@@ -36,6 +36,7 @@ class Connection(Facade):
     def __init__(self, root: Path | str, program: str | None) -> None:
         self._root = root
         self._program = program
+        self._closed = False
         self._inner: Facade | None = self._resolve()
         self._resolving = threading.Lock()
 
@@ -62,6 +63,8 @@ class Connection(Facade):
 
     def _current(self) -> Facade:
         with self._resolving:
+            if self._closed:
+                raise ConnectionLost("this connection is closed", remedy="connect again")
             if self._inner is None:
                 self._inner = self._resolve()
             return self._inner
@@ -90,6 +93,7 @@ class Connection(Facade):
     def close(self) -> None:
         """Let go: a kernel closes, a client hangs up."""
         with self._resolving:
+            self._closed = True
             if self._inner is not None:
                 self._inner.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,10 @@ _NETWORK = frozenset({
 })  # fmt: skip
 
 
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+"""How a mount point's spaces, tabs, line ends and backslashes are written."""
+
+
 class Holder(msgspec.Struct, frozen=True):
     """Who holds a home's lock."""
 
@@ -52,7 +57,7 @@ def filesystem_of(path: Path, mountinfo: str) -> str:
         fields = left.split()
         if not separator or len(fields) < 5 or not right:  # noqa: PLR2004 - the mount point is field 5
             continue
-        mount = Path(fields[4].encode().decode("unicode_escape"))
+        mount = Path(_ESCAPE.sub(lambda match: chr(int(match[1], 8)), fields[4]))
         if (path == mount or mount in path.parents) and len(mount.parts) >= best:
             best, kind = len(mount.parts), right.split()[0]
     return kind
@@ -195,10 +200,9 @@ class Home:
         os.register_at_fork(after_in_child=lambda: _close_all(held))
         try:
             holder = Holder(pid=os.getpid(), program=program, since_ms=self.clock.now_ms())
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, msgspec.json.encode(holder), 0)
+            _overwrite(descriptor, msgspec.json.encode(holder))
             yield
-            os.ftruncate(descriptor, 0)
+            _overwrite(descriptor, b"")
         finally:
             _close_all(held)
 
@@ -219,6 +223,14 @@ class Home:
         return descriptor
 
 
+def _overwrite(descriptor: int, data: bytes) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, data, 0)
+    except OSError as error:
+        raise translate_os_error(error, "naming the holder of the home's lock") from error
+
+
 def _close_all(descriptors: list[int]) -> None:
     while descriptors:
         os.close(descriptors.pop())
@@ -226,7 +238,7 @@ def _close_all(descriptors: list[int]) -> None:
 
 def _refuse_network(root: Path) -> None:
     try:
-        mountinfo = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        mountinfo = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:  # not Linux: SQLite's own locking errors remain the guard
         return
     kind = filesystem_of(root.resolve(), mountinfo)

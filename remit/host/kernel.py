@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -90,30 +90,43 @@ class Kernel(Facade):
         del result  # the operation's own annotation says it
         token = self._rooms.dispatcher.token()
         context = Context(caller, progress, token)
-        method: Callable[..., T] = getattr(self._operations, operation)
+        method: Callable[..., T] = self._method(operation)
         if self._closed:
             raise JournalClosed("this kernel is closed")
         if threading.current_thread() is not threading.main_thread():
             return method(context, **arguments)
-        future = self._pool.submit(method, context, **arguments)
+        future = self._start(lambda: method(context, **arguments))
         try:
             return future.result()
         except BaseException:
-            if (
-                not future.done()
-            ):  # Ctrl-C, or another handler that raised: the guest stops, then the handler's error goes on
+            # Ctrl-C, or another handler that raised: the guest stops, then the handler's error goes on.
+            if not future.done():
                 token.cancel()
                 future.exception()
             raise
+
+    def _start(self, work: Callable[[], T]) -> Future[T]:
+        try:
+            return self._pool.submit(work)
+        except RuntimeError as error:  # the pool has shut down: another thread closed the kernel
+            raise JournalClosed("this kernel is closed") from error
+
+    def _method(self, operation: str) -> Callable[..., Any]:
+        # Names come from outside: only what the façade offers is an operation.
+        method: Callable[..., Any] | None = None
+        if operation.isidentifier() and not operation.startswith("_"):
+            method = getattr(self._operations, operation, None)
+        if method is None:
+            raise ProtocolError(f"there is no operation {operation[:100]!r}")
+        return method
 
     async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
         """:meth:`call` on asyncio; cancelling the task stops the guest."""
         token = self._rooms.dispatcher.token()
         context = Context(caller, no_progress, token)
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(
-            self._pool, lambda: self._operations.call(context, action, json.dumps(value), "committed")
-        )
+        text = json.dumps(value)
+        started = self._start(lambda: self._operations.call(context, action, text, "committed"))
+        future = asyncio.wrap_future(started)
         try:
             return (await asyncio.shield(future)).output
         except asyncio.CancelledError:
@@ -124,9 +137,7 @@ class Kernel(Facade):
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken
     ) -> Any:
-        method = getattr(self._operations, operation, None) if operation.isidentifier() else None
-        if method is None or operation.startswith("_"):
-            raise ProtocolError(f"there is no operation {operation[:100]!r}")
+        method = self._method(operation)
         return method(Context(caller, progress, token), **_typed(operation, arguments))
 
     def close(self) -> None:

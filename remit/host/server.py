@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,18 +18,21 @@ from typing import Any, Protocol
 
 import msgspec
 
-from remit import __version__
 from remit.errors import PeerRefused, ProtocolError, RemitError
 from remit.host.wire import CallParams, Channel, Message, address, peer_uid
 from remit.journal import Progress, translate_os_error
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Caller
+from remit.schemas.release import VERSION
 
 __all__ = ["Server"]
 
 _log = logging.getLogger(__name__)
+_TIMEVAL = struct.Struct("@ll")
 _MOST_CONNECTIONS = 64
 _MOST_REQUESTS = 32
+_PAUSE_S = 0.05
+_SEND_TIMEOUT_S = 10
 
 
 class Perform(Protocol):
@@ -56,6 +60,7 @@ class Server:
         self._sessions: set[_Session] = set()
         self._lock = threading.Lock()
         self._closing = False
+        self._pause = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             path.unlink(missing_ok=True)
@@ -73,8 +78,12 @@ class Server:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # closed
-                return
+            except OSError:
+                if self._closing:
+                    return
+                # Too many open files, or a client that hung up at once: neither ends the service.
+                self._pause.wait(_PAUSE_S)
+                continue
             number += 1
             self._admit(connection, f"{os.getpid()}-{number}")
 
@@ -87,6 +96,8 @@ class Server:
             if self._closing or len(self._sessions) >= _MOST_CONNECTIONS or uid not in {os.geteuid(), 0}:
                 connection.close()
                 return
+            # A client that does not read must not keep a thread, or the kernel from closing.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(_SEND_TIMEOUT_S, 0))
             session = _Session(Channel(connection), client, self)
             self._sessions.add(session)
         threading.Thread(target=session.serve, name=f"remit-client-{client}", daemon=True).start()
@@ -124,7 +135,7 @@ class Server:
 
     def _dispatch(self, message: Message, client: str, progress: Progress, token: CancelToken) -> Any:
         if message.method == "hello":
-            return {"version": __version__, "pid": os.getpid()}
+            return {"version": VERSION, "pid": os.getpid()}
         try:
             params = msgspec.convert(message.params, CallParams)
         except msgspec.ValidationError as error:
@@ -144,6 +155,7 @@ class Server:
                 return
             self._closing = True
             sessions = list(self._sessions)
+        self._pause.set()
         self._path.unlink(missing_ok=True)
         # Closing alone does not wake a thread in accept().
         with suppress(OSError):  # some systems refuse that on a listener
@@ -178,22 +190,26 @@ class _Session:
 
     def _take(self, message: Message) -> None:
         if message.method == "cancel":
-            token = self._running.get(message.params.get("id", -1))
+            number = message.params.get("id")
+            token = self._running.get(number) if isinstance(number, int) else None
             if token is not None:
                 token.cancel()
-        elif message.id is not None and message.method and len(self._running) < _MOST_REQUESTS:
+        elif self._admits(message) and message.id is not None:
             token = self._server.token()
             self._running[message.id] = token
             self._server.submit(self, message, token)
         else:
             self.send(_error(message, ProtocolError("this is no request, or too many are under way")))
 
+    def _admits(self, message: Message) -> bool:
+        return bool(message.method) and message.id not in self._running and len(self._running) < _MOST_REQUESTS
+
     def send(self, message: Message) -> None:
-        """Write, unless the client is gone: then nobody waits for it."""
+        """Write, unless the client is gone or has stopped reading: then nobody waits for it."""
         try:
             self.channel.send(message)
         except (OSError, ValueError):
-            return
+            self.channel.hang_up()  # half a message may have gone: nothing can follow it
 
     def done(self, message: Message) -> None:
         """A request was answered."""

@@ -13,7 +13,7 @@ import struct
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -32,7 +32,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     """A request, a notification (no id), or a response (no method)."""
 
     jsonrpc: str = msgspec.field(default="")
-    id: int | None = None
+    id: Annotated[int, msgspec.Meta(ge=-(1 << 53), le=1 << 53)] | None = None
     method: str = ""
     params: dict[str, Any] = {}
     result: msgspec.Raw = msgspec.Raw(b"")
@@ -84,10 +84,14 @@ class Channel:
         except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
             raise ProtocolError(f"the other side sent no JSON-RPC message: {error}") from error
 
-    def close(self) -> None:
-        """Close both directions. Idempotent."""
+    def hang_up(self) -> None:
+        """End both directions; whoever is reading sees the end. :meth:`close` is the reader's."""
         with suppress(OSError):  # the other side was quicker
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close both directions. Idempotent."""
+        self.hang_up()
         self._reader.close()
         self._socket.close()
 

@@ -77,7 +77,7 @@ class Effects:
         :raises QuotaExceeded: if the call has too many effects
         """
         check_topic(topic)
-        self._count(len(data))
+        self._count(len(data.encode()))
         event_id = self._ids.new()
         payload = _as_json(data) if content_type == "application/json" else data
         self.events.append(Draft(type=topic, data=payload, source=self._source, content_type=content_type, id=event_id))
@@ -88,7 +88,7 @@ class Effects:
         return (write.value, write.version) if write is not None else self._state.get(key)
 
     def _write(self, key: str, value: str | None, version: int) -> int:
-        self._count(len(value or ""))
+        self._count(_size(key, value or ""))
         # Several writes of one key in a call are one version: the commit makes one row.
         number = version if key in self._writes else version + 1
         self._writes[key] = Write(key, number, value)

@@ -7,9 +7,7 @@ A refusal is an answer that the guest sees. What must end the call (too many hos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-import msgspec
+from typing import Any, NamedTuple
 
 from remit.errors import (
     EventInvalid,
@@ -20,26 +18,10 @@ from remit.errors import (
     SourceReserved,
     StateConflict,
 )
-
-if TYPE_CHECKING:
-    from remit.kernel.scope import HostInterface, Scope
+from remit.kernel.answers import Ok, Refusal, Refused
+from remit.kernel.scope import HostInterface, Scope
 
 __all__ = ["Door", "HostCall", "Ok", "Recorder", "Refusal", "Refused"]
-
-Refusal = Literal["denied", "exhausted", "not-found", "conflict", "invalid", "unavailable", "timed-out"]
-
-
-class Ok(msgspec.Struct, frozen=True):
-    """The host did it; ``value`` is the function's result in plain Python."""
-
-    value: Any = None
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The host did not do it: the WIT's ``host-error``. A refusal is an answer, never a trap."""
-
-    code: Refusal
-    message: str
 
 
 class HostCall(NamedTuple):

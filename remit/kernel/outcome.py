@@ -239,7 +239,8 @@ class Recording:
             project=project if keeps_tables else None,
             generation=started.generation,
         )
-        if durability == "queued":
+        # What may still be refused, or must be found by the next call, is waited for.
+        if durability == "queued" and not keeps_tables:
             return 0
         return self._journal.durable(future)[0].seq
 

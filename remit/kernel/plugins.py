@@ -50,11 +50,17 @@ class Plugins:
                 self._load(point)
 
     def _load(self, point: metadata.EntryPoint) -> None:
+        plugin = None
         try:
             plugin = point.load()
             self._manager.register(plugin, point.name)
             self._manager.check_pending()
-        except Exception as error:  # noqa: BLE001 - anything may be wrong with a third party's plugin
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - anything may be wrong with a third party's plugin
+            # Half registered, it would fail the check of each plugin after it.
+            if plugin is not None and self._manager.get_plugin(point.name) is plugin:
+                self._manager.unregister(plugin)
             self._record(point.name, "load", error)
 
     def register(self, plugin: object, name: str) -> None:

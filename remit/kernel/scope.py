@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.errors import LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import Draft
-from remit.kernel.hostcall import Ok, Refused
+from remit.kernel.answers import Ok, Refused
 from remit.kernel.model import Caller, Grant, Limits, Program
 
 if TYPE_CHECKING:

@@ -50,10 +50,11 @@ class StateTable:
         """Up to ``limit`` live keys that start with ``prefix`` and come after ``after``, in byte order."""
         rows = self._journal.execute(
             "SELECT key FROM (SELECT key, value, MAX(version) FROM unit_state "
-            "WHERE namespace=? AND unit=? AND branch=? AND key>? AND key>=? AND substr(key,1,?)=? AND seq<=? "
-            "GROUP BY key) "
+            "WHERE namespace=? AND unit=? AND branch=? AND key>? AND key>=? "
+            # Compared as bytes: for text, substr ends at the first NUL.
+            "AND substr(CAST(key AS BLOB),1,?)=? AND seq<=? GROUP BY key) "
             "WHERE value IS NOT NULL ORDER BY key LIMIT ?",
-            (*self._scope, after, prefix, len(prefix), prefix, _until(at), limit),
+            (*self._scope, after, prefix, len(prefix.encode()), prefix.encode(), _until(at), limit),
         )
         return [row[0] for row in rows]
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from remit.journal import digest_of, encode_json
-from remit.kernel.model import Budget, Capability, Decision, Grant, GrantStatus, UnitRef
+from remit.kernel.model import Budget, Capability, Decision, Grant, UnitRef
 from remit.kernel.ports import Authority
 from remit.units.generation import ActiveUnit, Generation
 from remit.units.manifest import Manifest, limits_of
 from remit.units.plan import CapabilityAnswer, Finding, Status, Widening
+from remit.units.withdrawals import capability_key
 
 __all__ = ["Granting", "decide_grants"]
 
@@ -36,16 +37,22 @@ def decide_grants(
     authority: Authority,
     manifest: Callable[[str], Manifest],
     *,
+    withdrawn: frozenset[str],
     named: frozenset[str],
     reverting: bool,
 ) -> Granting:
     """Ask policy about every capability of the wanted units.
 
+    :param withdrawn: keys of capabilities that were revoked and not given anew
     :param named: units that the command names: a revoked grant of theirs may be given anew, with consent
     :param reverting: whether this goes back to an earlier generation, which never revives a revoked grant
     """
     result = Granting()
-    standing = {_key(status.grant.unit.digest, status.grant.capability): status for status in authority.grants()}
+    standing = {
+        capability_key(status.grant.unit.digest, status.grant.capability): status.grant
+        for status in authority.grants()
+        if status.state == "standing"
+    }
     for unit in units:
         before = active.unit(unit.ref.id)
         previous = manifest(before.ref.digest) if before is not None else None
@@ -53,32 +60,37 @@ def decide_grants(
             result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)
         may_revive = unit.ref.id in named and not reverting
         for capability in manifest(unit.ref.digest).capabilities:
-            status = standing.get(_key(unit.ref.digest, capability))
-            _decide(result, unit.ref, capability, status, authority, number, previous, may_revive=may_revive)
+            key = capability_key(unit.ref.digest, capability)
+            held = _Held(standing.get(key), revoked=key in withdrawn, may_revive=may_revive)
+            _decide(result, unit.ref, capability, held, authority.review(unit.ref, capability), number, previous)
     return result
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """What a unit has of a capability today."""
+
+    grant: Grant | None
+    revoked: bool
+    may_revive: bool
 
 
 def _decide(
     result: Granting,
     unit: UnitRef,
     capability: Capability,
-    status: GrantStatus | None,
-    authority: Authority,
+    held: _Held,
+    decision: Decision,
     number: int,
     previous: Manifest | None,
-    *,
-    may_revive: bool,
 ) -> None:
-    decision = authority.review(unit, capability)
-    revoked = status is not None and status.state == "revoked"
-    if decision.outcome == "deny" or (revoked and not may_revive):
-        label: Status = "revoked" if revoked and decision.outcome != "deny" else "denied"
+    if decision.outcome == "deny" or (held.revoked and not held.may_revive):
+        label: Status = "denied" if decision.outcome == "deny" else "revoked"
         result.answers.append(_answer(unit, capability, label, decision))
         result.findings.append(_refused(unit, capability, label, decision))
         return
-    consented = status is not None and status.grant.consent and status.grant.reach == decision.reach
-    if status is not None and not revoked and (decision.allowed or consented):
-        result.grants.append(status.grant)
+    consented = held.grant is not None and held.grant.consent and held.grant.reach == decision.reach
+    if held.grant is not None and (decision.allowed or consented):
+        result.grants.append(held.grant)
         result.answers.append(_answer(unit, capability, "kept", decision))
         return
     grant = Grant(
@@ -91,7 +103,7 @@ def _decide(
     result.grants.append(grant)
     asks = decision.outcome == "ask"
     result.answers.append(_answer(unit, capability, "consent" if asks else "granted", decision))
-    if revoked:
+    if held.revoked:
         result.widening.append(Widening(unit.id, "capability", f"{_what(capability)}, which was revoked"))
     else:
         result.widening += _widened(unit, capability, previous)
@@ -165,10 +177,6 @@ def _refused(unit: UnitRef, capability: Capability, label: str, decision: Decisi
     )
 
 
-def _key(digest: str, capability: Capability) -> tuple[str, str, str, str]:
-    return digest, capability.action, capability.resource, digest_of(encode_json(capability.envelope))
-
-
 def _grant_id(unit: UnitRef, capability: Capability, number: int) -> str:
     # Short, stable for one plan, different each time a capability is given anew.
-    return "g" + digest_of(encode_json([*_key(unit.digest, capability), number]))[7:19]
+    return "g" + digest_of(encode_json([capability_key(unit.digest, capability), number]))[7:19]

@@ -152,6 +152,7 @@ class Lifecycle:
             config_digest=digest_of(self._home.config_path.read_bytes()),
             generations=self.generations,
             installed=self.installed,
+            withdrawn=self._folds.state("withdrawals").withdrawn,
             library=self.library,
             authority=self._authority,
             evaluate=self._evaluate,

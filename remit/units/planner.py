@@ -26,6 +26,8 @@ from remit.units.wanted import Edits, edit_units
 
 __all__ = ["Planner"]
 
+_SHOWN = 60
+
 
 class Planner(msgspec.Struct, frozen=True):
     """What a plan is made from. Everything is read at construction: two plans of one planner are equal."""
@@ -35,6 +37,8 @@ class Planner(msgspec.Struct, frozen=True):
     config_digest: str
     generations: Generations
     installed: Installed
+    withdrawn: frozenset[str]
+    """Keys of revoked capabilities (see :mod:`remit.units.withdrawals`)."""
     library: Library
     authority: Authority
     evaluate: Evaluate
@@ -60,12 +64,13 @@ class Planner(msgspec.Struct, frozen=True):
             active.number + 1,
             self.authority,
             self.library.manifest,
+            withdrawn=self.withdrawn,
             named=named,
             reverting=target is not None,
         )
         candidate = Generation(
             number=active.number + 1,
-            origin=active.number + 1 if target is None else target.origin or active.number + 1,
+            origin=active.number + 1 if target is None or target.origin is None else target.origin,
             at_ms=0,
             author="",
             message=_message(edits, target),
@@ -204,16 +209,23 @@ def _kind_of_change(before: ActiveUnit | None, after: ActiveUnit) -> tuple[Chang
     if before == after:
         return None, ""
     parts = [
-        name
-        for name, old, new in (
-            ("parameters", before.parameters, after.parameters),
-            ("slots", before.slots, after.slots),
-            ("version range", before.range, after.range),
-            ("patches", before.patches, after.patches),
-        )
-        if old != new
+        f"{key}: {_short(before.parameters.get(key))} → {_short(after.parameters.get(key))}"
+        for key in sorted({*before.parameters, *after.parameters})
+        if before.parameters.get(key) != after.parameters.get(key)
     ]
-    return "configure", ", ".join(parts)
+    if before.range != after.range:
+        parts.append(f"versions: {before.range} → {after.range}")
+    if before.slots != after.slots:
+        parts.append(f"slots: {', '.join(before.slots) or 'none'} → {', '.join(after.slots) or 'none'}")
+    if before.patches != after.patches:
+        parts.append("patches")
+    return "configure", "; ".join(parts)
+
+
+def _short(value: Any) -> str:
+    # Parameters are shown as written: a sensitive one can only be a ${NAME}.
+    text = "default" if value is None else msgspec.json.encode(value).decode()
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _document_diffs(active: Generation, candidate: Generation) -> list[DocumentDiff]:

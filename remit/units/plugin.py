@@ -8,11 +8,12 @@ from remit.journal import Fold
 from remit.kernel.hookspecs import hookimpl
 from remit.units.generation import GenerationsFold
 from remit.units.installed import InstalledFold
+from remit.units.withdrawals import WithdrawalsFold
 
 __all__ = ["remit_read_models"]
 
 
 @hookimpl
 def remit_read_models() -> list[Fold[Any]]:
-    """``logic_units`` and ``generations``."""
-    return [InstalledFold(), GenerationsFold()]
+    """``logic_units``, ``generations`` and ``withdrawals``."""
+    return [InstalledFold(), GenerationsFold(), WithdrawalsFold()]

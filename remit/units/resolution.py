@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from remit import __version__
 from remit.errors import RemitError, UnitUnknown
 from remit.kernel.config import Config, WantedUnit, expand
 from remit.kernel.model import Program, UnitRef
 from remit.schemas import Validator, formats, sensitive_pointers
+from remit.schemas.release import VERSION
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.installed import Installed, Library
 from remit.units.manifest import Manifest, Patch, in_range, interfaces_of, limits_of
@@ -146,8 +146,8 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
     findings = []
     for unit in units:
         requires = library.manifest(unit.ref.digest).requires
-        if not in_range(__version__, requires.remit):
-            message = f"needs remit {requires.remit}; this is {__version__}"
+        if not in_range(VERSION, requires.remit):
+            message = f"needs remit {requires.remit}; this is {VERSION}"
             findings.append(_blocking("requires.remit", unit.ref.id, message, "install another version of the unit"))
         if not in_range(formats.WORLD, _as_range(requires.world)):
             message = f"needs world {requires.world}; this host offers {formats.WORLD}"

@@ -18,8 +18,8 @@ class Target(msgspec.Struct, frozen=True):
     units: tuple[ActiveUnit, ...]
     documents: Mapping[str, DocumentSnapshot]
     """Bases and schemas of that time; the current ones hold where a name is missing."""
-    origin: int
-    """The generation whose content this is, or 0 where it is a mixture of two."""
+    origin: int | None
+    """The generation whose content this is, or ``None`` where it is a mixture of two."""
     message: str
 
 
@@ -56,7 +56,7 @@ def _one_unit(generations: Generations, unit_id: str) -> Target:
         earlier = generations.get(number)
         before = earlier.unit(unit_id)
         if before != current:
-            return Target(_with(active, earlier, unit_id, before), {}, 0, f"undid the last change of {unit_id}")
+            return Target(_with(active, earlier, unit_id, before), {}, None, f"undid the last change of {unit_id}")
     raise NothingToRevert(f"{unit_id} never changed in this home", remedy="run 'remit unit history'")
 
 

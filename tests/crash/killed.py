@@ -1,4 +1,4 @@
-"""Run a remit command and SIGKILL this process at its n-th point: a statement of the journal's writer, or a file change.
+"""Run a remit command and SIGKILL this process at its n-th point: a statement of the journal, or a change of a file.
 
 Usage: ``python killed.py N ARGUMENT…``. With N = 0 nothing is killed and the number of points is printed.
 """
@@ -61,8 +61,9 @@ log.connect = connect  # type: ignore[assignment]
 
 from remit.cli import main  # noqa: E402 - after the points are in place
 
+sys.argv = ["remit", *sys.argv[2:]]
 try:
-    main(sys.argv[2:])
+    main()
 finally:
     if target == 0:
-        print(f"points={count}", file=sys.stderr)
+        sys.stderr.write(f"points={count}\n")

@@ -13,11 +13,12 @@ from remit.units.documents import apply_patch, diff, fold, pointers
 from remit.units.manifest import Patch
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text("ab/~", max_size=3))
-documents = st.dictionaries(
-    st.text("ab/~", min_size=1, max_size=2),
-    st.recursive(scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("ab", max_size=2), inner, max_size=3)), max_leaves=8),
-    max_size=4,
-)  # fmt: skip
+nested = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("ab", max_size=2), inner, max_size=3)),
+    max_leaves=8,
+)
+documents = st.dictionaries(st.text("ab/~", min_size=1, max_size=2), nested, max_size=4)
 
 
 def merge(value: Any) -> Patch:

@@ -11,7 +11,14 @@ from typing import Any
 import tomlkit
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from remit.errors import NothingToRevert, PlanBlocked, UnitInUse, UnitUnknown
 from remit.host import Kernel, init
@@ -114,7 +121,7 @@ class Lifecycles(RuleBasedStateMachine):
         if same and (base == before[1] or len(self.generations) == 1):
             return
         self.generations.append((units, base))
-        self.origins.append(len(self.generations) - 1 if origin is None else origin or len(self.generations) - 1)
+        self.origins.append(len(self.generations) - 1 if origin is None else origin)
 
     # ---- what operators do ----
 
@@ -306,7 +313,10 @@ class Lifecycles(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-SOAK = int(os.environ.get("REMIT_SOAK", "1"))
+SEQUENCES = 120 * int(os.environ.get("REMIT_SOAK", "1"))
 
-TestLifecycles = Lifecycles.TestCase
-TestLifecycles.settings = settings(max_examples=120 * SOAK, stateful_step_count=20, deadline=None)
+
+def test_documents_and_units_are_the_models_after_every_step(record_property) -> None:
+    record_property("random sequences of up to 20 operations", SEQUENCES)
+    chosen = settings(max_examples=SEQUENCES, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(Lifecycles, settings=chosen)

@@ -1,0 +1,132 @@
+"""Changing what is active: plan, apply, revert. One function shows and applies every plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.exceptions import Exit
+from rich.text import Text
+
+from remit.cli.inputs import EditsCommand, read_bounded, split_items
+from remit.cli.render.plan import plan_view
+from remit.cli.session import Session, verb
+from remit.cli.text import json_text, plain
+from remit.errors import EXIT_CHANGES, EXIT_ERROR, EXIT_REFUSED, UsageError
+from remit.host import Connection
+from remit.journal import translate_os_error, write_atomically
+from remit.units import Plan, load_plan
+from remit.units.wanted import parse_setting
+
+__all__ = ["apply", "plan", "revert"]
+
+_SET = click.option("--set", "settings", multiple=True, metavar="ID.KEY=JSON", help="Set a unit's parameter.")
+_YES = click.option("--yes", "-y", is_flag=True, help="Consent to what the change widens, without being asked.")
+_MESSAGE = click.option("--message", "-m", default="", metavar="TEXT", help="Why, for the history.")
+
+
+@verb(
+    "plan",
+    cls=EditsCommand,
+    example="remit unit plan acme/redact -acme/tone\n"
+    "remit unit plan --set 'acme/redact.mask=\"[gone]\"' -o change.json\n"
+    "remit unit plan          # reconcile with remit.toml",
+)
+@click.argument("items", metavar="[ID|+ID|-ID]…", nargs=-1)
+@_SET
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan.")
+def plan(session: Session, items: tuple[str, ...], settings: tuple[str, ...], output: Path | None) -> None:
+    """Show what would change, and change nothing.
+
+    An ID (or +ID, with @RANGE where a version matters) is added or upgraded, -ID is removed; without any, the plan
+    reconciles with remit.toml. Exits with 0 if there is nothing to do, 2 if there is, 1 on an error or a blocking
+    finding.
+    """
+    with session.connect() as kernel, session.progress() as progress:
+        added, removed = split_items(items)
+        made = kernel.plan(added, removed, dict(map(parse_setting, settings)), progress=progress)
+    if output is not None:
+        try:
+            write_atomically(output, json_text(made.as_dict()).encode(), mode=0o644)
+        except OSError as error:
+            raise translate_os_error(error, f"saving the plan to {output}") from error
+    session.answer(made.as_dict(), *plan_view(made))
+    if output is not None:
+        session.hint(f"Saved to {plain(str(output))}: 'remit unit apply {plain(str(output))}' does exactly this.")
+    if made.blocking:
+        raise Exit(EXIT_ERROR)
+    if made.changed:
+        raise Exit(EXIT_CHANGES)
+
+
+@verb(
+    "apply",
+    cls=EditsCommand,
+    example="remit unit apply acme/redact -acme/tone -m 'mask before we answer'\nremit unit apply change.json --yes",
+)
+@click.argument("items", metavar="[ID|+ID|-ID]… | [PLANFILE]", nargs=-1)
+@_SET
+@_YES
+@_MESSAGE
+def apply(session: Session, items: tuple[str, ...], settings: tuple[str, ...], *, yes: bool, message: str) -> None:
+    """Make a plan's generation active, whole.
+
+    The plan is shown first. What widens needs consent: a terminal is asked, elsewhere --yes says so, and without it
+    the command exits with 3.
+    """
+    saved = _plan_file(items)
+    if saved is not None and (settings or len(items) > 1):
+        raise UsageError("a saved plan is applied as it is, without other edits", remedy="plan again with all edits")
+    with session.connect() as kernel:
+        if saved is not None:
+            made = load_plan(read_bounded(saved))
+        else:
+            added, removed = split_items(items)
+            made = kernel.plan(added, removed, dict(map(parse_setting, settings)))
+        _apply(session, kernel, made, yes=yes, message=message)
+
+
+@verb("revert", example="remit unit revert\nremit unit revert 3\nremit unit revert acme/tone --yes")
+@click.argument("target", metavar="[GENERATION|ID]", default="last")
+@_YES
+@_MESSAGE
+def revert(session: Session, target: str, *, yes: bool, message: str) -> None:
+    """Go back: the last change, a generation or one unit.
+
+    A unit's ID puts that unit alone back as it was before it last changed.
+
+    A revert is a plan like any other: today's policies decide it, and what was revoked stays revoked.
+    """
+    with session.connect() as kernel:
+        made = kernel.plan(revert=target)
+        _apply(session, kernel, made, yes=yes, message=message)
+
+
+def _plan_file(items: tuple[str, ...]) -> Path | None:
+    """The saved plan among the words, if one is: an existing file, or a name that ends like one."""
+    for item in items:
+        if item.endswith(".json") or Path(item).is_file():
+            return Path(item)
+    return None
+
+
+def _apply(session: Session, kernel: Connection, made: Plan, *, yes: bool, message: str) -> None:
+    session.show(*plan_view(made, applying=True))
+    consent = yes
+    if made.changed and made.needs_consent and not yes and not made.blocking and session.interactive:
+        consent = click.confirm("Do you consent to what this widens?", default=False, err=True)
+        if not consent:
+            session.show(Text("nothing was changed", style="bold"))
+            raise Exit(EXIT_REFUSED)
+    with session.progress() as progress:
+        generation = kernel.apply(made, consent=consent, message=message, progress=progress)
+    data: dict[str, Any] = {"changed": made.changed, "plan": made.as_dict(), "generation": generation}
+    if not made.changed:
+        session.answer(data)
+        return
+    session.answer(
+        data,
+        Text.assemble(("applied", "bold green"), f": generation {generation.number} is active"),
+    )
+    session.hint("Undo it with: remit unit revert")

@@ -1,0 +1,123 @@
+"""Units as they are: installing, listing, looking at them, at generations and at documents."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+import msgspec
+from rich.text import Text
+
+from remit.cli.render.units import difference, generation_table, unit_details, unit_table
+from remit.cli.session import Session, verb
+from remit.cli.text import one_line, short_digest
+from remit.errors import UsageError
+
+__all__ = ["diff", "history", "install", "list_units", "show", "show_document", "uninstall"]
+
+
+@verb("install", example="remit unit install ./redact --allow-unsigned")
+@click.argument("references", metavar="REF…", nargs=-1, required=True)
+@click.option("--allow-unsigned", is_flag=True, help="Admit a local folder or file; it is shown as unsigned for ever.")
+def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bool) -> None:
+    """Admit units; nothing active changes.
+
+    A REF is a folder with unit.toml, built before, or a .unit file.
+    """
+    installed = []
+    with session.connect() as kernel:
+        for reference in references:
+            # The kernel may be a process in another folder.
+            where = str(Path(reference).absolute()) if Path(reference).exists() else reference
+            with session.progress() as progress:
+                unit = kernel.install(where, allow_unsigned=allow_unsigned, progress=progress)
+            installed.append(unit)
+            ref = unit.ref
+            mark = ("  unsigned", "yellow") if ref.admission == "local" else ("  signed", "green")
+            name = f"{ref.id}@{ref.version}"
+            session.show(Text.assemble(("installed ", "green"), (name, "bold"), f"  {short_digest(ref.digest)}", mark))
+    session.answer({"installed": installed})
+    session.hint(f"Next: remit unit plan {shlex.join(dict.fromkeys(unit.ref.id for unit in installed))}")
+
+
+@verb("uninstall", example="remit unit uninstall acme/redact@1.0.0")
+@click.argument("unit", metavar="ID[@RANGE]")
+def uninstall(session: Session, unit: str) -> None:
+    """Forget an installed version of a unit.
+
+    The best version in RANGE goes; its state stays. An active version is refused.
+    """
+    name, _, version = unit.partition("@")
+    with session.connect() as kernel:
+        gone = kernel.uninstall(name, version or "*")
+    session.answer({"uninstalled": gone}, Text(f"uninstalled {gone.ref.id}@{gone.ref.version}"))
+
+
+@verb("list", example="remit unit list")
+def list_units(session: Session) -> None:
+    """List the installed units."""
+    with session.connect() as kernel:
+        entries = kernel.units()
+    empty = Text("No unit is installed. 'remit unit install DIR --allow-unsigned' admits a local one.")
+    session.answer({"units": entries}, unit_table(entries) if entries else empty)
+
+
+@verb("show", example="remit unit show acme/redact")
+@click.argument("unit", metavar="ID")
+def show(session: Session, unit: str) -> None:
+    """Show what is known of one unit."""
+    with session.connect() as kernel:
+        facts = kernel.unit(unit)
+    session.answer(facts, *unit_details(facts))
+
+
+@verb("history", example="remit unit history")
+def history(session: Session) -> None:
+    """List the generations."""
+    with session.connect() as kernel:
+        generations = kernel.history()
+    rows = [
+        {
+            "number": generation.number,
+            "origin": generation.origin,
+            "at_ms": generation.at_ms,
+            "author": generation.author,
+            "message": generation.message,
+            "units": [f"{unit.ref.id}@{unit.ref.version}" for unit in generation.units],
+            "unsigned": [unit.ref.id for unit in generation.units if unit.ref.admission == "local"],
+            "active": generation is generations[-1],
+        }
+        for generation in generations
+    ]
+    session.answer({"generations": rows}, generation_table(rows))
+
+
+@verb("diff", example="remit unit diff\nremit unit diff 1 3")
+@click.argument("before", metavar="[BEFORE]", type=click.IntRange(min=0), required=False)
+@click.argument("after", metavar="[AFTER]", type=click.IntRange(min=0), required=False)
+def diff(session: Session, before: int | None, after: int | None) -> None:
+    """Show what differs between two generations.
+
+    AFTER is the active generation if it is left out, BEFORE the one before that.
+    """
+    with session.connect() as kernel:
+        last = kernel.home().generation if after is None else after
+        if before is None and last == 0:
+            raise UsageError("there is only one generation yet", remedy="run 'remit unit history'")
+        found = kernel.diff(last - 1 if before is None else before, last)
+    session.answer(found, *difference(found))
+
+
+@verb("show", example="remit document show assistant\nremit document show assistant --generation 1")
+@click.argument("name", metavar="NAME")
+@click.option("--generation", type=click.IntRange(min=0), metavar="N", help="As it was in this generation.")
+def show_document(session: Session, name: str, generation: int | None) -> None:
+    """Show an effective document.
+
+    That is its base and the patches of the active units, in order.
+    """
+    with session.connect() as kernel:
+        found = kernel.document(name, generation=generation)
+    data = {"name": one_line(name), "generation": generation, "document": msgspec.to_builtins(found)}
+    session.document(data if session.as_json else found)

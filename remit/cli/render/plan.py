@@ -1,0 +1,136 @@
+"""A plan as operators read it before they bet their host on it: what widens first, the next command last."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from remit.cli.render.diff import change_lines
+from remit.cli.render.findings import plan_findings
+from remit.cli.render.layout import cell, columns, heading, unsigned
+from remit.cli.text import json_text, one_line, short_digest
+from remit.units import Plan
+from remit.units.plan import CapabilityAnswer, Status, UnitChange
+from remit.units.wanted import Edits
+
+__all__ = ["command_words", "plan_view"]
+
+_SIGNS: Mapping[str, tuple[str, str]] = {
+    "add": ("+", "green"),
+    "upgrade": ("↑", "green"),
+    "downgrade": ("↓", "yellow"),
+    "remove": ("-", "red"),
+    "configure": ("~", "cyan"),
+    "reorder": ("=", "cyan"),
+}
+_ANSWERS: Mapping[Status, tuple[str, str]] = {
+    "granted": ("granted", "green"),
+    "kept": ("kept", ""),
+    "consent": ("consent needed", "bold yellow"),
+    "denied": ("denied", "bold red"),
+    "revoked": ("revoked", "bold red"),
+}
+_ORDER: Sequence[Status] = ("denied", "revoked", "consent", "granted", "kept")
+
+
+def plan_view(plan: Plan, *, applying: bool = False) -> list[RenderableType]:
+    """The whole plan.
+
+    :param applying: whether an apply follows at once, which then says itself what to do next
+    """
+    if not plan.changed and plan.blocking:
+        return [*_findings(plan), Text(), _next(plan)]
+    if not plan.changed:
+        return [Text(f"Nothing to do: generation {plan.serial} is what is wanted.", style="bold"), *_findings(plan)]
+    view: list[RenderableType] = [heading(f"Plan: generation {plan.serial} → {plan.candidate.number}")]
+    view += _widening(plan) + _units(plan.units) + _capabilities(plan.capabilities) + _documents(plan)
+    view += _findings(plan)
+    if plan.blocking or not applying:
+        view += [Text(), _next(plan)]
+    else:
+        view.append(Text())
+    return view
+
+
+def _widening(plan: Plan) -> list[RenderableType]:
+    if not plan.widening:
+        return [Text("\nNothing widens: no unit may do what it could not do before.", style="green")]
+    grid = columns("fit", "wrap", "wrap")
+    for item in plan.widening:
+        grid.add_row("", Text("!", style="bold yellow"), cell(item.unit, "bold"), cell(item.detail))
+    return [heading("\nWidens — what units may do that they could not before", "bold yellow"), grid]
+
+
+def _units(changes: Sequence[UnitChange]) -> list[RenderableType]:
+    if not changes:
+        return []
+    grid = columns("fit", "wrap", "wrap", "fit", "fit")
+    for change in changes:
+        sign, style = _SIGNS[change.change]
+        versions = [version for version in (change.before, change.after) if version]
+        shown = " → ".join(versions) if change.change in {"upgrade", "downgrade"} else versions[-1]
+        mark = unsigned(change.admission)
+        grid.add_row(
+            "",
+            Text(f"{sign} {change.change}", style=style),
+            cell(change.unit, "bold"),
+            cell(shown),
+            Text(short_digest(change.digest), style="dim"),
+            mark,
+        )
+        if change.detail:
+            grid.add_row("", "", cell(change.detail, "dim"))
+    return [heading("\nUnits"), grid]
+
+
+def _capabilities(answers: Sequence[CapabilityAnswer]) -> list[RenderableType]:
+    if not answers:
+        return []
+    grid = columns("fit", "wrap", "wrap")
+    # What needs a person comes first; what stays as it was comes last, on one line.
+    for answer in sorted(answers, key=lambda answer: _ORDER.index(answer.status)):
+        label, style = _ANSWERS[answer.status]
+        what = f"{answer.action} on {answer.resource}" + (" (optional)" if answer.optional else "")
+        policies = ", ".join(answer.decision.policies) or "no policy permits it"
+        if answer.status == "kept":
+            grid.add_row("", Text(label, style=style), cell(answer.unit), cell(f"{what} — {policies}"))
+            continue
+        grid.add_row("", Text(label, style=style), cell(answer.unit, "bold"), cell(what))
+        grid.add_row("", "", Text("policy", style="dim"), cell(f"{policies}: {answer.decision.reason}", "dim"))
+        if answer.reason:
+            grid.add_row("", "", Text("its words", style="dim"), cell(f"“{answer.reason}”", "dim"))
+    return [heading("\nCapabilities — what units ask for, and what policy says"), grid]
+
+
+def _documents(plan: Plan) -> list[RenderableType]:
+    if not plan.documents:
+        return []
+    view: list[RenderableType] = [heading("\nDocuments")]
+    for diff in plan.documents:
+        view += [cell(f"  {diff.document}", "bold"), change_lines(diff.changes)]
+    return view
+
+
+def _findings(plan: Plan) -> list[RenderableType]:
+    return [heading("\nFindings"), plan_findings(plan.findings)] if plan.findings else []
+
+
+def _next(plan: Plan) -> Text:
+    if plan.blocking:
+        count = len(plan.blocking)
+        return Text(f"Blocked by {count} finding{'s' if count > 1 else ''}: resolve them and plan again.", "bold red")
+    consent = "This needs your consent: the command asks for it, --yes gives it.\n" if plan.needs_consent else ""
+    return Text.assemble(consent, ("Next: ", "bold"), one_line(shlex.join(command_words(plan.edits))))
+
+
+def command_words(edits: Edits) -> list[str]:
+    """The command that applies these edits."""
+    if edits.revert:
+        return ["remit", "unit", "revert", *([] if edits.revert == "last" else [edits.revert])]
+    words = ["remit", "unit", "apply", *edits.add, *(f"-{unit}" for unit in edits.remove)]
+    for key, value in edits.set.items():
+        words += ["--set", f"{key}={json_text(value, indent=None)}"]
+    return words

@@ -1,0 +1,49 @@
+"""One record of the journal on a line or two: when, what, about whom; for refusals also what decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from remit.cli.text import json_text, one_line, short_digest
+
+__all__ = ["record_text"]
+
+_LONGEST = 160
+_BAD = (".denied", ".failed", ".exhausted", ".revoked", ".lagged", ".quarantined")
+
+
+def record_text(record: Mapping[str, Any]) -> Text:
+    """The record for people; ``--json`` has all of it."""
+    event = record["event"]
+    kind = event["type"]
+    style = "red" if kind.endswith(_BAD) else "bold"
+    subject = event.get("subject", "")
+    if subject.startswith("sha256:"):
+        subject = short_digest(subject)
+    moment = one_line(event["time"][:19].replace("T", " "))
+    text = Text.assemble(
+        (f"{record['seq']:>6}", "dim"), f"  {moment}  ", (f"{one_line(kind):<18}", style), f"  {one_line(subject)}"
+    )
+    detail = _detail(event)
+    if detail:
+        text.append(f"\n        {detail}", style="dim")
+    return text
+
+
+def _detail(event: Mapping[str, Any]) -> str:
+    data = event.get("data")
+    if event.get("dataref"):
+        return f"payload {short_digest(event['dataref'])}"
+    if not isinstance(data, dict):
+        return "" if data is None else one_line(json_text(data, indent=None), _LONGEST)
+    if event["type"] in {"lease.denied", "lease.exhausted"}:
+        policies = ", ".join(map(str, data.get("policies", ()))) or "no policy permits it"
+        return one_line(f"{data.get('action')} on {data.get('resource')} — decided by {policies}", 1_000)
+    if event["type"] == "action.failed":
+        return one_line(f"{data.get('code')}: {data.get('message')}", 1_000)
+    if event["type"] == "action.completed":
+        return one_line(f"{data.get('duration_us', 0) / 1_000:.1f} ms, {data.get('events', 0)} events")
+    return one_line(json_text(data, indent=None), _LONGEST)

@@ -1,0 +1,118 @@
+"""Installed units, one unit's facts, generations, and what differs between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from remit.cli.render.diff import change_lines
+from remit.cli.render.layout import cell, columns, heading, table, unsigned
+from remit.cli.text import json_text, one_line, short_digest
+from remit.host.views import Entry
+from remit.journal.event import timestamp
+from remit.units.documents import Change
+
+__all__ = ["difference", "generation_table", "unit_details", "unit_table"]
+
+_MIB = 1 << 20
+
+
+def unit_table(entries: Sequence[Entry]) -> Table:
+    """Every installed version of every unit."""
+    shown = table("unit", "version", "kind", "digest", "signature", "state", "title")
+    for entry in entries:
+        ref = entry.ref
+        state = Text("active", style="green") if entry.active else Text("installed", style="dim")
+        digest = Text(short_digest(ref.digest)[:8], style="dim")
+        shown.add_row(
+            cell(ref.id, "bold"), cell(ref.version), ref.kind, digest, unsigned(ref.admission), state, cell(entry.title)
+        )
+    for column in shown.columns[:-1]:
+        column.no_wrap = column.header != "unit"
+    return shown
+
+
+def unit_details(facts: Mapping[str, Any]) -> list[RenderableType]:
+    """Everything that is known of one unit, as ``remit unit show`` prints it."""
+    grid = columns("fit", "wrap")
+    for label, text in [*_state(facts), *_powers(facts)]:
+        grid.add_row("", Text(label, style="dim"), cell(text))
+    versions = columns("fit", "fit", "fit", "wrap")
+    for unit in facts["installed"]:
+        ref = unit["ref"]
+        versions.add_row(
+            "", cell(ref["version"]), short_digest(ref["digest"]), unsigned(ref["admission"]), cell(unit["origin"])
+        )
+    return [heading(one_line(facts["id"])), grid, heading("\nInstalled"), versions]
+
+
+def _state(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    manifest, active = facts["manifest"], facts["active"]
+    yield "title", manifest["title"]
+    yield "kind", manifest["kind"]
+    if active is None:
+        yield "active", "no"
+    else:
+        yield "active", f"{active['ref']['version']} (wanted: {active['range']})"
+        if active["parameters"]:
+            yield "parameters", json_text(active["parameters"], indent=None)
+        if active["slots"]:
+            yield "slots", ", ".join(active["slots"])
+    runtime = manifest.get("runtime")
+    if runtime:
+        fuel = f", fuel {runtime['fuel']:,}" if runtime["fuel"] else ""
+        yield "limits", f"memory {runtime['memory'] / _MIB:g} MiB, deadline {runtime['deadline_ms']} ms{fuel}"
+
+
+def _powers(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    manifest = facts["manifest"]
+    for action in manifest["actions"]:
+        yield "action", f"{facts['id']}:{action['name']}"
+    for capability in manifest["capabilities"]:
+        optional = " (optional)" if capability.get("optional") else ""
+        yield "asks for", f"{capability['action']} on {capability['resource']}{optional}"
+    for grant in facts["grants"]:
+        by = ", ".join(grant["policies"])
+        yield "holds", f"{grant['action']} on {grant['resource']}: {grant['state']}, by {by} ({grant['id']})"
+    for patch in manifest["patches"]:
+        yield "patches", f"{patch['target']} ({patch['op']})"
+
+
+def generation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Generations, oldest first."""
+    shown = table("gen", "made", "by", "why", "units")
+    for row in rows:
+        made = timestamp(row["at_ms"])[:16].replace("T", " ") if row["at_ms"] else ""
+        number = Text(f"{row['number']}{'*' if row['active'] else ''}", style="bold green" if row["active"] else "")
+        units = Text(overflow="fold")
+        for index, unit in enumerate(row["units"]):
+            units.append("\n" if index else "").append(one_line(unit))
+            if unit.partition("@")[0] in row["unsigned"]:
+                units.append(" unsigned", style="yellow")
+        shown.add_row(number, made, cell(row["author"]), cell(row["message"]), units)
+    shown.columns[0].no_wrap = shown.columns[1].no_wrap = True
+    shown.caption = "* is active"
+    shown.caption_justify = "left"
+    return shown
+
+
+def difference(found: Mapping[str, Any]) -> list[RenderableType]:
+    """What differs between two generations."""
+    view: list[RenderableType] = [heading(f"Generation {found['before']} → {found['after']}")]
+    before, after = found["units"]["before"], found["units"]["after"]
+    lines = [Text(f"  - {one_line(unit)}", style="red") for unit in before if unit not in after]
+    lines += [Text(f"  + {one_line(unit)}", style="green") for unit in after if unit not in before]
+    if lines:
+        view += [heading("\nUnits"), *lines]
+    elif before != after:
+        view += [heading("\nUnits"), Text(f"  = other order: {one_line(', '.join(after))}", style="cyan")]
+    for name, changes in found["documents"].items():
+        view += [heading(f"\nDocument {one_line(name)}"), change_lines(msgspec.convert(changes, list[Change]))]
+    if len(view) == 1:
+        view.append(Text("no difference"))
+    return view

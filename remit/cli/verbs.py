@@ -1,0 +1,78 @@
+"""Every verb of the command line: where it is implemented and what it does in a line.
+
+The table is all that ``remit --help`` needs, so that help loads nothing heavy. It holds no behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = ["GROUPS", "TOP", "Verb"]
+
+
+class Verb(NamedTuple):
+    """One verb: a module below ``remit.cli.commands``, the command's name in it, and its line in the help."""
+
+    module: str
+    attribute: str
+    line: str
+
+
+TOP: Mapping[str, Verb] = {
+    "init": Verb("home", "init", "Make a home: remit.toml, policies and an empty journal."),
+    "demo": Verb("demo", "demo", "Show the main job in a home of its own, checking every step."),
+    "call": Verb("call", "call", "Call an action of the active generation."),
+    "list": Verb("call", "list_actions", "List the actions that can be called, or show one's schemas."),
+    "emit": Verb("events", "emit", "Say that something happened."),
+    "events": Verb("events", "events", "Show what happened, and follow it."),
+    "state": Verb("events", "state", "Show a read model, now or as of a record."),
+}
+
+GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
+    "unit": (
+        "Install units; plan, apply and revert what is active.",
+        {
+            "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
+            "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
+            "install": Verb("units", "install", "Admit units; nothing active changes."),
+            "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),
+            "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
+            "apply": Verb("changes", "apply", "Make a plan's generation active, whole."),
+            "revert": Verb("changes", "revert", "Go back: the last change, a generation or one unit."),
+            "list": Verb("units", "list_units", "List the installed units."),
+            "show": Verb("units", "show", "Show what is known of one unit."),
+            "history": Verb("units", "history", "List the generations."),
+            "diff": Verb("units", "diff", "Show what differs between two generations."),
+        },
+    ),
+    "document": (
+        "Look at the documents that units patch.",
+        {"show": Verb("units", "show_document", "Show an effective document.")},
+    ),
+    "policy": (
+        "Look after the policies that decide.",
+        {"check": Verb("authority", "check_policy", "Check the policies and show every finding.")},
+    ),
+    "lease": (
+        "See and revoke what units may do.",
+        {
+            "list": Verb("authority", "list_leases", "List the grants with their leases and budgets."),
+            "revoke": Verb("authority", "revoke", "Revoke a grant, or every grant of a unit."),
+        },
+    ),
+    "journal": (
+        "Read and verify the record of everything, whether or not a kernel runs.",
+        {
+            "verify": Verb("journal", "verify", "Check every record's place in the chain."),
+            "tail": Verb("journal", "tail", "Show the newest records."),
+        },
+    ),
+    "cache": (
+        "Look after compiled code.",
+        {
+            "list": Verb("upkeep", "list_cache", "List the compiled code."),
+            "clear": Verb("upkeep", "clear_cache", "Remove the compiled code; it is made again when needed."),
+        },
+    ),
+}
