@@ -107,6 +107,7 @@ from remit.errors.policy import (
     LeaseExhausted,
     PolicyError,
     PolicyInvalid,
+    PolicyUnknown,
     ResourceInvalid,
 )
 from remit.errors.sandbox import (
@@ -214,6 +215,7 @@ __all__ = [
     "PluginFailed",
     "PolicyError",
     "PolicyInvalid",
+    "PolicyUnknown",
     "ProtocolError",
     "Quarantined",
     "QuotaExceeded",

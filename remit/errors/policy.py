@@ -52,5 +52,9 @@ class ResourceInvalid(PolicyError, code="RM-4007"):
     """A resource does not follow the grammar of its capability action, or no such action exists."""
 
 
+class PolicyUnknown(PolicyError, code="RM-4009"):
+    """There is no such policy set, shadow or active unit to explain."""
+
+
 class ConsentUnknown(PolicyError, code="RM-4008", remedy="run 'remit lease list' for what waits"):
     """No question with that id waits for, or had, an answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from remit.kernel.plugins import Plugins
 from remit.kernel.ports import Authority, BundleSource, Runner
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Generation, Library, Lifecycle, evaluator
+
+if TYPE_CHECKING:
+    from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
 
 __all__ = ["BUILTINS", "Rooms", "compose"]
 
@@ -30,6 +34,8 @@ class Rooms(msgspec.Struct, kw_only=True):
     journal: Journal
     folds: Folds
     authority: Authority
+    office: Office | None
+    """Where Cedar's policies are administered; ``None`` under another authority."""
     runner: Runner
     dispatcher: Dispatcher
     lifecycle: Lifecycle
@@ -99,6 +105,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         activated=activated,
     )
     lifecycle.recover()
+    office = _office(authority, home, journal, folds)
     activated(active)
     rooms = Rooms(
         home=home,
@@ -107,6 +114,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         journal=journal,
         folds=folds,
         authority=authority,
+        office=office,
         runner=runner,
         dispatcher=dispatcher,
         lifecycle=lifecycle,
@@ -117,16 +125,18 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     return rooms
 
 
+def _office(authority: Authority, home: Home, journal: Journal, folds: Folds) -> Office | None:
+    from remit.policy.authority import CedarAuthority  # noqa: PLC0415 - loads Cedar, which composing has done by now
+    from remit.policy.office import Office  # noqa: PLC0415 - beside it
+
+    return Office(authority, home, journal, folds) if isinstance(authority, CedarAuthority) else None
+
+
 def _announce(rooms: Rooms) -> None:
-    """Journal what the start found: another policy set than before, plugins that failed."""
+    """Journal what the start found: plugins that failed."""
     drafts = [
         Draft(type="plugin.failed", subject=failure.plugin, data=msgspec.to_builtins(failure))
         for failure in rooms.plugins.failures
     ]
-    last = rooms.journal.last(1, prefixes=("policy.published",))
-    if not last or last[0].event.subject != rooms.authority.digest:
-        posture = rooms.home.config.policy.posture
-        data = {"digest": rooms.authority.digest, "posture": posture}
-        drafts.append(Draft(type="policy.published", subject=rooms.authority.digest, data=data))
     if drafts:
         rooms.journal.append(drafts)

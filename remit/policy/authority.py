@@ -149,6 +149,16 @@ class CedarAuthority:
         """Write down exactly what was used, so that nothing that was only reserved counts after a clean end."""
         self._accounts.settle()
 
+    def holding(self, grant_id: str) -> Holding:
+        """A grant of the active generation.
+
+        :raises GrantUnknown: if none has that id
+        """
+        holding = self._epoch.standing.holding(grant_id)
+        if holding is None:
+            raise GrantUnknown(f"no grant of the active generation has the id {grant_id[:80]!a}")
+        return holding
+
     def grants(self) -> Sequence[GrantStatus]:
         """Every grant of the active generation, in the order given to :meth:`activate`."""
         now_ns, now_ms = self._now_ns(), self._now_ms()
@@ -186,8 +196,7 @@ class CedarAuthority:
         """
         ended = frozenset(grant_ids)
         for grant_id in grant_ids:
-            if self._epoch.standing.holding(grant_id) is None:
-                raise GrantUnknown(f"no grant of the active generation has the id {grant_id[:80]!a}")
+            self.holding(grant_id)
         self._change(
             lambda epoch: epoch.next(standing=epoch.standing.without(ended)),
             lambda lease: any(one.grant.id in ended for one in lease.holdings),

@@ -35,7 +35,7 @@ class Outlook(NamedTuple):
 class Epoch:
     """Policies, grants and facts that decide together. Safe to share between threads."""
 
-    __slots__ = ("_home", "_outlooks", "decider", "number", "policies", "quarantined", "standing")
+    __slots__ = ("_outlooks", "decider", "home", "number", "policies", "quarantined", "standing")
 
     def __init__(
         self,
@@ -52,7 +52,8 @@ class Epoch:
         self.standing = standing
         self.quarantined = quarantined
         """Publishers whose units may do nothing."""
-        self._home = home
+        self.home = home
+        """The home's folder; its own files are off limits to units."""
         self._outlooks: dict[str, Outlook] = {}
 
     def next(
@@ -69,7 +70,7 @@ class Epoch:
             Decider(policies.engine) if policies else self.decider,
             standing or self.standing,
             self.quarantined if quarantined is None else quarantined,
-            self._home,
+            self.home,
         )
 
     def question(self, unit: UnitRef, capability: Capability, *, declared: bool, approved: bool) -> Request:
@@ -83,7 +84,7 @@ class Epoch:
             declared=declared,
             approved=approved,
             units=self.standing.units,
-            home=self._home,
+            home=self.home,
             quarantined=self.quarantined,
         )
 

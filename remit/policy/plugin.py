@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from remit.kernel.hookspecs import hookimpl
+from remit.policy.history import SetHistory
 from remit.policy.models import Budgets, Leases
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def remit_shutdown(kernel: Any) -> None:
 
 @hookimpl
 def remit_read_models() -> Sequence[Fold[Any]]:
-    """The read models ``leases`` and ``budgets``."""
-    return (Leases(), Budgets())
+    """The read models ``leases``, ``budgets`` and ``policy``."""
+    return (Leases(), Budgets(), SetHistory())
 
 
 def check_home(home: Home) -> list[Finding]:
