@@ -195,11 +195,11 @@ class CedarAuthority:
         :raises GrantUnknown: if no grant has one of the ids; none was revoked
         """
         ended = frozenset(grant_ids)
-        for grant_id in grant_ids:
-            self.holding(grant_id)
+        for unknown in ended - self._epoch.standing.ids:
+            self.holding(unknown)
         self._change(
             lambda epoch: epoch.next(standing=epoch.standing.without(ended)),
-            lambda lease: any(one.grant.id in ended for one in lease.holdings),
+            lambda lease: not ended.isdisjoint(lease.grants),
         )
 
     def publish(self, policies: PolicySet) -> None:
@@ -234,7 +234,7 @@ class CedarAuthority:
     def renew(self, *grant_ids: str) -> None:
         """Decide the leases of these grants again at their next use, though they have not run out."""
         named = frozenset(grant_ids)
-        self._change(lambda epoch: epoch.next(), lambda lease: any(one.grant.id in named for one in lease.holdings))
+        self._change(lambda epoch: epoch.next(), lambda lease: not named.isdisjoint(lease.grants))
 
     def answer(self, consent_id: str, *, given: bool, by: str, reason: str = "") -> Consent:
         """A person's yes or no to a question, effective at the next use.

@@ -118,9 +118,16 @@ class Replay:
             except (JournalError, ResourceInvalid, msgspec.ValidationError, KeyError, TypeError, AttributeError):
                 continue
             if question is not None:
-                key = encode_json(question.request)
-                self.questions[key] = question
-                self._counts[key] = self._counts.get(key, 0) + 1
+                self._add(question)
+
+    def ask(self, principal: str, capability: Capability, request: Request) -> None:
+        """Add one question about a capability."""
+        self._add(Question(principal, capability.action, capability.resource, request))
+
+    def _add(self, question: Question) -> None:
+        key = encode_json(question.request)
+        self.questions[key] = question
+        self._counts[key] = self._counts.get(key, 0) + 1
 
     def times(self, key: bytes) -> int:
         """How often a question occurred."""

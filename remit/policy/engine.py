@@ -10,16 +10,16 @@ with it (without it, action groups have no members and every forbid on a group s
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cedarpy
 import msgspec
 from cedarpy import pst
 
 from remit.errors import PolicyInvalid
+from remit.journal.event import encode_json
 from remit.policy.prescan import PLAIN, scan
 from remit.policy.slices import Key, ScopeIndex, above, parents_of, uid_key
 
@@ -97,12 +97,23 @@ def parse_schema(text: str) -> cedarpy.Schema:
     return schema
 
 
-class Facts(NamedTuple):
+class Facts:
     """Entities, ready for many requests."""
 
-    handle: cedarpy.Entities
-    parents: Mapping[Key, tuple[Key, ...]] | None
-    """Direct parents by entity; ``None`` where they cannot be told, so that nothing may be sliced by them."""
+    __slots__ = ("_listed", "_parents", "handle")
+
+    def __init__(self, handle: cedarpy.Entities, listed: Sequence[Mapping[str, Any]]) -> None:
+        """:param listed: the entities of the handle, as they were written"""
+        self.handle = handle
+        self._listed: Sequence[Mapping[str, Any]] | None = listed
+        self._parents: Mapping[Key, tuple[Key, ...]] | None = None
+
+    @property
+    def parents(self) -> Mapping[Key, tuple[Key, ...]] | None:
+        """Direct parents by entity; ``None`` where they cannot be told, so that nothing may be sliced by them."""
+        if self._listed is not None:
+            self._parents, self._listed = parents_of(self._listed), None
+        return self._parents
 
 
 class Engine:
@@ -157,8 +168,8 @@ class Engine:
 
         :raises ValueError: if an entity does not follow the schema, or is none
         """
-        handle = cedarpy.Entities.from_json_str(json.dumps(entities), self.schema)
-        return Facts(handle, parents_of(entities))
+        handle = cedarpy.Entities.from_json_str(encode_json(entities).decode(), self.schema)
+        return Facts(handle, entities)
 
     # ---- decisions ----
 

@@ -142,7 +142,11 @@ class Budgets(Leases):
 
     def view(self, state: LeaseBook) -> object:
         """Every standing grant that has a budget: bounds, what its latest window used and holds in reserve."""
-        return [_budget_view(state, grant) for grant in state.grants.values() if grant.id in state.active]
+        return [
+            _budget_view(state, grant)
+            for grant in state.grants.values()
+            if grant.id in state.active and grant.capability.budget
+        ]
 
 
 def _budget_view(state: LeaseBook, grant: Grant) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from remit.policy.resources import covers, parse_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from remit.kernel.model import Grant, UnitRef
     from remit.policy.budgets import Account
@@ -55,7 +56,7 @@ class Holding:
 class Lease:
     """A decision that may be used without asking again: for one unit digest, action, resource and method."""
 
-    __slots__ = ("account", "free", "from_ns", "grant", "holdings", "key", "scope", "until_ms", "until_ns")
+    __slots__ = ("account", "free", "from_ns", "grant", "grants", "holdings", "key", "scope", "until_ms", "until_ns")
 
     def __init__(
         self,
@@ -68,6 +69,8 @@ class Lease:
     ) -> None:
         self.key = key
         self.holdings = holdings
+        self.grants = tuple(holding.grant.id for holding in holdings)
+        """The ids of the grants under which it stands."""
         self.grant = holdings[0].grant
         """The most specific of the grants that allow the use."""
         self.account = holdings[0].account
@@ -111,6 +114,11 @@ class Standing:
     def holding(self, grant_id: str) -> Holding | None:
         """The grant with this id."""
         return self._by_id.get(grant_id)
+
+    @property
+    def ids(self) -> AbstractSet[str]:
+        """The ids of every grant."""
+        return self._by_id.keys()
 
     def without(self, grant_ids: frozenset[str]) -> Standing:
         """The same grants, these of them revoked."""

@@ -14,7 +14,6 @@ from remit.policy.canaries import run_canaries
 from remit.policy.engine import Engine, Facts, parse_schema
 from remit.policy.policyset import compile_set
 from remit.policy.postures import POSTURES, check, load, posture_files, schema_text
-from remit.policy.slices import parents_of
 
 USE = 'action == Remit::Action::"net:http"'
 WRONG = {
@@ -126,7 +125,7 @@ def test_a_set_without_one_of_its_guards_lets_a_canary_through(posture, guard):
 
 def test_entities_that_lost_their_action_groups_are_noticed(monkeypatch):
     def loose(_engine, entities):
-        return Facts(cedarpy.Entities.from_json_str(json.dumps(entities)), parents_of(entities))
+        return Facts(cedarpy.Entities.from_json_str(json.dumps(entities)), entities)
 
     monkeypatch.setattr(Engine, "entities", loose)
     with pytest.raises(PolicyInvalid) as caught:
