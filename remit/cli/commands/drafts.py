@@ -52,10 +52,11 @@ def _drafts(session: Session, path: Path | None, posture: str) -> tuple[str, Map
 @_PATH
 @_POSTURE
 def lint(session: Session, path: Path | None, posture: str) -> None:
-    """Look for what Cedar's checks do not say: policies that never apply, permits without bounds, look-alike letters.
+    """Look for what Cedar's checks do not say.
 
-    The texts are looked at in a process of its own, so they may come from anybody. Exits with 1 if there is an error;
-    warnings are opinions.
+    That is: policies that never apply, permits without any bound, look-alike letters, permits that do not say why.
+    The texts are looked at in a process of its own, so they may come from anybody. Exits with 1 if there is an
+    error; warnings are opinions.
     """
     chosen, files = _drafts(session, path, posture)
     findings = host.lint_policies(chosen, files)
@@ -69,7 +70,11 @@ def lint(session: Session, path: Path | None, posture: str) -> None:
 @_PATH
 @_POSTURE
 def validate(session: Session, path: Path | None, posture: str) -> None:
-    """Check policy files against the schema and the canaries, as publishing them would. Exits with 1 on an error."""
+    """Check policy files against the schema.
+
+    The same checks as publishing makes, canaries included: requests that must be denied whatever the policies say.
+    Exits with 1 on an error.
+    """
     chosen, files = _drafts(session, path, posture)
     errors = [finding for finding in host.lint_policies(chosen, files) if finding.severity == "error"]
     session.answer({"ok": not errors, "findings": errors}, *policy_findings(errors))
@@ -103,8 +108,9 @@ def fmt(session: Session, paths: tuple[Path, ...], *, check: bool) -> None:
 @_POSTURE
 @click.option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write the results as JUnit XML.")
 def test(session: Session, tests: Path, policies: Path | None, posture: str, junit: Path | None) -> None:
-    """Run tests of policies: requests with the outcome and the deciding policies that are expected.
+    """Run tests of policies.
 
+    A test file holds requests with the outcome and the deciding policies that are expected; see docs/policy.md.
     Exits with 1 if one of them fails.
     """
     chosen, files = _drafts(session, policies, posture)
@@ -139,10 +145,10 @@ def test(session: Session, tests: Path, policies: Path | None, posture: str, jun
     help="One request a line: principal, action, resource, context.",
 )  # fmt: skip
 def authorize(session: Session, policies: Path, entities: Path, schema: Path | None, requests: Path) -> None:
-    """Answer requests over any policies as plain Cedar does; none of Remit's own are mixed in. Needs no home.
+    """Answer requests over any policies as plain Cedar.
 
-    Prints one line for each request: decision, reasons and errors. What Cedar cannot judge is a deny, with a note on
-    standard error.
+    None of Remit's own policies are mixed in, and no home is needed. Prints one line for each request: decision,
+    reasons and errors. What Cedar cannot judge is a deny, with a note on standard error.
     """
     texts = (read_bounded(one).decode() if one is not None else None for one in (policies, entities, schema))
     policy_text, entity_text, schema_text = texts

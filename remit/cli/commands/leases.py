@@ -18,7 +18,10 @@ _REASON = click.option("--reason", default="", metavar="TEXT", help="Why, for th
 @verb("show", example="remit lease show g49c94f88253e")
 @click.argument("grant", metavar="GRANT")
 def show(session: Session, grant: str) -> None:
-    """Show everything about one grant: envelope, lease, budget, mode and the policies in reach."""
+    """Show everything about one grant.
+
+    Its envelope, lease, budget, mode, and the policies in reach.
+    """
     with session.connect() as kernel:
         found = kernel.lease(grant)
     given = found["grant"]
@@ -41,7 +44,10 @@ def show(session: Session, grant: str) -> None:
 @click.argument("resource")
 @click.option("--method", default="", help="What would be done there, such as GET.")
 def why(session: Session, unit: str, action: str, resource: str, method: str) -> None:
-    """Show why a unit may or may not use a capability now, and what would change that."""
+    """Show why a unit may or may not do something.
+
+    And the shortest change that would allow it.
+    """
     with session.connect() as kernel:
         said = kernel.why(unit, action, resource, method=method)
     session.answer(said, *explanation(said))
@@ -52,7 +58,10 @@ def why(session: Session, unit: str, action: str, resource: str, method: str) ->
 @click.argument("action")
 @click.argument("resource")
 def request(session: Session, unit: str, action: str, resource: str) -> None:
-    """Ask a person for what a unit's grant waits for, before the unit needs it."""
+    """Ask for what a unit's grant waits for.
+
+    The question waits for 'remit lease approve' or 'deny', as it would when the unit first needs it.
+    """
     with session.connect() as kernel:
         asked = kernel.request(unit, action, resource)
     if asked["state"] == "decided":
@@ -79,7 +88,10 @@ def approve(session: Session, consent: str, reason: str) -> None:
 @click.argument("consent", metavar="QUESTION")
 @_REASON
 def deny(session: Session, consent: str, reason: str) -> None:
-    """Say no to a question. It is remembered: nobody is asked the same again."""
+    """Say no to a question, for good.
+
+    Nobody is asked the same again; approving it later is still possible.
+    """
     _answer(session, consent, reason, given=False)
 
 
@@ -94,7 +106,10 @@ def _answer(session: Session, consent: str, reason: str, *, given: bool) -> None
 @click.option("--publisher", default="", help="End this publisher's quarantine.")
 @_REASON
 def renew(session: Session, target: str, publisher: str, reason: str) -> None:
-    """Have leases decided again at their next use, before they run out; or end a publisher's quarantine."""
+    """Have leases decided again; end a quarantine.
+
+    Leases are decided again at their next use, before they run out.
+    """
     if bool(target) == bool(publisher):
         raise UsageError("name a grant or a unit, or a publisher", remedy="see 'remit lease renew --help'")
     with session.connect() as kernel:
@@ -118,7 +133,7 @@ def renew(session: Session, target: str, publisher: str, reason: str) -> None:
 @click.option("--quarantine", is_flag=True, help="Refuse everything to the publisher's units, now and later.")
 @_REASON
 def revoke(session: Session, target: str, publisher: str, resource: str, quarantine: bool, reason: str) -> None:
-    """Revoke a grant, or every grant that matches; or put a publisher in quarantine.
+    """Revoke grants; put a publisher in quarantine.
 
     It takes effect at the unit's next host call. A quarantine revokes nothing and lasts until 'remit lease renew
     --publisher'.

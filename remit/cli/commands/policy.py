@@ -31,9 +31,10 @@ def _texts(path: Path | None) -> Mapping[str, str] | None:
 @verb("explain", example="remit policy explain 42\nremit policy explain acme/sneaky net:http https://example.com")
 @click.argument("words", metavar="RECORD | ID ACTION RESOURCE", nargs=-1, required=True)
 def explain(session: Session, words: tuple[str, ...]) -> None:
-    """Show why a decision comes out as it does: for a denial's record in the journal, or for a unit and a capability.
+    """Show why a decision comes out as it does.
 
-    For a denial that no policy made, it shows each permit that came close and the conditions that failed.
+    Names a denial's record in the journal, or a unit and a capability. For a denial that no policy made, it shows
+    each permit that came close and the conditions that failed.
     """
     with session.connect() as kernel:
         if len(words) == 1 and words[0].isdigit():
@@ -53,7 +54,7 @@ def explain(session: Session, words: tuple[str, ...]) -> None:
 @_PATH
 @_POSTURE
 def diff(session: Session, path: Path | None, posture: str) -> None:
-    """Show what differs between a candidate and the set in force.
+    """Show what differs from the set in force.
 
     The candidate is a folder of policy files, or the home's own as they lie there. Exits with 2 if there is a change.
     """
@@ -82,7 +83,10 @@ def _changes(found: Mapping[str, Any]) -> list[Text]:
 @_PATH
 @_POSTURE
 def what_if(session: Session, path: Path | None, posture: str) -> None:
-    """Decide every decision in the journal again under a candidate, and show those that would come out otherwise."""
+    """Decide the journal's decisions again under a candidate.
+
+    Shows those that would come out otherwise: each grant that was given, each use and call that was made or refused.
+    """
     with session.connect() as kernel:
         found = kernel.policy_what_if(_texts(path), posture=posture)
     shown = table("who", "may", "now", "then", "by")
@@ -99,9 +103,10 @@ def what_if(session: Session, path: Path | None, posture: str) -> None:
 @_POSTURE
 @click.option("--stop", is_flag=True, help="Stop the shadow.")
 def shadow(session: Session, path: Path | None, posture: str, *, stop: bool) -> None:
-    """Run a candidate beside the set in force: it grants nothing, and what it would decide otherwise is journalled.
+    """Run a candidate beside the set in force.
 
-    Without a DIR, shows what the shadow has found so far.
+    It grants nothing; what it would decide otherwise is journalled. Without a DIR, shows what the shadow has found
+    so far.
     """
     with session.connect() as kernel:
         if stop:
@@ -133,10 +138,10 @@ def _differences(found: Mapping[str, Any]) -> list[Text]:
 @_REASON
 @click.option("--override", is_flag=True, help="Insist, though it allows more and did not run in shadow.")
 def publish(session: Session, path: Path | None, posture: str, reason: str, *, override: bool) -> None:
-    """Put a candidate in force; effective at the next check, without a restart.
+    """Put a candidate in force.
 
-    The folder's files replace the home's. A candidate that may allow more must have run in shadow, or needs --override
-    by a role that may.
+    Effective at the next check, without a restart. The folder's files replace the home's. A candidate that may
+    allow more must have run in shadow, or needs --override by a role that may.
     """
     with session.connect() as kernel:
         found = kernel.policy_publish(_texts(path), posture=posture, reason=reason, override=override)
@@ -147,7 +152,10 @@ def publish(session: Session, path: Path | None, posture: str, reason: str, *, o
 @click.argument("digest", metavar="[DIGEST]", default="")
 @_REASON
 def rollback(session: Session, digest: str, reason: str) -> None:
-    """Put an earlier set in force again: the last other one, or the one whose digest begins so."""
+    """Put an earlier set in force again.
+
+    That is the last other one, or the one whose digest begins so.
+    """
     with session.connect() as kernel:
         found = kernel.policy_rollback(digest.removeprefix("sha256:"), reason=reason)
     session.answer(found, Text(f"in force again: {short_digest(found['digest'])}", style="bold green"))
@@ -155,7 +163,7 @@ def rollback(session: Session, digest: str, reason: str) -> None:
 
 @verb("history", example="remit policy history")
 def history(session: Session) -> None:
-    """List the sets that were in force, the newest first."""
+    """List the sets that were in force."""
     with session.connect() as kernel:
         found = kernel.state("policy")
     shown = table("set", "posture", "since", "by", "why")
@@ -170,9 +178,10 @@ def history(session: Session) -> None:
 @click.option("--yes", is_flag=True, help="Change it; without, only the difference is shown.")
 @click.option("--override", is_flag=True, help="Insist, though it allows more and did not run in shadow.")
 def posture(session: Session, name: str, *, yes: bool, override: bool) -> None:
-    """Show the posture in force, or what another would change; with --yes, change it.
+    """Show the posture, or change it.
 
-    Exits with 2 if there is a difference that was not applied.
+    With a name, shows what it would change; with --yes too, changes it. Exits with 2 if there is a difference that
+    was not applied.
     """
     with session.connect() as kernel:
         if not name:
