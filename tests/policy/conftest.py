@@ -82,9 +82,9 @@ class World:
     def unit(self, unit_id="acme/tool", *, admission="signed", digest="", version="1.0.0"):
         return UnitRef(unit_id, version, digest or f"sha256:{unit_id}@{version}", "tool", admission)
 
-    def grant(self, unit, action, resource, *, consent="local", methods=(), budget=None, grant_id=""):
+    def grant(self, unit, action, resource, *, consent="local", methods=(), budget=None, grant_id="", reach=""):
         capability = Capability(action, resource, methods=tuple(methods), budget=budget)
-        return Grant(grant_id or f"grant-{next(self._ids)}", unit, capability, consent=consent)
+        return Grant(grant_id or f"grant-{next(self._ids)}", unit, capability, consent=consent, reach=reach)
 
     def authority(self, posture="standard", files=None, operators=None, home="/srv/home"):
         roles = {"local": ("owner",)} if operators is None else operators
