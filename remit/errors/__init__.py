@@ -101,6 +101,7 @@ from remit.errors.plugins import (
 from remit.errors.policy import (
     ConsentNeeded,
     ConsentUnknown,
+    DelegationTooWide,
     Denied,
     GrantUnknown,
     LeaseDenied,
@@ -165,6 +166,7 @@ __all__ = [
     "ConsentNeeded",
     "ConsentUnknown",
     "DeadlineExceeded",
+    "DelegationTooWide",
     "Denied",
     "DiskFull",
     "DocumentUnknown",

@@ -52,6 +52,10 @@ class ResourceInvalid(PolicyError, code="RM-4007"):
     """A resource does not follow the grammar of its capability action, or no such action exists."""
 
 
+class DelegationTooWide(PolicyError, code="RM-4010", remedy="delegate a part of what 'remit lease show' says"):
+    """A delegated grant would reach further than the grant that it comes from."""
+
+
 class PolicyUnknown(PolicyError, code="RM-4009"):
     """There is no such policy set, shadow or active unit to explain."""
 

@@ -12,7 +12,7 @@ import msgspec
 from remit.errors import GrantUnknown, PolicyUnknown, UsageError
 from remit.journal import Progress
 from remit.kernel.dispatch import CancelToken
-from remit.kernel.model import Caller, Decision, EntityRef
+from remit.kernel.model import Budget, Caller, Capability, Decision, EntityRef, GrantStatus
 
 if TYPE_CHECKING:
     from remit.host.compose import Rooms
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from remit.policy.postures import PolicySet
 
 __all__ = ["Context", "Governance"]
+
+_HOUR_MS = 3_600_000
+"""The window of a delegated budget, where the grant has none."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -47,6 +50,11 @@ class Governance:
     def _cedar(self) -> CedarAuthority:
         return self._office.authority
 
+    def _standing(self) -> list[GrantStatus]:
+        """The generation's grants, and what was delegated from them."""
+        office = self._rooms.office
+        return list(self._rooms.authority.grants()) if office is None else office.authority.statuses()
+
     def _allow(self, context: Context, action: str, resource: EntityRef | None = None, **facts: Any) -> None:
         where = resource or EntityRef("Home", self._rooms.home.id)
         self._rooms.lifecycle.authorize(context.caller, action, where, facts)
@@ -54,7 +62,7 @@ class Governance:
     # ---- leases and consents ----
 
     def lease(self, _context: Context, grant: str) -> dict[str, Any]:
-        status = next((one for one in self._rooms.authority.grants() if one.grant.id == grant), None)
+        status = next((one for one in self._standing() if one.grant.id == grant), None)
         if status is None:
             raise GrantUnknown(f"no grant of the active generation has the id {grant[:80]!a}")
         built: dict[str, Any] = msgspec.to_builtins(status)
@@ -74,6 +82,32 @@ class Governance:
         built: dict[str, Any] = msgspec.to_builtins(found)
         return built
 
+    def delegate(
+        self,
+        context: Context,
+        grant: str,
+        unit: str,
+        resource: str,
+        methods: tuple[str, ...],
+        calls: int | None,
+        nbytes: int | None,
+    ) -> dict[str, Any]:
+        self._allow(context, "consent:give", EntityRef("Unit", unit))
+        given = self._cedar.holding(grant).grant.capability
+        budget = given.budget
+        if budget is not None:
+            budget = msgspec.structs.replace(
+                budget,
+                calls=budget.calls if calls is None else calls,
+                bytes=budget.bytes if nbytes is None else nbytes,
+            )
+        elif calls is not None or nbytes is not None:
+            budget = Budget(_HOUR_MS, calls, nbytes)
+        part = Capability(given.action, resource, tuple(methods) or given.methods, budget)
+        delegated = self._cedar.delegate(grant, unit, part, by=context.caller.principal)
+        built: dict[str, Any] = msgspec.to_builtins(delegated)
+        return built
+
     def answer(self, context: Context, consent: str, given: bool, reason: str) -> dict[str, Any]:
         asked = self._cedar.consents.get(consent)
         self._allow(context, "consent:give", EntityRef("Unit", asked.unit))
@@ -86,7 +120,7 @@ class Governance:
             raise UsageError("name a grant or a unit", remedy="run 'remit lease list' for the ids")
         found = [
             one.grant.id
-            for one in self._cedar.grants()
+            for one in self._standing()
             if one.state == "standing" and (one.grant.id == grant or one.grant.unit.id == unit)
         ]
         if not found:

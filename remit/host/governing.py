@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from remit.journal import Progress, no_progress
@@ -55,6 +55,26 @@ class Governing(ABC):
         """
         arguments = {"unit": unit, "action": action, "resource": resource}
         return self.perform("request", arguments, dict[str, Any], caller=caller, progress=no_progress)
+
+    def delegate(
+        self,
+        grant: str,
+        unit: str,
+        resource: str,
+        *,
+        methods: Sequence[str] = (),
+        calls: int | None = None,
+        nbytes: int | None = None,
+        caller: Caller = _LOCAL,
+    ) -> dict[str, Any]:
+        """Let another active unit use a part of a grant; a bound that is not given is the grant's own.
+
+        :raises GrantUnknown: if the grant does not stand, or the unit is not active
+        :raises DelegationTooWide: if it would reach further than the grant
+        """
+        arguments: dict[str, Any] = {"grant": grant, "unit": unit, "resource": resource, "methods": tuple(methods)}
+        arguments |= {"calls": calls, "nbytes": nbytes}
+        return self.perform("delegate", arguments, dict[str, Any], caller=caller, progress=no_progress)
 
     def answer(self, consent: str, *, given: bool, reason: str = "", caller: Caller = _LOCAL) -> dict[str, Any]:
         """Approve or refuse a question; effective at the unit's next host call.

@@ -190,7 +190,7 @@ class Operations(Governance):
         return self._leases()
 
     def _leases(self) -> list[LeaseView]:
-        return [_lease_view(status) for status in self._rooms.authority.grants()]
+        return [_lease_view(status) for status in self._standing()]
 
     def revoke(
         self, context: Context, grant: str, unit: str, publisher: str, prefix: str, reason: str
@@ -202,7 +202,7 @@ class Operations(Governance):
         rooms = self._rooms
         found = [
             status
-            for status in rooms.authority.grants()
+            for status in self._standing()
             if status.state == "standing"
             and grant in {"", status.grant.id}
             and unit in {"", status.grant.unit.id}

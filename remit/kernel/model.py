@@ -112,6 +112,8 @@ class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
     """Principal who consented, or "" where policy allowed without asking."""
     reach: str = ""
     """Digest of the policies in reach when somebody consented: other ones void the consent."""
+    parent: str = ""
+    """Id of the grant that this one was delegated from: it never reaches further, and ends with it."""
 
 
 class GrantStatus(msgspec.Struct, frozen=True):

@@ -9,11 +9,12 @@ import msgspec
 
 from remit.journal.event import Draft
 from remit.policy.budgets import Account, Usage
+from remit.policy.standing import Holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from remit.kernel.model import Grant
+    from remit.kernel.model import Grant, UnitRef
     from remit.policy.models import LeaseBook
 
 __all__ = ["Accounts"]
@@ -28,15 +29,27 @@ class Accounts:
         self._lock = threading.Lock()
         self._by_id: dict[str, Account] = {}
 
-    def of(self, grant: Grant, book: LeaseBook) -> Account:
-        """The account of a grant: this process's, or one that begins where the journal says."""
+    def of(self, grant: Grant, book: LeaseBook, parent: Account | None = None) -> Account:
+        """The account of a grant: this process's, or one that begins where the journal says.
+
+        :param parent: the account of the grant that it was delegated from
+        """
         with self._lock:
             account = self._by_id.get(grant.id)
             if account is None:
                 usage = book.usage.get(grant.id, Usage()).merged(book.reserved.get(grant.id, Usage()))
-                account = Account(grant.capability.budget, usage, lambda total: self._reserve(grant.id, total))
+                account = Account(grant.capability.budget, usage, lambda total: self._reserve(grant.id, total), parent)
                 self._by_id[grant.id] = account
             return account
+
+    def holdings(self, units: Sequence[UnitRef], grants: Sequence[Grant], book: LeaseBook) -> list[Holding]:
+        """The grants of a generation with their accounts, and those delegated from them to units that are in it."""
+        known = {grant.id: Holding(grant, self.of(grant, book)) for grant in grants}
+        for grant in book.delegated.values():
+            parent = known.get(grant.parent)
+            if parent is not None and grant.unit in units:
+                known[grant.id] = Holding(grant, self.of(grant, book, parent.account), parent)
+        return list(known.values())
 
     def _reserve(self, grant_id: str, total: Usage) -> None:
         self._write([_said("lease.reserved", grant_id, total)])

@@ -5,8 +5,7 @@ allow it, which was not revoked, which policy allows *now*, and whose budget has
 for minutes, so that the next use costs a table look-up. Every change (policies, grants, consents, facts) is a new epoch
 and drops the leases that it can touch, before any use that begins after it.
 
-Denials and charges are journalled by callers; what must be on record *before* it takes effect (reserved budgets,
-consents, quarantine) is written here.
+Denials and charges are journalled by callers; what must be on record *before* it takes effect is written here.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from remit.policy.accounts import Accounts
 from remit.policy.changes import changed, lease_scope, reaches
 from remit.policy.consents import Consents
 from remit.policy.decider import Decider
-from remit.policy.denials import denied, exhausted
+from remit.policy.delegation import child_of
+from remit.policy.denials import denied, exhausted, other_method, refused, revoked, undeclared
 from remit.policy.epoch import Epoch
 from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
@@ -51,7 +51,6 @@ LEASE_MS = 5 * 60 * 1_000
 _MAX_LEASES = 100_000
 _ATTEMPTS = 8
 _RESTLESS = "the grants kept changing during the check"
-_UNDECLARED = "declare it as a [[capability]] in its unit.toml, then install and apply the unit again"
 
 
 class CedarAuthority:
@@ -86,7 +85,7 @@ class CedarAuthority:
         self.operators = Operators(operators)
         self.consents = Consents(write)
         self.watch: Callable[[Request, Decision], None] | None = None
-        """Sees each question that Cedar answered for a lease or an operator: a shadow set compares."""
+        """Sees each question that was decided for a lease or an operator: a shadow set compares."""
 
     @property
     def digest(self) -> str:
@@ -110,8 +109,9 @@ class CedarAuthority:
         return decision
 
     def _watched(self, request: Request, decision: Decision) -> None:
-        if self.watch is not None:
-            self.watch(request, decision)
+        watch = self.watch  # another thread may end it meanwhile
+        if watch is not None:
+            watch(request, decision)
 
     # ---- grants ----
 
@@ -130,11 +130,10 @@ class CedarAuthority:
         """Make these grants, and only these, the standing ones. What was revoked stays so; what was used stays used."""
         book = self._book()
         self.consents.load(book.consents)
-        now_ms = self._now_ms()
         with self._lock:
-            holdings = [Holding(grant, self._accounts.of(grant, book)) for grant in grants]
-            ids = frozenset(grant.id for grant in grants)
-            self._accounts.forget(now_ms, ids)
+            holdings = self._accounts.holdings(units, grants, book)
+            ids = frozenset(holding.grant.id for holding in holdings)
+            self._accounts.forget(self._now_ms(), ids)
             revoked = self._epoch.standing.revoked.union(ids & book.revoked.keys())
             standing = Standing({unit.id: unit for unit in units}, holdings, revoked)
             quarantined = self._epoch.quarantined | book.quarantined.keys()
@@ -161,17 +160,32 @@ class CedarAuthority:
 
     def grants(self) -> Sequence[GrantStatus]:
         """Every grant of the active generation, in the order given to :meth:`activate`."""
-        now_ns, now_ms = self._now_ns(), self._now_ms()
-        standing = self._epoch.standing
-        return [self._status(holding, standing, now_ns, now_ms) for holding in standing.holdings]
+        return [one for one in self.statuses() if not one.grant.parent]
 
-    def _status(self, holding: Holding, standing: Standing, now_ns: int, now_ms: int) -> GrantStatus:
-        lease = holding.lease
-        live = lease is not None and self._leases.get(lease.key) is lease and lease.live(now_ns, now_ms)
-        until = min(lease.until_ms, now_ms + (lease.until_ns - now_ns) // 1_000_000) if lease and live else None
-        calls, nbytes = holding.account.left(now_ms)
-        revoked = holding.grant.id in standing.revoked
-        return GrantStatus(holding.grant, "revoked" if revoked else "standing", until, calls, nbytes)
+    def statuses(self) -> list[GrantStatus]:
+        """Those, and every grant that was delegated from one of them."""
+        now_ns, now_ms = self._now_ns(), self._now_ms()
+        return [self._epoch.standing.status(one, self._leases, now_ns, now_ms) for one in self._epoch.standing.holdings]
+
+    def delegate(self, grant_id: str, unit_id: str, capability: Capability, *, by: str) -> Grant:
+        """Let another active unit use a part of a grant: never more, and no longer than the grant itself stands.
+
+        :raises GrantUnknown: if the grant does not stand, or the unit is not active
+        :raises DelegationTooWide: if it would reach further than the grant
+        """
+        parent, unit = self.holding(grant_id), self._epoch.standing.units.get(unit_id)
+        if unit is None or not self._epoch.standing.stands(parent):
+            raise GrantUnknown(f"{grant_id[:80]!a} does not stand, or {unit_id[:80]!a} is not active")
+        grant = child_of(parent, unit, capability, by)
+        if self._epoch.standing.holding(grant.id) is not None:
+            return grant
+        self._write([Draft(type="grant.delegated", subject=grant.id, data=msgspec.to_builtins(grant))])
+        account = self._accounts.of(grant, self._book(), parent.account)
+        self._change(
+            lambda epoch: epoch.next(standing=epoch.standing.plus(Holding(grant, account, parent))),
+            lambda lease: lease.key[0] == unit.digest,
+        )
+        return grant
 
     # ---- changes: each is a new epoch, and drops the leases that it can touch ----
 
@@ -243,7 +257,10 @@ class CedarAuthority:
         :raises Denied: if the policy names roles for it and the person has none of them
         """
         consent = self.consents.answer(consent_id, given=given, by=by, roles=self.operators.roles(by), reason=reason)
-        self._change(lambda epoch: epoch.next(), lambda lease: lease.key[0] == consent.digest)
+        self._change(
+            lambda epoch: epoch.next(),
+            lambda lease: consent.digest in lease.digests,
+        )
         return consent
 
     def request(self, unit_id: str, action: str, resource: str) -> Consent | Decision:
@@ -256,7 +273,7 @@ class CedarAuthority:
         concrete = parse_resource(action, resource)
         unit = epoch.standing.units.get(unit_id)
         covering = [] if unit is None else epoch.standing.covering(unit, action, concrete)
-        held = [one for one in covering if one.grant.id not in epoch.standing.revoked]
+        held = [one for one in covering if epoch.standing.stands(one)]
         if not held:
             raise GrantUnknown(f"{unit_id[:80]} holds no standing grant of {action[:40]} on {concrete.text}")
         decision = self._today(epoch, held[0], concrete)
@@ -318,7 +335,7 @@ class CedarAuthority:
                 raise denied(unit, action, resource, refusal, error.remedy) from error
             allowed = self._allowing(epoch, unit, action, concrete, method)
             key = (unit.digest, unit.id, action, resource, method)
-            lease = Lease(key, allowed, lease_scope(unit, concrete), now_ns, now_ms, LEASE_MS)
+            lease = Lease(key, allowed, lease_scope(allowed, concrete), now_ns, now_ms, LEASE_MS)
             with self._lock:
                 if self._epoch is epoch:
                     self._keep(lease)
@@ -342,16 +359,14 @@ class CedarAuthority:
         standing = epoch.standing
         covering = standing.covering(unit, action, concrete)
         if not covering:
-            raise _undeclared(epoch, unit, action, concrete)
-        held = [one for one in covering if one.grant.id not in standing.revoked]
+            decision = epoch.decide(unit, Capability(action, concrete.text), declared=False, approved=False)
+            raise undeclared(unit, action, concrete.text, decision)
+        held = [one for one in covering if standing.stands(one)]
         if not held:
-            refusal = Decision("deny", reason=f"its grant {covering[0].grant.id} was revoked")
-            raise denied(unit, action, concrete.text, refusal, "plan and apply the unit again")
+            raise revoked(unit, concrete.text, covering[0].grant)
         fitting = [one for one in held if not one.grant.capability.methods or method in one.grant.capability.methods]
         if not fitting:
-            methods = ", ".join(held[0].grant.capability.methods)
-            refusal = Decision("deny", reason=f"the grant is for {methods}, not for {method[:40]!a}")
-            raise denied(unit, action, concrete.text, refusal, "widen 'methods' in its unit.toml")
+            raise other_method(unit, concrete.text, held[0].grant, method)
         decisions = [(one, self._today(epoch, one, concrete)) for one in fitting]
         allowed = tuple(one for one, decision in decisions if decision.allowed)
         if not allowed:
@@ -359,6 +374,11 @@ class CedarAuthority:
         return allowed
 
     def _today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
+        """What policy says now of a grant, and of those that it was delegated from: the first that is no yes."""
+        decisions = [self._said(epoch, one, concrete) for one in holding.line]
+        return next((one for one in decisions if not one.allowed), decisions[0])
+
+    def _said(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
         """What policy says now of this grant on this resource, or on the grant's where none can tell them apart."""
         given, outlook = holding.grant.capability, epoch.outlook(holding)
         resource = given.resource if outlook.mode == "cached" else concrete.text
@@ -378,13 +398,4 @@ class CedarAuthority:
         consent = self.consents.ask(holding.grant, epoch.outlook(holding).reach, decision, epoch.policies.engine)
         if consent.state != "refused":
             return denied(unit, action, concrete.text, decision, consent=consent.id)
-        reason = f"{consent.by} refused it" + (f": {consent.reason}" if consent.reason else "")
-        refusal = Decision("deny", decision.policies, reason)
-        return denied(unit, action, concrete.text, refusal, f"'remit lease approve {consent.id}' would change that")
-
-
-def _undeclared(epoch: Epoch, unit: UnitRef, action: str, concrete: Resource) -> LeaseDenied:
-    decision = epoch.decide(unit, Capability(action, concrete.text), declared=False, approved=False)
-    if decision.outcome != "deny":
-        decision = Decision("deny", decision.policies, "it holds no grant for this")
-    return denied(unit, action, concrete.text, decision, _UNDECLARED)
+        return refused(unit, concrete.text, consent)

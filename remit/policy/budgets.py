@@ -50,13 +50,20 @@ class Account:
     """
 
     __slots__ = (
-        "_block_bytes", "_block_calls", "_bytes", "_calls", "_lock", "_max_bytes", "_max_calls", "_reserve",
+        "_block_bytes", "_block_calls", "_bytes", "_calls", "_lock", "_max_bytes", "_max_calls", "_parent", "_reserve",
         "_reserved", "_start_ms", "_window_ms", "budget",
     )  # fmt: skip
 
-    def __init__(self, budget: Budget | None, usage: Usage, reserve: Callable[[Usage], None] | None = None) -> None:
+    def __init__(
+        self,
+        budget: Budget | None,
+        usage: Usage,
+        reserve: Callable[[Usage], None] | None = None,
+        parent: Account | None = None,
+    ) -> None:
         """Begin where the usage stands.
 
+        :param parent: the account that is charged as well, of the grant that this one was delegated from
         :param reserve: writes the totals that may be spent from now on; what it raises refuses the charge
         """
         self.budget = budget
@@ -67,6 +74,7 @@ class Account:
         self._max_bytes = budget.bytes if budget else None
         self._block_calls = (self._max_calls or 0) // _BLOCKS
         self._block_bytes = (self._max_bytes or 0) // _BLOCKS
+        self._parent = parent
         self._reserve = reserve
         self._reserved = usage
         self._lock = threading.Lock()
@@ -79,14 +87,15 @@ class Account:
     @property
     def bounded(self) -> bool:
         """Whether there is anything to charge."""
-        return bool(self._window_ms)
+        return bool(self._window_ms) or (self._parent is not None and self._parent.bounded)
 
     def charge(self, now_ms: int, calls: int, nbytes: int) -> bool:
         """Take the amounts if all of them fit, else nothing."""
         window = self._window_ms
         if not window:
-            return True
+            return self._parent is None or self._parent.charge(now_ms, calls, nbytes)
         with self._lock:
+            wanted = calls, nbytes
             start = now_ms - now_ms % window
             if start > self._start_ms:
                 had_calls = had_bytes = 0
@@ -101,6 +110,8 @@ class Account:
             reserved = self._reserved
             if start != reserved.start_ms or calls > reserved.calls or nbytes > reserved.bytes:
                 self._take_block(Usage(start, calls, nbytes))
+            if self._parent is not None and not self._parent.charge(now_ms, *wanted):
+                return False
             self._start_ms, self._calls, self._bytes = start, calls, nbytes
             return True
 

@@ -8,11 +8,12 @@ from remit.policy.modes import below
 from remit.policy.slices import ScopeIndex, above
 
 if TYPE_CHECKING:
-    from remit.kernel.model import UnitRef
+    from collections.abc import Iterable
+
     from remit.policy.postures import PolicySet
     from remit.policy.resources import Resource, Uid
     from remit.policy.slices import Key
-    from remit.policy.standing import Lease
+    from remit.policy.standing import Holding, Lease
 
 __all__ = ["changed", "lease_scope", "reaches"]
 
@@ -32,19 +33,21 @@ def reaches(touched: ScopeIndex, lease: Lease) -> bool:
     """Whether a changed policy can mean anything for a lease."""
     principals, resources = lease.scope
     # Consents and modes follow from every policy in reach of a grant's resource, those on other resources below it too.
-    for holding in lease.holdings:
+    for holding in (one for leaf in lease.holdings for one in leaf.line):
         beneath = below(holding.resource.uid) if holding.resource is not None else None
         if beneath is not None:
             resources = [*resources, *touched.named_below(*beneath)]
     return bool(touched.reach(principals, (), resources))
 
 
-def lease_scope(unit: UnitRef, concrete: Resource) -> tuple[list[Key], list[Key]]:
-    """The principal and the resource of a lease, each with everything that can be above it."""
+def lease_scope(holdings: Iterable[Holding], concrete: Resource) -> tuple[list[Key], list[Key]]:
+    """The principals and the resource of a lease, each with everything that can be above it."""
     parents = {_key(uid): [_key(one) for one in ups] for uid, ups in concrete.parents.items()}
     # The home's own files are of that class by where the home lies, which the resource does not know.
     resources = [*above(_key(concrete.uid), parents), ("Remit::PathClass", "kernel")]
-    return [("Remit::Unit", unit.id), ("Remit::Publisher", unit.publisher)], resources
+    units = {one.grant.unit for holding in holdings for one in holding.line}
+    principals = {("Remit::Unit", unit.id) for unit in units} | {("Remit::Publisher", unit.publisher) for unit in units}
+    return sorted(principals), resources
 
 
 def _key(uid: Uid) -> Key:

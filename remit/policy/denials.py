@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remit.errors import LeaseDenied, LeaseExhausted
+from remit.kernel.model import Decision
 
 if TYPE_CHECKING:
-    from remit.kernel.model import Decision, UnitRef
+    from remit.kernel.model import Grant, UnitRef
+    from remit.policy.models import Consent
     from remit.policy.standing import Lease
 
-__all__ = ["denied", "exhausted"]
+__all__ = ["denied", "exhausted", "other_method", "refused", "revoked", "undeclared"]
 
+_UNDECLARED = "declare it as a [[capability]] in its unit.toml, then install and apply the unit again"
 _MAX_ACTION = 40
 _MAX_RESOURCE = 200
 
@@ -43,6 +46,33 @@ def denied(
         policies=list(decision.policies),
         **facts,
     )
+
+
+def undeclared(unit: UnitRef, action: str, resource: str, decision: Decision) -> LeaseDenied:
+    """The refusal of a use that no grant covers, whatever policy says of it."""
+    if decision.outcome != "deny":
+        decision = Decision("deny", decision.policies, "it holds no grant for this")
+    return denied(unit, action, resource, decision, _UNDECLARED)
+
+
+def revoked(unit: UnitRef, resource: str, grant: Grant) -> LeaseDenied:
+    """The refusal of a use whose grant was revoked."""
+    decision = Decision("deny", reason=f"its grant {grant.id} was revoked")
+    return denied(unit, grant.capability.action, resource, decision, "plan and apply the unit again")
+
+
+def other_method(unit: UnitRef, resource: str, grant: Grant, method: str) -> LeaseDenied:
+    """The refusal of a use by a method that the grant is not for."""
+    methods = ", ".join(grant.capability.methods)
+    decision = Decision("deny", reason=f"the grant is for {methods}, not for {method[:_MAX_ACTION]!a}")
+    return denied(unit, grant.capability.action, resource, decision, "widen 'methods' in its unit.toml")
+
+
+def refused(unit: UnitRef, resource: str, consent: Consent) -> LeaseDenied:
+    """The refusal of a use that a person said no to."""
+    reason = f"{consent.by} refused it" + (f": {consent.reason}" if consent.reason else "")
+    decision = Decision("deny", consent.policies, reason)
+    return denied(unit, consent.action, resource, decision, f"'remit lease approve {consent.id}' would change that")
 
 
 def exhausted(unit: UnitRef, action: str, resource: str, lease: Lease, now_ms: int) -> LeaseExhausted:

@@ -22,7 +22,7 @@ __all__ = ["Budgets", "Consent", "Denial", "LeaseBook", "Leases", "Revocation"]
 _MAX_DENIALS = 1_000
 _MAX_CONSENTS = 1_000
 _CONSENT_STATES = {"consent.asked": "pending", "consent.given": "given", "consent.refused": "refused"}
-_TABLES = ("grants", "revoked", "usage", "denials", "reserved", "consents", "quarantined")
+_TABLES = ("grants", "revoked", "usage", "denials", "reserved", "consents", "quarantined", "delegated")
 _MAX_TEXT = 500
 
 
@@ -85,6 +85,8 @@ class LeaseBook(msgspec.Struct):
     """By id, oldest question first."""
     quarantined: dict[str, Revocation] = {}
     """By publisher."""
+    delegated: dict[str, Grant] = {}
+    """Grants that were delegated from others, by id, parents before children."""
     active: frozenset[str] = frozenset()
     """Ids of the grants of the active generation."""
 
@@ -163,7 +165,7 @@ def _budget_view(state: LeaseBook, grant: Grant) -> dict[str, Any]:
 
 
 def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> None:
-    if kind == "grant.given":
+    if kind in {"grant.given", "grant.delegated"}:
         _given(state, data)
     elif kind == "grant.revoked":
         revocation = Revocation(_text(data.get("reason")), _text(data.get("by")))
@@ -174,15 +176,21 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
         _reserved(state, data)
     elif kind.startswith("consent."):
         _consent(state, kind, time, data)
-    elif kind == "unit.quarantined":
-        state.quarantined[_text(data.get("publisher"))] = Revocation(_text(data.get("reason")), _text(data.get("by")))
-    elif kind == "unit.released":
-        state.quarantined.pop(_text(data.get("publisher")), None)
+    elif kind in {"unit.quarantined", "unit.released"}:
+        _quarantine(state, kind, data)
     elif kind in {"unit.applied", "unit.reverted"}:
         listed = data.get("grants")
         state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
     elif kind in {"action.completed", "action.failed"}:
         _charged(state, time, data)
+
+
+def _quarantine(state: LeaseBook, kind: str, data: Mapping[str, Any]) -> None:
+    publisher = _text(data.get("publisher"))
+    if kind == "unit.quarantined":
+        state.quarantined[publisher] = Revocation(_text(data.get("reason")), _text(data.get("by")))
+    else:
+        state.quarantined.pop(publisher, None)
 
 
 def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:
@@ -191,6 +199,8 @@ def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:
     except msgspec.ValidationError:
         return
     state.grants[grant.id] = grant
+    if grant.parent:
+        state.delegated[grant.id] = grant
 
 
 def _reserved(state: LeaseBook, data: Mapping[str, Any]) -> None:

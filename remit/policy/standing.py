@@ -10,6 +10,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from remit.errors import ResourceInvalid
+from remit.kernel.model import GrantStatus
 from remit.policy.resources import covers, parse_resource
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ LeaseKey = tuple[str, str, str, str, str]
 class Holding:
     """A grant with its account, and the resource that it was given on."""
 
-    __slots__ = ("account", "grant", "lease", "resource")
+    __slots__ = ("account", "grant", "lease", "line", "resource")
 
-    def __init__(self, grant: Grant, account: Account) -> None:
+    def __init__(self, grant: Grant, account: Account, parent: Holding | None = None) -> None:
         self.grant = grant
         self.account = account
+        self.line: tuple[Holding, ...] = (self, *(parent.line if parent is not None else ()))
+        """This grant and those that it was delegated from, all of which must stand and be allowed."""
         self.lease: Lease | None = None
         """The lease that was taken last under this grant, for those who look."""
         try:
@@ -56,7 +59,19 @@ class Holding:
 class Lease:
     """A decision that may be used without asking again: for one unit digest, action, resource and method."""
 
-    __slots__ = ("account", "free", "from_ns", "grant", "grants", "holdings", "key", "scope", "until_ms", "until_ns")
+    __slots__ = (
+        "account",
+        "digests",
+        "free",
+        "from_ns",
+        "grant",
+        "grants",
+        "holdings",
+        "key",
+        "scope",
+        "until_ms",
+        "until_ns",
+    )
 
     def __init__(
         self,
@@ -69,8 +84,10 @@ class Lease:
     ) -> None:
         self.key = key
         self.holdings = holdings
-        self.grants = tuple(holding.grant.id for holding in holdings)
-        """The ids of the grants under which it stands."""
+        self.grants = tuple(one.grant.id for holding in holdings for one in holding.line)
+        """The ids of the grants under which it stands, those that they were delegated from included."""
+        self.digests = frozenset(one.grant.unit.digest for holding in holdings for one in holding.line)
+        """The units of those grants."""
         self.grant = holdings[0].grant
         """The most specific of the grants that allow the use."""
         self.account = holdings[0].account
@@ -119,6 +136,26 @@ class Standing:
     def ids(self) -> AbstractSet[str]:
         """The ids of every grant."""
         return self._by_id.keys()
+
+    def stands(self, holding: Holding) -> bool:
+        """Whether neither the grant nor one that it was delegated from was revoked."""
+        return all(one.grant.id not in self.revoked for one in holding.line)
+
+    def status(self, holding: Holding, leases: Mapping[LeaseKey, Lease], now_ns: int, now_ms: int) -> GrantStatus:
+        """A grant as administrators see it.
+
+        :param leases: the leases that may be used now
+        """
+        lease, stands = holding.lease, self.stands(holding)
+        until = None
+        if lease is not None and leases.get(lease.key) is lease and lease.live(now_ns, now_ms):
+            until = min(lease.until_ms, now_ms + (lease.until_ns - now_ns) // 1_000_000)
+        calls, nbytes = holding.account.left(now_ms)
+        return GrantStatus(holding.grant, "standing" if stands else "revoked", until, calls, nbytes)
+
+    def plus(self, holding: Holding) -> Standing:
+        """The same grants, and one more."""
+        return Standing(self.units, (*self.holdings, holding), self.revoked)
 
     def without(self, grant_ids: frozenset[str]) -> Standing:
         """The same grants, these of them revoked."""

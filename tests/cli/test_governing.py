@@ -165,3 +165,16 @@ def test_authorize_prints_a_line_for_each_request_and_needs_no_home(remit, tmp_p
         remit(*words, "-", stdin=lines[1] + "\n", code=0).stdout
         == '{"decision":"allow","reasons":["policy0"],"errors":[]}\n'
     )
+
+
+@pytest.mark.usefixtures("sneaky")
+def test_a_part_of_a_grant_is_delegated_listed_and_revoked(remit):
+    parent = grant_of(remit, "acme/sneaky", "net:http")["id"]
+    words = ("lease", "request", "acme/counter", "net:http", "https://updates.example.com", "--from", parent, "--json")
+    given = data(remit(*words, "--calls", "5"))
+    assert (given["parent"], given["capability"]["budget"]["calls"]) == (parent, 5)
+    assert grant_of(remit, "acme/counter", "net:http")["id"] == given["id"]
+    remit("lease", "request", "acme/counter", "net:http", "https://other.example.com", "--from", parent, code=1)
+    remit("lease", "request", "acme/counter", "fs:read", "/data", "--from", parent, code=64)
+    remit("lease", "revoke", parent)
+    assert grant_of(remit, "acme/counter", "net:http")["state"] == "revoked"

@@ -72,6 +72,7 @@ class Budgets(RuleBasedStateMachine):
     @rule()
     def the_process_crashes(self):
         """What was reserved counts as used: never more is left than the model says, and at most a block less."""
+        active, self.active = self.active, set(TOPICS)
         self._start()
         for status in self.authority.grants():
             topic = status.grant.capability.resource
@@ -81,6 +82,7 @@ class Budgets(RuleBasedStateMachine):
             assert 0 <= lost[0] <= CALLS // 8
             assert 0 <= lost[1] <= BYTES // 8
             self.spent[topic, window] = [spent[0] + lost[0], spent[1] + lost[1]]
+        self.a_generation_is_applied(active)
 
     def _start(self):
         self.authority = self.world.authority()

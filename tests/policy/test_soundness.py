@@ -410,7 +410,7 @@ def compact(driver):
 
 def merged(before, after):
     tables = {name: {**getattr(before, name), **getattr(after, name)} for name in
-              ("grants", "revoked", "usage", "denials", "reserved", "consents")}  # fmt: skip
+              ("grants", "revoked", "usage", "denials", "reserved", "consents", "delegated")}  # fmt: skip
     return LeaseBook(**tables, quarantined=after.quarantined, active=after.active)
 
 
@@ -454,7 +454,7 @@ def stale_after_race(patch):
         allowed = self._allowing(epoch, unit, action, concrete, method)
         key = (unit.digest, unit.id, action, resource, method)
         now = self._now_ns(), self._now_ms()
-        lease = Lease(key, allowed, lease_scope(unit, concrete), *now, LEASE_MS)
+        lease = Lease(key, allowed, lease_scope(allowed, concrete), *now, LEASE_MS)
         self._keep(lease)
         return lease
 
@@ -508,7 +508,7 @@ def forgets_revocations(patch):
 
 
 def fresh_accounts(patch):
-    patch.setattr(Accounts, "of", lambda _self, grant, _book: Account(grant.capability.budget, Usage()))
+    patch.setattr(Accounts, "of", lambda _self, grant, _book, _parent=None: Account(grant.capability.budget, Usage()))
 
 
 def old_policies(patch):

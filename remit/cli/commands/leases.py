@@ -57,12 +57,24 @@ def why(session: Session, unit: str, action: str, resource: str, method: str) ->
 @click.argument("unit", metavar="ID")
 @click.argument("action")
 @click.argument("resource")
-def request(session: Session, unit: str, action: str, resource: str) -> None:
+@click.option("--from", "parent", default="", metavar="GRANT", help="Delegate a part of this grant of another unit.")
+@click.option("--calls", type=click.IntRange(min=0), help="Delegate at most so many calls in the grant's window.")
+@click.option("--bytes", "nbytes", type=click.IntRange(min=0), help="Delegate at most so many bytes.")
+def request(
+    session: Session, unit: str, action: str, resource: str, parent: str, calls: int | None, nbytes: int | None
+) -> None:
     """Ask for what a unit's grant waits for.
 
-    The question waits for 'remit lease approve' or 'deny', as it would when the unit first needs it.
+    The question waits for 'remit lease approve' or 'deny', as it would when the unit first needs it. With --from, lets
+    the unit use a part of another unit's grant instead: never more than that grant, and no longer than it stands.
     """
     with session.connect() as kernel:
+        if parent:
+            if kernel.lease(parent)["grant"]["capability"]["action"] != action:
+                raise UsageError(f"{parent} is no grant of {action}", remedy="see 'remit lease list'")
+            grant = kernel.delegate(parent, unit, resource, calls=calls, nbytes=nbytes)
+            session.answer(grant, Text(one_line(f"delegated {grant['id']}: {unit}, {action} on {resource}")))
+            return
         asked = kernel.request(unit, action, resource)
     if asked["state"] == "decided":
         outcome = asked["decision"]["outcome"]
