@@ -2,10 +2,9 @@
 
 A use is allowed only under a grant of exactly that unit digest whose resource covers the concrete one, whose methods
 allow it, which was not revoked, which policy allows *now*, and whose budget has room. The decision is kept as a lease
-for minutes, so that the next use costs a table look-up. Every change (policies, grants, consents, facts) is a new epoch
-and drops the leases that it can touch, before any use that begins after it.
-
-Denials and charges are journalled by callers; what must be on record *before* it takes effect is written here.
+for minutes. Every change (policies, grants, consents, facts) is a new epoch and drops the leases that it can touch,
+before any use that begins after it. Denials and charges are journalled by callers; what must be on record *before* it
+takes effect is written here.
 """
 
 from __future__ import annotations
