@@ -35,6 +35,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@echo "installing what remit is measured with and against (once)"
+	$(PIP) install --no-deps --require-hashes -r requirements/bench.txt
+	@touch $@
+
 # ---- for everybody ----
 
 ## demo: the main job, end to end, in a temporary home
@@ -72,8 +77,8 @@ build: $(VENV)/.dev
 
 ## bench: the figures of docs/performance.md
 .PHONY: bench
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks --json
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks --json --page docs/performance.md
 
 ## soak: the tests at ten times their size, results to docs/verification.md
 .PHONY: soak

@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "build" / "soak.xml"
 PAGE = ROOT / "docs" / "verification.md"
+ESCAPES = ROOT / "build" / "escape.md"
+"""What the escape suite tried and how each attack ended; it writes this itself."""
 FACTOR = 10
 
 
@@ -29,6 +31,7 @@ class Suite(NamedTuple):
 def main() -> int:
     """Run, render, and give pytest's own exit code."""
     REPORT.parent.mkdir(exist_ok=True)
+    ESCAPES.unlink(missing_ok=True)
     words = ["-q", "--timeout=7200", f"--junitxml={REPORT}", *sys.argv[1:]]
     environment = os.environ | {"REMIT_SOAK": str(FACTOR)}
     done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, env=environment, check=False)
@@ -36,7 +39,10 @@ def main() -> int:
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
     command = " ".join(["make soak", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
-    PAGE.write_text(render(suites(REPORT.read_text("utf-8")), command, commit, done.returncode), "utf-8")
+    page = render(suites(REPORT.read_text("utf-8")), command, commit, done.returncode)
+    if ESCAPES.exists():
+        page += f"\n## The escape suite\n\n{ESCAPES.read_text('utf-8')}"
+    PAGE.write_text(page, "utf-8")
     return done.returncode
 
 

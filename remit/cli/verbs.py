@@ -35,6 +35,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         {
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
+            "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
             "install": Verb("units", "install", "Admit units; nothing active changes."),
             "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),
             "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
@@ -80,6 +81,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "renew": Verb("leases", "renew", "Have leases decided again; end a quarantine."),
             "revoke": Verb("leases", "revoke", "Revoke grants; put a publisher in quarantine."),
             "why": Verb("leases", "why", "Show why a unit may or may not do something."),
+        },
+    ),
+    "egress": (
+        "See where units may reach, and where they did.",
+        {
+            "preview": Verb("egress", "preview", "Show what an HTTP request of a unit would meet, without connecting."),
+            "list": Verb(
+                "egress", "list_egress", "List what units did outside: requests and file writes, allowed and denied."
+            ),
         },
     ),
     "journal": (

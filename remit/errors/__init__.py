@@ -125,8 +125,10 @@ from remit.errors.sandbox import (
     ImportRefused,
     MemoryExceeded,
     OutputTooLarge,
+    ReplayDiverged,
     SandboxError,
     StackExceeded,
+    TranscriptInvalid,
 )
 from remit.errors.units import (
     DocumentUnknown,
@@ -222,6 +224,7 @@ __all__ = [
     "Quarantined",
     "QuotaExceeded",
     "RemitError",
+    "ReplayDiverged",
     "ResourceInvalid",
     "SandboxError",
     "SchemaInvalid",
@@ -230,6 +233,7 @@ __all__ = [
     "SqliteTooOld",
     "StackExceeded",
     "StateConflict",
+    "TranscriptInvalid",
     "TransformFailed",
     "UnitFailed",
     "UnitInUse",

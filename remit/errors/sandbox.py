@@ -61,6 +61,16 @@ class CallCancelled(SandboxError, code="RM-5019"):
     """The caller went away and the guest was stopped."""
 
 
+class TranscriptInvalid(SandboxError, code="RM-5021"):
+    """The bytes are no transcript, or not one that can be replayed."""
+
+
+class ReplayDiverged(
+    SandboxError, code="RM-5022", remedy="replay with the artifact, parameters and secrets of the call"
+):
+    """A replayed guest did something else than it did when it was recorded."""
+
+
 class HostFault(
     SandboxError,
     code="RM-5020",

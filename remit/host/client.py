@@ -84,6 +84,8 @@ class Client(Facade):
         raise _lost(request.method, begun=accepted)
 
     def _channel(self) -> Channel:
+        if self._closed:
+            raise NotPerformed("this client is closed", remedy="connect again")
         channel: Channel | None = getattr(self._local, "channel", None)
         if channel is None:
             channel = self._connect()
@@ -92,8 +94,6 @@ class Client(Facade):
         return channel
 
     def _connect(self) -> Channel:
-        if self._closed:
-            raise ConnectionLost("this client is closed", remedy="connect again")
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with address(self._path) as where:

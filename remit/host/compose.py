@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from remit.host.home import Home
+from remit.host.transcripts import Transcribers
 from remit.journal import Draft, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.plugins import Plugins
@@ -73,7 +74,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     )
     runner: Runner = plugins.first("remit_runner", home=home, abi="component")
     interfaces: dict[str, HostInterface] = {}
-    for offered in plugins.call("remit_host_interfaces"):
+    for offered in plugins.call("remit_host_interfaces", home=home):
         served: Mapping[str, HostInterface] = offered
         interfaces.update(served)
     active: Generation = folds.state("generations").active
@@ -87,6 +88,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         interfaces=interfaces,
         clock=home.clock,
         ids=home.ids,
+        recorders=Transcribers(home, library),
     )
 
     def activated(generation: Generation) -> None:

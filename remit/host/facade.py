@@ -16,6 +16,7 @@ from remit.host.governing import Governing
 from remit.host.views import CallResult, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
+from remit.sandbox.egress.gate import EgressPreview
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan
 
 __all__ = ["Facade"]
@@ -230,10 +231,14 @@ class Facade(Governing, ABC):
         self, after: int, *, prefixes: Sequence[str] = ("",), caller: Caller = _LOCAL
     ) -> Iterator[dict[str, Any]]:
         """Records after ``after`` for ever, as they are committed."""
+        wanted = tuple(prefixes)
         while True:
-            for record in self.events(after, prefixes=prefixes, wait_ms=_FOLLOW_MS, caller=caller):
+            # Every record is asked for and looked at here: were only the wanted ones, each wait after an unwanted one
+            # would end at once, for ever.
+            for record in self.events(after, wait_ms=_FOLLOW_MS, caller=caller):
                 after = record["seq"]
-                yield record
+                if record["event"]["type"].startswith(wanted):
+                    yield record
 
     def models(self, *, caller: Caller = _LOCAL) -> list[str]:
         """The names of the read models."""
@@ -269,6 +274,17 @@ class Facade(Governing, ABC):
         """
         arguments = {"grant": grant, "unit": unit, "publisher": publisher, "prefix": prefix, "reason": reason}
         return self.perform("revoke", arguments, list[LeaseView], caller=caller, progress=no_progress)
+
+    def egress_preview(
+        self, url: str, *, unit: str = "", method: str = "GET", caller: Caller = _LOCAL
+    ) -> list[EgressPreview]:
+        """What an HTTP request of a unit would meet, without connecting: the name is looked up, nothing is charged.
+
+        :param unit: an active unit, or "" for every one that declares ``net:http``
+        :raises UnitUnknown: if that unit is not active
+        """
+        arguments = {"url": url, "unit": unit, "method": method}
+        return self.perform("egress_preview", arguments, list[EgressPreview], caller=caller, progress=no_progress)
 
     # ---- upkeep ----
 

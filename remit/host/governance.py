@@ -76,7 +76,9 @@ class Governance:
 
     def request(self, context: Context, unit: str, action: str, resource: str) -> dict[str, Any]:
         self._allow(context, "lease:request", EntityRef("Unit", unit))
-        found = self._cedar.request(unit, action, resource)
+        from remit.policy.asking import request  # noqa: PLC0415 - loads Cedar, which a kernel has done by now
+
+        found = request(self._cedar, unit, action, resource)
         if isinstance(found, Decision):
             return {"state": "decided", "decision": msgspec.to_builtins(found)}
         built: dict[str, Any] = msgspec.to_builtins(found)

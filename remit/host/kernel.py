@@ -6,12 +6,12 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 import msgspec
 
@@ -21,6 +21,7 @@ from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.operations import Context, Operations
 from remit.host.server import Server
+from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Caller
@@ -35,8 +36,9 @@ _LOCAL = Caller()
 class Kernel(Facade):
     """The façade of a home whose kernel is this process. Make one with :meth:`open`; close it, or use ``with``."""
 
-    def __init__(self, rooms: Rooms, resources: ExitStack) -> None:
+    def __init__(self, rooms: Rooms, resources: ExitStack, signals: ManagedSignals | None = None) -> None:
         self._rooms = rooms
+        self._signals = signals
         self._resources = resources
         self._operations = Operations(rooms)
         # Python runs signal handlers on the main thread, and one that raises inside a guest's host call would crash the
@@ -44,6 +46,8 @@ class Kernel(Facade):
         self._pool = ThreadPoolExecutor(_GUEST_THREADS, thread_name_prefix="remit-guest")
         self._closed = False
         self._closing = threading.Lock()
+        self._callers: list[int] = []
+        self._gone = threading.Condition()
 
     @classmethod
     def open(
@@ -52,6 +56,7 @@ class Kernel(Facade):
         *,
         program: str | None = None,
         serve: bool = True,
+        signals: Literal["leave", "manage"] = "leave",
         clock: Clock | None = None,
         ids: Ids | None = None,
     ) -> Kernel:
@@ -59,6 +64,8 @@ class Kernel(Facade):
 
         :param program: what the lock names as its holder
         :param serve: whether other processes may use the home through this one
+        :param signals: ``"manage"`` wraps the process's signal handlers, so that what the main thread asks for runs on
+            it, without another thread between; ``"leave"`` leaves them alone
         :raises HomeMissing: if there is no home
         :raises HomeBusy: if another process is its kernel: ``remit.connect`` uses that one
         :raises PolicyInvalid: if a policy file is wrong
@@ -70,7 +77,10 @@ class Kernel(Facade):
             resources.enter_context(home.locked(name))
             rooms = compose(home, name)
             resources.callback(rooms.close)
-            kernel = cls(rooms, resources)
+            managed = ManagedSignals() if signals == "manage" else None
+            if managed is not None:
+                resources.callback(managed.close)
+            kernel = cls(rooms, resources, managed)
             resources.callback(kernel._pool.shutdown)
             if serve:
                 server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
@@ -91,10 +101,12 @@ class Kernel(Facade):
         token = self._rooms.dispatcher.token()
         context = Context(caller, progress, token)
         method: Callable[..., T] = self._method(operation)
-        if self._closed:
-            raise JournalClosed("this kernel is closed")
         if threading.current_thread() is not threading.main_thread():
-            return method(context, **arguments)
+            with self._present():
+                return method(context, **arguments)
+        if self._signals is not None:
+            with self._signals.around(token.cancel), self._present():
+                return method(context, **arguments)
         future = self._start(lambda: method(context, **arguments))
         try:
             return future.result()
@@ -105,7 +117,23 @@ class Kernel(Facade):
                 future.exception()
             raise
 
+    @contextmanager
+    def _present(self) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._gone:
+            if self._closed:
+                raise JournalClosed("this kernel is closed")
+            self._callers.append(me)
+        try:
+            yield
+        finally:
+            with self._gone:
+                self._callers.remove(me)
+                self._gone.notify_all()
+
     def _start(self, work: Callable[[], T]) -> Future[T]:
+        if self._closed:
+            raise JournalClosed("this kernel is closed")
         try:
             return self._pool.submit(work)
         except RuntimeError as error:  # the pool has shut down: another thread closed the kernel
@@ -143,9 +171,15 @@ class Kernel(Facade):
     def close(self) -> None:
         """Finish what runs, close the socket, the journal and the lock. Idempotent."""
         with self._closing:
-            if not self._closed:
+            if self._closed:
+                return
+            me = threading.get_ident()
+            with self._gone:
                 self._closed = True
-                self._resources.close()
+                self._rooms.journal.wake()
+                # Whoever closes from inside an operation of its own must not wait for itself.
+                self._gone.wait_for(lambda: all(caller == me for caller in self._callers))
+            self._resources.close()
 
 
 @cache

@@ -8,22 +8,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
 
-from remit.errors import DocumentUnknown, GrantUnknown, SourceUnknown, UnitUnknown, UsageError
+from remit.errors import (
+    DocumentUnknown,
+    EventInvalid,
+    GrantUnknown,
+    PayloadMissing,
+    SourceUnknown,
+    UnitUnknown,
+    UsageError,
+)
 from remit.host.governance import Context, Governance
-from remit.host.views import CallResult, Entry, HomeView, LeaseView
-from remit.journal import Draft, Progress, Record, check_topic
-from remit.journal.event import client_source
+from remit.host.views import CallResult, Entry, HomeView, LeaseView, plain
+from remit.journal import Draft, Journal, Progress, Record, check_topic
+from remit.journal.event import client_source, encode_data
+from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
+from remit.sandbox.egress.gate import EgressPreview, preview
+from remit.sandbox.egress.names import Names
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
 
 __all__ = ["Context", "Operations"]
 
 _MOST_EVENTS = 10_000
 _LONGEST_WAIT_MS = 30_000
+_TURN_MS = 250
+_MOST_EMITTED = 1 << 20
 
 
 class Operations(Governance):
@@ -85,10 +99,10 @@ class Operations(Governance):
         grants = [view for view in self._leases() if view.digest == shown.digest]
         return {
             "id": unit,
-            "active": None if active is None else msgspec.to_builtins(active),
-            "installed": [msgspec.to_builtins(version) for version in versions],
-            "manifest": msgspec.to_builtins(lifecycle.library.manifest(shown.digest)),
-            "grants": msgspec.to_builtins(grants),
+            "active": plain(active),
+            "installed": plain(versions),
+            "manifest": plain(lifecycle.library.manifest(shown.digest)),
+            "grants": plain(grants),
         }
 
     def history(self, _context: Context) -> list[Generation]:
@@ -99,7 +113,7 @@ class Operations(Governance):
         generations = self._rooms.lifecycle.generations
         old, new = generations.get(before), generations.get(after)
         documents = {
-            name: msgspec.to_builtins(diff(old_documents.get(name, {}), new_documents.get(name, {})))
+            name: plain(diff(old_documents.get(name, {}), new_documents.get(name, {})))
             for old_documents, new_documents in [(old.effective(), new.effective())]
             for name in sorted({*old_documents, *new_documents})
         }
@@ -150,23 +164,28 @@ class Operations(Governance):
             causation=caller.causation,
             traceparent=caller.traceparent,
         )
+        if len(encode_data(draft)) > _MOST_EMITTED:
+            raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
         return self._record(rooms.journal.append([draft], namespace=caller.namespace)[0])
 
     # ---- what happened ----
 
     def events(
-        self, _context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
+        self, context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
     ) -> list[dict[str, Any]]:
         journal = self._rooms.journal
         if last:
             return [self._record(record) for record in journal.last(min(last, _MOST_EVENTS), prefixes=prefixes)]
         if wait_ms:
-            journal.wait(after, min(wait_ms, _LONGEST_WAIT_MS) / 1000)
+            _wait(journal, after, min(wait_ms, _LONGEST_WAIT_MS), context.token)
         found = journal.read(after, limit=min(limit, _MOST_EVENTS), prefixes=prefixes)
         return [self._record(record) for record in found]
 
     def _record(self, record: Record) -> dict[str, Any]:
         event = msgspec.to_builtins(record.event)
+        if record.event.dataref:
+            with suppress(PayloadMissing):  # erased: the reference stays
+                event["data"] = self._rooms.journal.data(record)
         return {
             "seq": record.seq,
             "generation": record.generation,
@@ -182,7 +201,7 @@ class Operations(Governance):
         head = self._rooms.journal.head.seq
         if at is not None and not 0 <= at <= head:
             raise UsageError(f"there is no record {at}; the journal ends at {head}")
-        return self._rooms.folds.view(model, at)
+        return plain(self._rooms.folds.view(model, at))
 
     # ---- authority ----
 
@@ -219,11 +238,24 @@ class Operations(Governance):
         ids = {status.grant.id for status in found}
         return [view for view in self._leases() if view.id in ids]
 
+    def egress_preview(self, _context: Context, url: str, unit: str, method: str) -> list[EgressPreview]:
+        active = self._rooms.lifecycle.generations.active
+        manifest = self._rooms.lifecycle.library.manifest
+        if unit and active.unit(unit) is None:
+            raise UnitUnknown(f"{unit[:200]!r} is not active")
+        asked = [
+            one.ref
+            for one in active.units
+            if one.ref.id == unit
+            or (not unit and any(each.action == "net:http" for each in manifest(one.ref.digest).capabilities))
+        ]
+        return [preview(self._rooms.authority, ref, url, method.upper(), Names()) for ref in asked]
+
     # ---- upkeep ----
 
     def cache(self, _context: Context) -> list[dict[str, Any]]:
         entries: Sequence[Any] = self._rooms.runner.entries()
-        return [msgspec.to_builtins(entry) for entry in entries]
+        return [plain(entry) for entry in entries]
 
     def clear_cache(self, _context: Context) -> int:
         entries = len(self._rooms.runner.entries())
@@ -237,6 +269,12 @@ class Operations(Governance):
             )
             for failure in self._rooms.plugins.failures
         ]
+
+
+def _wait(journal: Journal, after: int, wait_ms: int, token: CancelToken) -> None:
+    """Wait for a record after ``after``, in short turns, so that a caller who gives up is not kept."""
+    while wait_ms > 0 and not token.cancelled and not journal.wait(after, min(wait_ms, _TURN_MS) / 1000):
+        wait_ms -= _TURN_MS
 
 
 def _action_view(action: Action) -> dict[str, Any]:

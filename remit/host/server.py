@@ -126,12 +126,12 @@ class Server:
         except Exception as error:  # noqa: BLE001 - a fault of ours: the client gets no traceback, the log does
             _log.exception("operation %s failed", message.method)
             answer = _error(message, RemitError(f"the kernel failed in {message.method}: {type(error).__name__}"))
+        # Before the answer goes out: a client that has it may use the same id for its next request at once.
+        session.done(message)
         try:
             session.send(answer)
         except ProtocolError as error:
             session.send(_error(message, error))
-        finally:
-            session.done(message)
 
     def _dispatch(self, message: Message, client: str, progress: Progress, token: CancelToken) -> Any:
         if message.method == "hello":

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import ManifestInvalid
+from remit.errors import ArtifactInvalid, ManifestInvalid
 from remit.host.home import Home
 from remit.journal import Journal, Progress, VerifyReport, no_progress, verify
 from remit.policy.plugin import check_home
 from remit.schemas import Fault
 from remit.units.build import build
 from remit.units.manifest import Manifest, check
+
+if TYPE_CHECKING:
+    from remit.sandbox.inspecting import Inspection
 
 __all__ = [
     "authorize_corpus",
@@ -28,6 +31,7 @@ __all__ = [
     "format_policies",
     "home_policies",
     "init",
+    "inspect_file",
     "lint_policies",
     "read_journal",
     "verify_journal",
@@ -64,6 +68,21 @@ def build_unit(folder: Path | str, progress: Progress = no_progress) -> Path:
             faults=msgspec.to_builtins(faults),
         )
     return build(Path(folder), manifest, progress)
+
+
+def inspect_file(path: Path | str, progress: Progress = no_progress) -> Inspection:
+    """What a component imports and exports, the actions that could be made of it, and what it would need.
+
+    :raises ArtifactInvalid: if it is no component, or takes too much to compile
+    """
+    from remit.sandbox.inspecting import MAX_COMPONENT, inspect_component  # noqa: PLC0415 - wasmtime loads when wanted
+
+    try:
+        with Path(path).open("rb") as file:
+            component = file.read(MAX_COMPONENT + 1)
+    except OSError as error:
+        raise ArtifactInvalid(f"{path} cannot be read: {error.strerror}", remedy="name a component's file") from error
+    return inspect_component(component, progress)
 
 
 def check_policies(root: Path | str) -> list[Any]:

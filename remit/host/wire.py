@@ -58,11 +58,14 @@ class Channel:
     def send(self, message: Message) -> None:
         """Write one message.
 
-        :raises ProtocolError: if it is too large
+        :raises ProtocolError: if it is too large, or holds what JSON cannot
         :raises OSError: if the other side is gone
         """
         message.jsonrpc = "2.0"
-        data = msgspec.json.encode(message)
+        try:
+            data = msgspec.json.encode(message)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ProtocolError(f"the message is not JSON: {error}", remedy="pass plain JSON data") from error
         if len(data) >= _MAX_FRAME:
             raise ProtocolError(f"a message may have {_MAX_FRAME >> 20} MiB", remedy="ask for less at a time")
         with self._writing:

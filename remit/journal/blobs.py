@@ -97,8 +97,9 @@ class Blobs:
         """``length`` bytes from ``start``, fewer at the end. Not checked against the digest: a part has none."""
         try:
             with self.path(digest).open("rb") as file:
-                file.seek(start)
-                return file.read(length)
+                size = os.fstat(file.fileno()).st_size
+                file.seek(min(max(start, 0), size))
+                return file.read(min(max(length, 0), size))
         except FileNotFoundError:
             raise BlobMissing(f"there is no blob {digest}") from None
         except OSError as error:

@@ -22,6 +22,7 @@ __all__ = [
     "check_topic",
     "client_source",
     "decode_event",
+    "encode_data",
     "encode_event",
     "encode_json",
     "is_kernel",
@@ -32,7 +33,7 @@ __all__ = [
 
 KERNEL_TOPICS = frozenset({
     "home", "unit", "plan", "grant", "lease", "consent", "action", "egress", "policy",
-    "document", "plugin", "bus", "timer", "journal", "state", "trust", "registry",
+    "document", "plugin", "bus", "timer", "journal", "state", "trust", "registry", "file",
 })  # fmt: skip
 """First words of topics that the kernel keeps for itself: nobody else may emit ``lease.*``."""
 
@@ -98,6 +99,17 @@ _DECODER = msgspec.json.Decoder(Event)
 def encode_json(value: Any) -> bytes:
     """JSON with sorted keys and no spaces: the same value gives the same bytes."""
     return _ENCODER.encode(value)
+
+
+def encode_data(draft: Draft) -> bytes:
+    """The data of a draft as JSON.
+
+    :raises EventInvalid: if JSON cannot hold it
+    """
+    try:
+        return encode_json(draft.data)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise EventInvalid(f"the data of {draft.type!r} is not JSON: {error}") from error
 
 
 def encode_event(event: Event) -> bytes:

@@ -155,7 +155,9 @@ class Folds:
                 (fold.name, fold.version, data, seq),
             )
             connection.execute("DELETE FROM snapshot WHERE fold = ? AND version <> ?", (fold.name, fold.version))
-            found = connection.execute("SELECT seq FROM snapshot WHERE fold = ? ORDER BY seq", (fold.name,)).fetchall()
+            found: list[Any] = connection.execute(
+                "SELECT seq FROM snapshot WHERE fold = ? ORDER BY seq", (fold.name,)
+            ).fetchall()
             spare = _spare([row[0] for row in found], seq)
             connection.executemany(
                 "DELETE FROM snapshot WHERE fold = ? AND seq = ?", [(fold.name, old) for old in spare]

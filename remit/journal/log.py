@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,14 @@ from typing import Any
 import apsw
 import msgspec
 
-from remit.errors import BlobMissing, HomeMissing, JournalCorrupt, JournalTruncated, PayloadMissing, SourceReserved
+from remit.errors import (
+    BlobMissing,
+    HomeMissing,
+    JournalCorrupt,
+    JournalTruncated,
+    PayloadMissing,
+    SourceReserved,
+)
 from remit.journal.blobs import Blobs, digest_of
 from remit.journal.event import (
     KERNEL_TOPICS,
@@ -27,6 +35,7 @@ from remit.journal.event import (
     Event,
     Record,
     decode_event,
+    encode_data,
     encode_json,
     kernel_source,
     timestamp,
@@ -72,7 +81,9 @@ class Journal:
         self._readers = threading.local()
         self._recent: deque[Record] = deque(maxlen=_RECENT)
         self._changed = threading.Condition()
+        self._woken = False
         self._connection = connection
+        self._closed = False
         self._writer: Writer | None = None
         try:
             self._head = self._read_head(connection)
@@ -107,6 +118,7 @@ class Journal:
         :param payloads: bytes that the events refer to by digest, kept in the same transaction
         :param guard: see :class:`remit.journal.writer.Batch`
         :raises SourceReserved: if an event that is not the kernel's claims a topic of the kernel
+        :raises EventInvalid: if an event's data is not JSON
         :raises DiskFull: if there is no room; nothing was written
         """
         return self.durable(
@@ -150,9 +162,11 @@ class Journal:
             raise SourceReserved(f"{draft.type!r} belongs to the kernel; {draft.source} may not say it")
         data, dataref = draft.data, ""
         if data is not None:
-            encoded = encode_json(data)
+            encoded = encode_data(draft)
             if len(encoded) > _INLINE:
                 data, dataref = None, self._stash(encoded, table)
+            else:  # readers of recent records get what readers of the file will: lists for tuples, objects for structs
+                data = msgspec.json.decode(encoded)
         return Event(
             specversion="1.0",
             id=draft.id or self._ids.new(),
@@ -237,9 +251,16 @@ class Journal:
             raise JournalCorrupt(f"row {seq} of the journal cannot be decoded") from error
 
     def wait(self, seq: int, timeout: float | None = None) -> bool:
-        """Wait until the journal is longer than ``seq``; ``False`` when ``timeout`` seconds passed first."""
+        """Wait until the journal is longer than ``seq``; ``False`` if the time was up or :meth:`wake` came first."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._head.seq > seq, timeout)
+            self._changed.wait_for(lambda: self._head.seq > seq or self._woken, timeout)
+            return self._head.seq > seq
+
+    def wake(self) -> None:
+        """Let nobody :meth:`wait` any more: the kernel is about to close."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
 
     def data(self, record: Record) -> Any:
         """The data of a record, inline or by reference.
@@ -293,8 +314,11 @@ class Journal:
 
     def close(self) -> None:
         """Commit what is queued, checkpoint the head, close. Idempotent."""
-        if self._writer is not None:
+        if self._writer is not None and not self._closed:
+            self._closed = True
             self._writer.close()
+            with suppress(apsw.Error):  # a reader is at it, or the disk is full: the log keeps what the file lacks
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             if self._path.exists():
                 self.checkpoint()
         self._connection.close()

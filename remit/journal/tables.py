@@ -15,6 +15,7 @@ from remit.errors import (
     HomeReadOnly,
     JournalCorrupt,
     JournalError,
+    JournalTruncated,
     RemitError,
     SqliteTooOld,
 )
@@ -37,8 +38,8 @@ CREATE TABLE unit_state(
   namespace TEXT NOT NULL, unit TEXT NOT NULL, branch TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
   seq INTEGER NOT NULL, value TEXT, PRIMARY KEY(namespace, unit, branch, key, version)) STRICT, WITHOUT ROWID;
 CREATE TABLE outcome(
-  principal TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
-  PRIMARY KEY(principal, action, key)) STRICT, WITHOUT ROWID;
+  namespace TEXT NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(namespace, principal, action, key)) STRICT, WITHOUT ROWID;
 """
 
 MIGRATIONS: Mapping[int, Callable[[apsw.Connection], None]] = {}
@@ -64,6 +65,7 @@ def connect(path: Path, *, write: bool) -> apsw.Connection:
     :raises FormatTooNew: if a later version of remit wrote it
     :raises FormatTooOld: if no migration leads from its format to ours
     :raises JournalCorrupt: if it is not a database
+    :raises JournalTruncated: if there is nothing in it to read
     :raises HomeReadOnly: if it cannot be opened for writing
     """
     _refuse_old_sqlite()
@@ -118,7 +120,9 @@ def _check_format(connection: apsw.Connection, *, write: bool) -> None:
     version = int(connection.pragma("user_version") or 0)
     if version > formats.JOURNAL:
         raise FormatTooNew(f"this home has journal format {version}; this remit reads up to {formats.JOURNAL}")
-    if version == 0 and write and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+    if version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+        if not write:
+            raise JournalTruncated("the journal's database is empty")
         with connection:
             connection.execute(_TABLES)
             connection.pragma("user_version", formats.JOURNAL)

@@ -92,9 +92,16 @@ class Writer:
                 self._closed = True
                 self._queue.put(None)
         self._thread.join()
-        self._refuse_rest()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:  # whatever ended this thread, nobody waits for it for ever
+            with self._closing:
+                self._closed = True
+            self._refuse_rest()
+
+    def _serve(self) -> None:
         while (first := self._queue.get()) is not None:
             batches = [first]
             stop = False
@@ -117,9 +124,11 @@ class Writer:
                 head, answer = self._write(batch, head)
                 answers.append((batch, answer))
             self._connection.execute("COMMIT")
-        except apsw.Error as error:
+        except Exception as error:  # noqa: BLE001 - each waiter gets it, and the thread goes on
             self._roll_back()
-            failure = translate_sqlite_error(error, "committing to the journal")
+            failure = error
+            if isinstance(error, apsw.Error):
+                failure = translate_sqlite_error(error, "committing to the journal")
             for batch in batches:
                 batch.future.set_exception(failure)
             return

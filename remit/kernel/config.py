@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -75,6 +75,9 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     slots: dict[str, SlotDecl] = msgspec.field(default_factory=dict, name="slot")
     policy: Policy = Policy()
     operator: dict[str, Operator] = {}
+    secrets: dict[str, dict[Literal["env", "file"], str]] = msgspec.field(default_factory=dict, name="secret")
+    """Where each secret is: an environment variable, or a file of the home. Never the secret itself."""
+    record: dict[Literal["mode"], Literal["off", "digests", "full"]] = {}
     plugin: PluginChoice = PluginChoice()
     limits: dict[str, Any] = {}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from remit.errors import (
     Denied,
     HopsExceeded,
+    HostFault,
     InputInvalid,
     InputTooLarge,
     OutputInvalid,
@@ -26,7 +28,7 @@ from remit.errors import (
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
 from remit.kernel.effects import Effects
-from remit.kernel.hostcall import Door, Ok, Refused
+from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
 from remit.kernel.outcome import Outcome, Recording
 from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
@@ -47,6 +49,11 @@ class CancelToken:
         self._doors: list[Door] = []
         self._cancelled = False
         self._lock = threading.Lock()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._cancelled
 
     def cancel(self) -> None:
         """Stop whatever runs under this token, now and later."""
@@ -79,6 +86,7 @@ class Dispatcher:
         interfaces: Mapping[str, HostInterface],
         clock: Clock,
         ids: Ids,
+        recorders: Recorders | None = None,
     ) -> None:
         self.catalog = catalog
         self._home_id = home_id
@@ -88,6 +96,7 @@ class Dispatcher:
         self._interfaces = interfaces
         self._clock = clock
         self._ids = ids
+        self._recorders = recorders
         self._recording = Recording(journal, clock, ids)
         self._prepared: set[str] = set()
 
@@ -141,21 +150,29 @@ class Dispatcher:
         raise error
 
     def _perform(
-        self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken
-    ) -> Outcome:
+        self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
+        secrets: dict[str, str] | None = None,
+    ) -> Outcome:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
             record = self._recording.start(action, value, caller, generation)
             self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
+            scope.record = partial(self._recording.outside, record)
+            scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
             try:
                 _check_chain(action, caller)
                 output = self._run(action, value, scope, token)
                 return self._recording.completed(record, scope, output, durability)
             except RemitError as error:
+                error.message = scope.masked(error.message)
                 self._recording.failed(record, scope, error, durability)
                 raise
+            except Exception as error:
+                fault = HostFault(f"the runner failed in {action.name}: {type(error).__name__}")
+                self._recording.failed(record, scope, fault, durability)
+                raise fault from error
 
     def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
         unit = program.unit
@@ -187,11 +204,15 @@ class Dispatcher:
             self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
-        door = Door(self._ids.new(), scope, self._interfaces)
+        arguments = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
+        scope.recorder = self._recorders and self._recorders(scope, "provider.call", arguments)
+        door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
-        name = action.name.rpartition(":")[2]
-        arguments = (name, msgspec.json.encode(value).decode())
         answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        if scope.recorder is not None:
+            scope.recorder.outcome = answer
+        if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
+            answer = msgspec.structs.replace(answer, text=scope.masked(answer.text))
         return _decode_output(action, answer)
 
 
@@ -218,7 +239,9 @@ class _Nested:
             catalog = dispatcher.catalog
             action = catalog.resolve(reference)
             value = _decode_input(action, payload.encode())
-            outcome = dispatcher._perform(action, value, caller, catalog.generation, "committed", self._token)  # noqa: SLF001 - this class is a part of the dispatcher
+            outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
+                action, value, caller, catalog.generation, "committed", self._token, scope.secrets
+            )
         except RemitError as error:
             return Refused(_REFUSALS.get(error.code, "unavailable"), str(error))
         return Ok(msgspec.json.encode(outcome.output).decode())

@@ -50,7 +50,7 @@ def remit_bundle_sources(home: Home | None) -> Sequence[BundleSource] | None:
 
 
 @hookspec
-def remit_host_interfaces() -> Mapping[str, HostInterface] | None:
+def remit_host_interfaces(home: Home) -> Mapping[str, HostInterface] | None:
     """Host interfaces by short WIT name: what a guest's imports are served with."""
 
 

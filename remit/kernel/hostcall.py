@@ -7,7 +7,7 @@ A refusal is an answer that the guest sees. What must end the call (too many hos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from remit.errors import (
     EventInvalid,
@@ -19,9 +19,10 @@ from remit.errors import (
     StateConflict,
 )
 from remit.kernel.answers import Ok, Refusal, Refused
+from remit.kernel.model import GuestOutcome
 from remit.kernel.scope import HostInterface, Scope
 
-__all__ = ["Door", "HostCall", "Ok", "Recorder", "Refusal", "Refused"]
+__all__ = ["Door", "HostCall", "Ok", "Recorder", "Recorders", "Refusal", "Refused"]
 
 
 class HostCall(NamedTuple):
@@ -35,7 +36,23 @@ class HostCall(NamedTuple):
     answer: Ok | Refused
 
 
-Recorder = Callable[[HostCall], None]
+class Recorder(Protocol):
+    """Takes down one call of a guest."""
+
+    outcome: GuestOutcome | None
+    """What the guest answered; ``None`` if it was stopped."""
+
+    def __call__(self, call: HostCall) -> None:
+        """A host call was answered."""
+        ...
+
+    def transcript(self) -> bytes:
+        """All that was taken down."""
+        ...
+
+
+Recorders = Callable[[Scope, str, tuple[Any, ...]], Recorder | None]
+"""Gives the recorder of a call of this export with these arguments, or ``None`` to take nothing down."""
 
 _REFUSALS: tuple[tuple[type[RemitError], Refusal], ...] = (
     (StateConflict, "conflict"),
@@ -64,6 +81,11 @@ class Door:
     def abort(self) -> BaseException | None:
         """Why the guest must be stopped now, or ``None``."""
         return self._abort
+
+    @property
+    def partition(self) -> str:
+        """The caller's namespace: what an instance remembers of one must not reach another."""
+        return self._scope.caller.namespace
 
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
         """Perform one host call. Never raises."""

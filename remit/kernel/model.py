@@ -198,6 +198,8 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     hops: int = 8
     chain: tuple[str, ...] = ()
     """Digests of the units through which the call came."""
+    record: Literal["", "off", "digests", "full"] = ""
+    """How much of the call to take down; "" is what the home says."""
     client: str = ""
     """Id of the client process behind the home's socket, or "" inside the kernel."""
 

@@ -60,21 +60,21 @@ class Recording:
         self._journal = journal
         self._clock = clock
         self._ids = ids
-        self._keys: dict[tuple[str, str, str], tuple[threading.Lock, int]] = {}
+        self._keys: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
         self._keys_lock = threading.Lock()
 
     # ---- idempotency ----
 
     @contextmanager
     def once(self, action: Action, value: Any, caller: Caller) -> Iterator[Outcome | None]:
-        """Give the outcome of an earlier call with the same principal, action and key, or ``None`` to perform it now.
+        """Give the outcome of an earlier call of this project, principal, action and key, or ``None`` to perform it.
 
         :raises IdempotencyConflict: if that call had another input
         """
         if not caller.idempotency_key:
             yield None
             return
-        key = (caller.principal, action.name, caller.idempotency_key)
+        key = (caller.namespace, caller.principal, action.name, caller.idempotency_key)
         with self._keys_lock:
             lock, waiting = self._keys.get(key, (threading.Lock(), 0))
             self._keys[key] = (lock, waiting + 1)
@@ -87,16 +87,17 @@ class Recording:
                 if waiting > 1:
                     self._keys[key] = (lock, waiting - 1)
 
-    def _earlier(self, key: tuple[str, str, str], payload: bytes) -> Outcome | None:
-        rows = self._journal.execute("SELECT seq FROM outcome WHERE principal=? AND action=? AND key=?", key)
+    def _earlier(self, key: tuple[str, ...], payload: bytes) -> Outcome | None:
+        sql = "SELECT seq FROM outcome WHERE namespace=? AND principal=? AND action=? AND key=?"
+        rows = self._journal.execute(sql, key)
         if not rows:
             return None
         record = next(iter(self._journal.read(rows[0][0] - 1, limit=1)))
         data = self._journal.data(record)
         if data["input"] != digest_of(payload):
-            raise IdempotencyConflict(f"the idempotency key {key[2]!r} was used with another input")
+            raise IdempotencyConflict(f"the idempotency key {key[3]!r} was used with another input")
         return Outcome(
-            action=key[1],
+            action=key[2],
             unit=data["unit"],
             digest=data["digest"],
             output=msgspec.json.decode(self._journal.payload(data["output"])),
@@ -126,14 +127,14 @@ class Recording:
 
         :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
         """
-        result = _journalled(started.action.output, output)
+        result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
         data = self._data(started, scope) | {"output": digest_of(result), "events": len(scope.effects.events)}
         payloads = [started.input, result]
         if writes:
             payloads.append(encode_json(writes))
             data["writes"] = digest_of(payloads[-1])
-        payloads += _log_payload(scope, data)
+        payloads += _attached(scope, data)
         drafts = [self._draft("action.completed", started, data)]
         drafts += [self._caused(draft, started) for draft in scope.effects.events]
         drafts += [self._caused(draft, started) for draft in scope.notes]
@@ -146,7 +147,7 @@ class Recording:
     ) -> None:
         """Journal that the call failed, with its denials; its effects are gone."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
-        payloads = [started.input, *_log_payload(scope, data)]
+        payloads = [started.input, *_attached(scope, data)]
         drafts = [self._draft("action.failed", started, data)]
         drafts += [self._caused(draft, started) for draft in scope.notes]
         try:
@@ -154,6 +155,14 @@ class Recording:
         except JournalClosed:
             # The kernel is closing under the call: the caller gets the error that matters, the call left nothing.
             return
+
+    def outside(self, started: Started, draft: Draft, durable: bool) -> None:
+        """Journal at once what a running call does outside; see :attr:`remit.kernel.scope.Scope.record`."""
+        future = self._journal.submit(
+            [self._caused(draft, started)], namespace=started.caller.namespace, generation=started.generation
+        )
+        if durable:
+            self._journal.durable(future)
 
     def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> None:
         """Journal that policy kept a caller from an action."""
@@ -226,8 +235,8 @@ class Recording:
             unitstate.project(connection, records[0], unit, writes)
             if caller.idempotency_key and drafts[0].type == "action.completed":
                 connection.execute(
-                    "INSERT OR IGNORE INTO outcome VALUES(?,?,?,?)",
-                    (caller.principal, started.action.name, caller.idempotency_key, records[0].seq),
+                    "INSERT OR IGNORE INTO outcome VALUES(?,?,?,?,?)",
+                    (caller.namespace, caller.principal, started.action.name, caller.idempotency_key, records[0].seq),
                 )
 
         keeps_tables = bool(writes or caller.idempotency_key)
@@ -250,9 +259,10 @@ def _journalled(validator: Validator | None, value: Any) -> bytes:
     return encode_json(value if validator is None else redact(validator.schema, value))
 
 
-def _log_payload(scope: Scope, data: dict[str, Any]) -> list[bytes]:
-    if not scope.log:
-        return []
-    lines = encode_json(scope.log)
-    data["log"] = digest_of(lines)
-    return [lines]
+def _attached(scope: Scope, data: dict[str, Any]) -> list[bytes]:
+    """The call's log and transcript, where it has them; the outcome points at both by digest."""
+    found = {"log": encode_json(scope.log)} if scope.log else {}
+    if scope.recorder is not None:
+        found["transcript"] = scope.recorder.transcript()
+    data |= {name: digest_of(payload) for name, payload in found.items()}
+    return list(found.values())

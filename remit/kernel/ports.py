@@ -98,6 +98,11 @@ class HostCalls(Protocol):
         """Why the guest must be stopped now, or ``None``. A runner raises it in place of whatever the guest did."""
         ...
 
+    @property
+    def partition(self) -> str:
+        """Whom the call is for: a runner that keeps instances keeps them apart by it."""
+        ...
+
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Any:
         """Perform one host call and give its answer: :class:`remit.kernel.hostcall.Ok` or ``Refused``."""
         ...
@@ -185,6 +190,10 @@ class Authority(Protocol):
         :raises LeaseDenied: if no standing grant covers it or policy denies it now; details name the policies
         :raises LeaseExhausted: if the grant's budget for this window does not cover the charge (nothing is charged)
         """
+        ...
+
+    def reach(self, grant: Grant, origin: str, special: str) -> Decision:
+        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
         ...
 
     def revoke(self, *grant_ids: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.errors import LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import Draft
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.model import Caller, Grant, Limits, Program
+from remit.schemas import mask
 
 if TYPE_CHECKING:
     from remit.kernel.effects import Effects
+    from remit.kernel.hostcall import Recorder
     from remit.kernel.ports import Authority, Clock, Ids
 
 __all__ = ["HostFunction", "HostInterface", "Scope"]
@@ -40,7 +42,7 @@ class Scope:
 
     __slots__ = (
         "_notes", "authority", "call_action", "caller", "charges", "clock", "deadline_ns", "effects", "ids", "log",
-        "parameters", "program",
+        "parameters", "program", "record", "recorder", "secrets",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +68,12 @@ class Scope:
         self.deadline_ns = deadline_ns
         self.call_action = call_action
         self.log: list[dict[str, Any]] = []
-        self._notes: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.record: Callable[[Draft, bool], None] | None = None
+        """Journals at once what the call does outside, whatever becomes of the call; ``True`` waits for the disk."""
+        self.recorder: Recorder | None = None
+        self.secrets: dict[str, str] = {}
+        """Secrets that the call was given, by name: nothing that is kept may hold one."""
+        self._notes: dict[tuple[str, ...], dict[str, Any]] = {}
         self.charges: dict[str, tuple[int, int]] = {}
 
     @property
@@ -94,27 +101,24 @@ class Scope:
 
     @property
     def notes(self) -> list[Draft]:
-        """Denials of this call, one event per capability and resource with the number of tries."""
-        return [Draft(type=kind, subject=self.program.unit.id, data=data) for (kind, _, _), data in self._notes.items()]
+        """What was refused in this call: an event per kind, capability, resource and code, with the number of tries."""
+        return [Draft(type=key[0], subject=self.program.unit.id, data=data) for key, data in self._notes.items()]
 
     def note_denial(self, action: str, resource: str, error: RemitError) -> None:
-        """Keep a denial for the journal. A guest that tries for ever fills a counter, not the disk."""
+        """Keep a denial of policy for the journal."""
         kind = "lease.exhausted" if isinstance(error, LeaseExhausted) else "lease.denied"
-        resource = resource[:_MAX_RESOURCE]
-        if len(self._notes) >= _MOST_NOTES and (kind, action, resource) not in self._notes:
-            resource = "…"
-        note = self._notes.get((kind, action, resource))
-        if note is not None:
-            note["tries"] += 1
-            return
+        self.note(kind, action, resource, error.code, error.message, error.details.get("policies", ()))
+
+    def note(self, kind: str, action: str, resource: str, code: str, reason: str, policies: Sequence[str] = ()) -> None:
+        """Keep a refusal for the journal. A guest that tries for ever fills a counter, not the disk."""
+        key = (kind, action, resource[:_MAX_RESOURCE], code)
+        if len(self._notes) >= _MOST_NOTES and key not in self._notes:
+            key = (kind, action, "…", code)
         unit = self.program.unit
-        self._notes[kind, action, resource] = {
-            "unit": unit.id,
-            "digest": unit.digest,
-            "action": action,
-            "resource": resource,
-            "code": error.code,
-            "reason": error.message,
-            "policies": list(error.details.get("policies", ())),
-            "tries": 1,
-        }
+        data: dict[str, Any] = {"unit": unit.id, "digest": unit.digest, "action": action, "resource": key[2]}
+        data |= {"code": code, "reason": self.masked(reason), "policies": list(policies), "tries": 0}
+        self._notes.setdefault(key, data)["tries"] += 1
+
+    def masked(self, value: Any) -> Any:
+        """A JSON-able value without the secrets that the call was given."""
+        return mask(value, self.secrets) if self.secrets else value

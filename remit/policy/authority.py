@@ -262,23 +262,15 @@ class CedarAuthority:
         )
         return consent
 
-    def request(self, unit_id: str, action: str, resource: str) -> Consent | Decision:
-        """Ask a person now for what a unit's grant would wait for later; the decision, where nobody need be asked.
-
-        :raises GrantUnknown: if no standing grant of the unit covers the resource
-        :raises ResourceInvalid: if the resource is none of the action's
-        """
+    def reach(self, grant: Grant, origin: str, special: str) -> Decision:
+        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
         epoch = self._epoch
-        concrete = parse_resource(action, resource)
-        unit = epoch.standing.units.get(unit_id)
-        covering = [] if unit is None else epoch.standing.covering(unit, action, concrete)
-        held = [one for one in covering if epoch.standing.stands(one)]
-        if not held:
-            raise GrantUnknown(f"{unit_id[:80]} holds no standing grant of {action[:40]} on {concrete.text}")
-        decision = self._today(epoch, held[0], concrete)
-        if decision.outcome != "ask":
-            return decision
-        return self.consents.ask(held[0].grant, epoch.outlook(held[0]).reach, decision, epoch.policies.engine)
+        holding = epoch.standing.holding(grant.id)
+        if holding is None or not epoch.standing.stands(holding):
+            return Decision("deny", reason="the grant does not stand")
+        approvals = [(one, self.consents.stand(one.grant, epoch.outlook(one).reach)) for one in holding.line]
+        decisions = [epoch.at_special(one, origin, special, approved=approved) for one, approved in approvals]
+        return next((one for one in decisions if not one.allowed), decisions[0])
 
     # ---- uses ----
 
@@ -366,13 +358,13 @@ class CedarAuthority:
         fitting = [one for one in held if not one.grant.capability.methods or method in one.grant.capability.methods]
         if not fitting:
             raise other_method(unit, concrete.text, held[0].grant, method)
-        decisions = [(one, self._today(epoch, one, concrete)) for one in fitting]
+        decisions = [(one, self.today(epoch, one, concrete)) for one in fitting]
         allowed = tuple(one for one, decision in decisions if decision.allowed)
         if not allowed:
             raise self._refused(epoch, unit, concrete, *decisions[0])
         return allowed
 
-    def _today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
+    def today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
         """What policy says now of a grant, and of those that it was delegated from: the first that is no yes."""
         decisions = [self._said(epoch, one, concrete) for one in holding.line]
         return next((one for one in decisions if not one.allowed), decisions[0])

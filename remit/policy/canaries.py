@@ -14,7 +14,7 @@ from remit.kernel.model import Capability, EntityRef, UnitRef
 from remit.policy.decider import Decider
 from remit.policy.engine import Engine
 from remit.policy.findings import Finding
-from remit.policy.requests import Request, administration, capability_use
+from remit.policy.requests import Request, administration, at_special_address, capability_use
 from remit.policy.resources import GRAMMARS
 
 if TYPE_CHECKING:
@@ -80,6 +80,10 @@ def _capabilities(posture: str) -> Iterator[tuple[str, Request]]:
         yield f"{action} undeclared", _hold(_SIGNED, action, _SAMPLES[action], declared=False)
         if posture == "strict":
             yield f"{action} by an unsigned unit", _hold(_LOCAL, action, _SAMPLES[action], declared=True)
+    for special in ("loopback", "metadata"):
+        origin = Capability("net:http", "https://canary.example")
+        request = capability_use(_SIGNED, origin, declared=False, approved=True, units={})
+        yield f"a {special} address undeclared", at_special_address(request, special)
     for action in ("fs:read", "fs:write"):
         for path in ("/etc/shadow", "/root/x", "/proc/1/mem", "/sys/x", "/home/x/.ssh/id", "/home/x/.remit/keys/k"):
             yield f"{action} on {path}", _hold(_SIGNED, action, path, declared=True)

@@ -63,7 +63,9 @@ class Decider:
             return Decision("deny", answer.reasons, self._why(answer.reasons))
         lease = request.context.get("lease")
         if isinstance(lease, dict) and lease.get("approved") is False:
-            approved = self._ask(msgspec.structs.replace(request, context={"lease": lease | {"approved": True}}))
+            approved = self._ask(
+                msgspec.structs.replace(request, context=request.context | {"lease": lease | {"approved": True}})
+            )
             if approved.decision == "allow" and not approved.errors:
                 return Decision("ask", approved.reasons, self._why(approved.reasons))
         return Decision("deny", reason="no policy permits it")

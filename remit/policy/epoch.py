@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from remit.errors import ResourceInvalid
 from remit.kernel.model import Capability, Decision
 from remit.policy.decider import Decider
 from remit.policy.modes import Mode, below, mode_of
-from remit.policy.requests import Request, capability_use
+from remit.policy.requests import Request, at_special_address, capability_use
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
@@ -94,6 +95,19 @@ class Epoch:
         :raises ResourceInvalid: if the resource is none of the action's
         """
         return self.decider.decide(self.question(unit, capability, declared=declared, approved=approved))
+
+    def at_special(self, holding: Holding, origin: str, special: str, *, approved: bool) -> Decision:
+        """Policy's answer to connecting where an origin leads to a special address.
+
+        :param special: an ``AddressClass`` of the schema
+        """
+        given = holding.grant.capability
+        asked = Capability("net:http", origin, given.methods, given.budget)
+        try:
+            request = self.question(holding.grant.unit, asked, declared=True, approved=approved)
+        except ResourceInvalid as error:
+            return Decision("deny", reason=error.message)
+        return self.decider.decide(at_special_address(request, special))
 
     def outlook(self, holding: Holding) -> Outlook:
         """How a grant is decided in this epoch. Its resource must be one."""

@@ -17,7 +17,7 @@ from remit.policy.resources import Resource, Uid, parse_resource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Request", "administration", "capability_use"]
+__all__ = ["Request", "administration", "at_special_address", "capability_use"]
 
 _LONG = (1 << 63) - 1
 _OWN_NAMES = frozenset({".remit", "remit.toml", "remit.lock", "policy"})
@@ -158,3 +158,12 @@ def administration(
     if isinstance(facts.get("shadow"), int):
         facts["shadow"] = _duration(facts["shadow"])
     return Request(operator, action, uid, facts, list(entities.values()))
+
+
+def at_special_address(request: Request, special: str) -> Request:
+    """The question of :func:`capability_use` about an origin, asked of the special address that the origin leads to.
+
+    :param special: an ``AddressClass`` of the schema
+    """
+    address = {"__entity": _uid(Uid("AddressClass", special))}
+    return msgspec.structs.replace(request, action="net:special", context=request.context | {"address": address})

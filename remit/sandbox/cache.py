@@ -1,9 +1,11 @@
 """Compiled code on disk, each piece under a seal: what does not carry our seal is never loaded.
 
 wasmtime does not check code that it loads, so whoever can write the cache could run anything in this process. A seal
-is HMAC-SHA256, by the home's secret, over a record that names the artifact, the engine and the SHA-256 of the code.
-Folder and files must belong to us and be closed to others, and what is loaded are the very bytes that were
-checked. Somebody who runs as the same user can read the secret too; against them no file helps.
+is HMAC-SHA256, by the home's secret, over a record that names the artifact, the engine, the SHA-256 of the code and the
+file that it was sealed in: inode, size and the times that any write moves. A file that nobody has touched since is
+mapped as it is; of any other the bytes are checked, and what is loaded are the very bytes that were checked. Folder and
+files must belong to us and be closed to others. Somebody who runs as the same user can read the secret too; against
+them no file helps.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ class Sealed(msgspec.Struct, frozen=True):
     """SHA-256 of the code, hexadecimal; also the name of its file."""
     size: int
     shape: Shape
+    identity: tuple[int, ...]
+    """Of the file, when it was sealed: see :func:`_identity`."""
 
 
 class CacheEntry(msgspec.Struct, frozen=True):
@@ -89,6 +93,12 @@ class CodeCache:
             raise CacheTampered(f"the cached record of {artifact} does not carry our seal", artifact=artifact)
         return sealed
 
+    @contextmanager
+    def untouched(self, sealed: Sealed) -> Iterator[int | None]:
+        """A descriptor of the code's file, if nobody has touched it since it was sealed."""
+        with _opened(self._code(sealed.code), sealed.artifact) as handle:
+            yield handle if handle is not None and _identity(handle) == sealed.identity else None
+
     def code(self, sealed: Sealed) -> bytes:
         """The code that a record vouches for: these very bytes were checked, whatever becomes of the file.
 
@@ -109,12 +119,15 @@ class CodeCache:
         :raises DiskFull, HomeReadOnly: if the folder does not take it
         """
         with _storage():
-            size = compiled.path.stat().st_size
-            sealed = Sealed(artifact, engine, compiled.code, size, compiled.shape)
-            body = msgspec.json.encode(sealed)
             _sync(compiled.path)
             compiled.path.chmod(0o400)
-            compiled.path.rename(self._code(compiled.code))
+            target = compiled.path.rename(self._code(compiled.code))
+            with _opened(target, artifact) as handle:
+                # Taken after the rename, which moves the times; whoever is quicker than us has to be us.
+                identity = () if handle is None else _identity(handle)
+            size = target.stat().st_size
+            sealed = Sealed(artifact, engine, compiled.code, size, compiled.shape, identity)
+            body = msgspec.json.encode(sealed)
             draft = compiled.path.with_name("record")
             draft.write_bytes(self._mac(body) + body)
             draft.chmod(0o400)
@@ -189,10 +202,24 @@ def _read_own(path: Path, most: int, artifact: str) -> bytes | None:
 
     :raises CacheTampered: if it is anything else
     """
+    with _opened(path, artifact) as handle:
+        if handle is None:
+            return None
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(most + 1)
+
+
+@contextmanager
+def _opened(path: Path, artifact: str) -> Iterator[int | None]:
+    """A descriptor of a file that is ours alone; ``None`` if there is none.
+
+    :raises CacheTampered: if it is anything else
+    """
     try:
         handle = os.open(path, _OPEN)
     except FileNotFoundError:
-        return None
+        yield None
+        return
     except OSError as error:
         raise CacheTampered(f"a cached file of {artifact} cannot be opened: {error.strerror}") from error
     try:
@@ -200,10 +227,15 @@ def _read_own(path: Path, most: int, artifact: str) -> bytes | None:
         others = stat.S_IMODE(status.st_mode) & 0o022
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or others:
             raise CacheTampered(f"others can write the cached code of {artifact}", artifact=artifact)
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(most + 1)
+        yield handle
     finally:
         os.close(handle)
+
+
+def _identity(handle: int) -> tuple[int, ...]:
+    """What stays the same for as long as nobody writes, cuts, renames or replaces a file; only root can set it back."""
+    status = os.fstat(handle)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _alive(process: int) -> bool:

@@ -8,52 +8,54 @@ address of its store, so calls on many threads, and calls within calls, do not m
 from __future__ import annotations
 
 import ctypes
-import math
 import threading
-from collections.abc import Callable
 from ctypes import POINTER, byref
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wasmtime import _ffi as ffi
 
 from remit.errors import CallCancelled, DeadlineExceeded, GuestTrapped, HostFault, SandboxError
-from remit.kernel.hostcall import Ok, Refused
+from remit.kernel.answers import Ok, Refused
 from remit.kernel.ports import Clock, HostCalls
 from remit.sandbox.closed_wasi import RESOURCES, ClosedWorld
-from remit.sandbox.types import Result, Signature, Type
-from remit.sandbox.values import TextBudget, check_value, lift, lower
 
-__all__ = [
-    "CHECK_EPOCHS",
-    "CLOSED",
-    "Call",
-    "Target",
-    "address_of",
-    "bind",
-    "on_epoch",
-    "on_import",
-    "register",
-    "unbind",
-]
+if TYPE_CHECKING:
+    from remit.sandbox.targets import Target
+
+__all__ = ["CALLS", "CHECK_EPOCHS", "MAX_MESSAGE", "MAX_TEXT", "Call", "Later", "refused", "value_of"]
 
 CHECK_EPOCHS = 16
 """A running guest is asked at least once in so many epochs whether it may go on; a cancel skips as many."""
 
-_MAX_MESSAGE = 2000
+MAX_TEXT = 4 << 20
+"""Bytes of text that a guest may pass in one host call."""
+MAX_MESSAGE = 2000
+"""Characters of a refusal that a guest is told."""
 _NS_PER_MS = 1_000_000
 
+CALLS: Final[dict[int, Call]] = {}
+"""The call that runs in a store, by the address of its context."""
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What stands behind one function of the linker."""
 
-    signature: Signature
-    serve: Callable[[Call, tuple[Any, ...]], Any]
+class Later(Protocol):
+    """Performs host calls on an event loop, one at a time, while the guest waits."""
+
+    def start(self, call: Call, target: Target, arguments: tuple[Any, ...], results: int) -> None:
+        """Begin to perform one."""
+        ...
+
+    def done(self) -> bool:
+        """Whether its answer has been written, or remembered as the reason to stop."""
+        ...
 
 
 class Call:
     """The state of one call; belongs to the thread that runs it, except for :meth:`cancel`."""
+
+    __slots__ = (
+        "_cancelled", "_clock", "_context", "_ends_ns", "_limit_ms", "_pure", "_wake", "fault", "host", "later",
+        "short", "stop", "text", "world",
+    )  # fmt: skip
 
     def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int, text: int, *, pure: bool = False) -> None:
         """Start the call's time.
@@ -63,21 +65,30 @@ class Call:
         :param pure: neither time nor randomness reach the guest through WASI
         """
         self.host = host
-        self.world = ClosedWorld(self, pure=pure)
+        self.world: ClosedWorld | None = None
+        """What the instance has of WASI, once it has asked for any."""
+        self.short = deadline_ms < 2 * CHECK_EPOCHS
+        """Whether the deadline is closer than the epochs at which any guest is asked."""
+        self.later: Later | None = None
+        """How host calls are performed while the guest waits on an event loop; ``None`` off one."""
         self.stop: SandboxError | None = None
         self.fault: BaseException | None = None
+        self._pure = pure
         self._clock = clock
         self._limit_ms = deadline_ms
         self._ends_ns = clock.monotonic_ns() + deadline_ms * _NS_PER_MS
-        self._text = text
-        self._cancelled = threading.Event()
-        self._context: Any = None
+        self.text = text
+        self._cancelled = False
+        self._wake: threading.Event | None = None
+        self._context = 0
 
     # ---- when it must end ----
 
     def cancel(self) -> None:
         """Have it end, from another thread; sleeping guests wake."""
-        self._cancelled.set()
+        self._cancelled = True
+        if self._wake is not None:
+            self._wake.set()
 
     def restart_clock(self) -> None:
         """Count the deadline from now: loading the code is not the guest's doing."""
@@ -85,24 +96,32 @@ class Call:
 
     def due(self) -> SandboxError | None:
         """Why it must end now, or ``None``."""
-        if self.stop is None and self._cancelled.is_set():
-            self.stop = CallCancelled("the call was cancelled")
-        if self.stop is None and self._left_ns() <= 0:
-            self.stop = DeadlineExceeded(
-                f"the call took longer than its {self._limit_ms} ms", deadline_ms=self._limit_ms
-            )
+        if self.stop is None:
+            if self._cancelled:
+                self.stop = CallCancelled("the call was cancelled")
+            elif self._clock.monotonic_ns() >= self._ends_ns:
+                self.stop = DeadlineExceeded(
+                    f"the call took longer than its {self._limit_ms} ms", deadline_ms=self._limit_ms
+                )
         return self.stop
 
+    def first_epochs(self) -> int:
+        """After how many epochs to ask for the first time."""
+        return max(1, min(CHECK_EPOCHS, self._limit_ms // 2))
+
     def epochs(self) -> int:
-        """After how many epochs to ask again."""
-        return max(1, min(CHECK_EPOCHS, math.ceil(self._left_ns() / _NS_PER_MS)))
+        """After how many epochs to ask again: half of what is left, since a busy machine's epochs are long ones."""
+        return max(1, min(CHECK_EPOCHS, self._left_ns() // (2 * _NS_PER_MS)))
 
     def sleep(self, duration_ns: int) -> None:
         """Wait, but no longer than the call may live.
 
         :raises SandboxError: if the call must end
         """
-        self._cancelled.wait(max(0, min(duration_ns, self._left_ns())) / 1e9)
+        self._wake = self._wake or threading.Event()
+        # The event is there before the look: a cancel comes before the look, or finds the event.
+        if not self._cancelled:
+            self._wake.wait(max(0, min(duration_ns, self._left_ns())) / 1e9)
         self.check()
 
     def check(self) -> None:
@@ -125,59 +144,61 @@ class Call:
         """
         answer = self.host(interface, function, arguments)
         if isinstance(answer, Refused):
-            raise GuestTrapped(
-                f"the host refused {interface}.{function}: {answer.message[:_MAX_MESSAGE]}", refusal=answer.code
-            )
-        return self._value(answer)
+            raise refused(interface, function, answer)
+        return value_of(answer)
 
-    def door(self, interface: str, function: str, arguments: tuple[Any, ...], result: Type | None) -> Any:
-        """Perform one host call and give the answer that the WIT's result type asks for."""
-        if result is not None and not isinstance(result, Result):
-            return self.ask(interface, function, arguments)
-        answer = self.host(interface, function, arguments)
-        if result is None:
-            return None
-        if isinstance(answer, Refused):
-            return ("err", {"code": answer.code, "message": answer.message[:_MAX_MESSAGE]})
-        return ("ok", self._value(answer))
+    def wasi(self) -> ClosedWorld:
+        """The closed world, as this call's guest sees it."""
+        if self.world is None:
+            self.world = ClosedWorld(self, pure=self._pure)
+        self.world.belong_to(self)
+        return self.world
 
-    @staticmethod
-    def _value(answer: Any) -> Any:
-        if not isinstance(answer, Ok):
-            raise HostFault(f"the door answered {type(answer).__name__}")
-        return answer.value
+    def begin(self, target: Target, context: int, arguments: int, results: int) -> None:
+        """Start answering one import of a guest that runs on an event loop; :meth:`Later.done` says when it is.
 
-    def serve(self, target: Target, context: Any, arguments: Any, results: Any, counts: tuple[int, int]) -> bool:
-        """Answer one import; ``False`` if the guest must stop, for the reason that was remembered.
-
-        :param counts: how many arguments and results the component declared: it may lie about what WASI looks like
+        What cannot even start is remembered, and answered as done.
         """
+        assert self.later is not None
         try:
             self.check()
             self._context = context
-            budget = TextBudget(self._text)
-            kinds = target.signature.params
-            _same_counts(target, counts)
-            values = tuple(lift(kind, arguments[i], budget, self._number) for i, kind in enumerate(kinds))
-            value = target.serve(self, values)
+            self.later.start(self, target, target.take(self, arguments), results)
+        except BaseException as error:  # noqa: BLE001 - as in serve()
+            self.keep(error)
+
+    def keep(self, error: BaseException) -> None:
+        """Remember why the guest must stop."""
+        if isinstance(error, SandboxError):
+            self.stop = self.stop or error
+        else:
+            self.fault = error
+
+    def serve(self, target: Target, context: int, arguments: int, given: int, results: int, wanted: int) -> bool:
+        """Answer one import; ``False`` if the guest must stop, for the reason that was remembered.
+
+        :param given: how many arguments the component declared, as ``wanted`` results: it may lie about what WASI
+            looks like
+        """
+        try:
+            if self._cancelled or self._clock.monotonic_ns() >= self._ends_ns:
+                self.check()
+            if (given, wanted) != target.counts and target.strict:
+                raise GuestTrapped("the guest imports a function of WASI under another signature")  # noqa: TRY301 - as all that serving raises
+            self._context = context
+            value = target.serve(self, target.take(self, arguments))
             if self.host.abort is not None:
                 return False
-            self.check()
-            if target.signature.result is not None:
-                check_value(target.signature.result, value)
-                lower(target.signature.result, value, results[0], self._resource)
-        except SandboxError as error:
-            self.stop = self.stop or error
-            return False
+            target.give(self, value, results)
         except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
-            self.fault = error
+            self.keep(error)
             return False
         return True
 
-    def _number(self, pointer: Any) -> int:
+    def number(self, pointer: Any) -> int:
         """The host's integer for a resource of the guest's."""
         host = POINTER(ffi.wasmtime_component_resource_host_t)()
-        error: Any = ffi.wasmtime_component_resource_any_to_host(self._context, pointer, byref(host))
+        error: Any = ffi.wasmtime_component_resource_any_to_host(self._store(), pointer, byref(host))
         if error:
             ffi.wasmtime_error_delete(error)
             raise GuestTrapped("the guest passed a handle that the host never gave it")
@@ -186,91 +207,31 @@ class Call:
         finally:
             ffi.wasmtime_component_resource_host_delete(host)
 
-    def _resource(self, name: str, number: int) -> Any:
+    def resource(self, name: str, number: int) -> Any:
         """An owned resource for the guest."""
         host = ffi.wasmtime_component_resource_host_new(True, number, RESOURCES.index(name))  # noqa: FBT003 - C API
         made = POINTER(ffi.wasmtime_component_resource_any_t)()
-        error: Any = ffi.wasmtime_component_resource_host_to_any(self._context, host, byref(made))
+        error: Any = ffi.wasmtime_component_resource_host_to_any(self._store(), host, byref(made))
         ffi.wasmtime_component_resource_host_delete(host)
         if error:
             ffi.wasmtime_error_delete(error)
             raise HostFault("the store takes no more resources")
         return made
 
-
-def _same_counts(target: Target, counts: tuple[int, int]) -> None:
-    signature = target.signature
-    if target is not CLOSED and counts != (len(signature.params), int(signature.result is not None)):
-        raise GuestTrapped("the guest imports a function of WASI under another signature")
+    def _store(self) -> Any:
+        return ctypes.cast(self._context, POINTER(ffi.wasmtime_context_t))
 
 
-def _not_served(_call: Call, _arguments: tuple[Any, ...]) -> Any:
-    raise GuestTrapped("the guest used a part of WASI that is closed to it")
+def refused(interface: str, function: str, answer: Refused) -> GuestTrapped:
+    """What becomes of a refusal where the guest's function has no way to hear it."""
+    return GuestTrapped(f"the host refused {interface}.{function}: {answer.message[:MAX_MESSAGE]}", refusal=answer.code)
 
 
-CLOSED: Final = Target(Signature(), _not_served)
-"""Every function of WASI that nothing serves: its arguments are not even looked at."""
+def value_of(answer: Any) -> Any:
+    """What the door gave.
 
-
-# ---- the callbacks, one each for the whole process ----
-
-_CALLS: dict[int, Call] = {}
-_TARGETS: list[Target] = []
-_STOPPED = b"stopped by the host"
-
-
-def register(target: Target) -> int:
-    """Keep a target for the life of the process; the number is what the linker hands back to the callback."""
-    _TARGETS.append(target)
-    return len(_TARGETS) - 1
-
-
-def address_of(context: Any) -> int:
-    """The address by which callbacks tell stores apart."""
-    return ctypes.addressof(context.contents)
-
-
-def bind(context: Any, call: Call) -> None:
-    """Have callbacks of this store answered by this call."""
-    _CALLS[address_of(context)] = call
-
-
-def unbind(context: Any) -> None:
-    """Forget the store."""
-    _CALLS.pop(address_of(context), None)
-
-
-def _refusal() -> int:
-    """An error for wasmtime, which frees it; what it says does not matter, since the call remembers the reason."""
-    return ctypes.cast(ffi.wasmtime_error_new(_STOPPED), ctypes.c_void_p).value or 0
-
-
-@ffi.wasmtime_component_func_callback_t  # type: ignore[untyped-decorator] # ctypes
-def on_import(
-    number: int | None, context: Any, _type: Any, arguments: Any, given: int, results: Any, wanted: int
-) -> int:
-    """Called by wasmtime for every import of every guest; never raises."""
-    try:
-        call = _CALLS[address_of(context)]
-        served = call.serve(_TARGETS[number or 0], context, arguments, results, (given, wanted))
-    except BaseException:  # noqa: BLE001 - what serve() could not keep; without an answer ctypes would make one up
-        served = False
-    return 0 if served else _refusal()
-
-
-@ctypes.CFUNCTYPE(  # type: ignore[untyped-decorator] # ctypes
-    ctypes.c_size_t, POINTER(ffi.wasmtime_context_t), ctypes.c_void_p, POINTER(ctypes.c_uint64), POINTER(ctypes.c_uint8)
-)
-def on_epoch(context: Any, _data: Any, delta: Any, _kind: Any) -> int:
-    """Called by wasmtime on the guest's thread when its epochs are used up: go on, or stop."""
-    call = None
-    try:
-        call = _CALLS[address_of(context)]
-        if call.host.abort is not None or call.due() is not None:
-            return _refusal()
-        delta[0] = call.epochs()
-    except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
-        if call is not None:
-            call.fault = error
-        return _refusal()
-    return 0
+    :raises HostFault: if that is no answer
+    """
+    if not isinstance(answer, Ok):
+        raise HostFault(f"the door answered {type(answer).__name__}")
+    return answer.value

@@ -71,9 +71,22 @@ class ClosedWorld:
         self._handles = 0
         self._stderr = bytearray()
 
-    def stderr(self) -> list[str]:
-        """The last lines that the guest wrote to stderr."""
-        return [line for line in self._stderr.decode(errors="replace").splitlines() if line.strip()]
+    def belong_to(self, around: Surroundings) -> None:
+        """Serve this call from now on: an instance that is kept has one after the other."""
+        if self._around is not around:
+            self._around = around
+            self._handles = 0
+
+    @property
+    def worn(self) -> bool:
+        """Whether more pollables were made than an instance should remember."""
+        return len(self._due) > _MAX_HANDLES
+
+    def take_stderr(self) -> list[str]:
+        """The last lines that the guest wrote to stderr since they were taken."""
+        lines = [line for line in self._stderr.decode(errors="replace").splitlines() if line.strip()]
+        self._stderr.clear()
+        return lines
 
     def _given(self, handle: int) -> int:
         self._handles += 1

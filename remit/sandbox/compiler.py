@@ -84,8 +84,9 @@ def _compile(job: Job) -> Outcome:
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     shape = Shape(
         imports={name: _functions(item.ty, engine) for name, item in kind.imports(engine).items()},
-        exports={name: _functions(item.ty, engine) for name, item in kind.exports(engine).items()},
+        exports={name: _exported(item.ty, engine) for name, item in kind.exports(engine).items()},
         memories=_count_memories(component, engine, metered=job.metered),
+        parameters={name: _names(item.ty, engine) for name, item in kind.exports(engine).items()},
     )
     return Outcome(code=hashlib.sha256(code).hexdigest(), shape=shape)
 
@@ -95,6 +96,17 @@ def _functions(item: Any, engine: Any) -> Mapping[str, str] | None:
         return None
     members = ((name, member.ty) for name, member in item.exports(engine).items())
     return {name: _spell_function(kind) for name, kind in members if isinstance(kind, wc.FuncType)}
+
+
+def _exported(item: Any, engine: Any) -> Mapping[str, str] | None:
+    return {"": _spell_function(item)} if isinstance(item, wc.FuncType) else _functions(item, engine)
+
+
+def _names(item: Any, engine: Any) -> Mapping[str, tuple[str, ...]]:
+    members = item.exports(engine).items() if isinstance(item, wc.ComponentInstanceType) else ()
+    kinds = {"": item} | {name: member.ty for name, member in members}
+    functions = {name: kind for name, kind in kinds.items() if isinstance(kind, wc.FuncType)}
+    return {name: tuple(param for param, _ in kind.params) for name, kind in functions.items()}
 
 
 def _spell_function(kind: Any) -> str:
@@ -124,8 +136,9 @@ def spell(kind: Any, depth: int = 0) -> str:
         case wc.VariantType():
             cases = (name if part is None else f"{name}({inner(part)})" for name, part in kind.cases)
             return "variant{" + ",".join(cases) + "}"
-        case wc.EnumType():
-            return "enum{" + ",".join(kind.names) + "}"
+        case wc.EnumType() | wc.FlagsType():
+            word = "enum" if isinstance(kind, wc.EnumType) else "flags"
+            return word + "{" + ",".join(kind.names) + "}"
         case _:
             return type(kind).__name__.lower()
 

@@ -113,13 +113,15 @@ _SHOWN = 50
 class Shape(msgspec.Struct, frozen=True):
     """What a component asks for and offers, as the compiler's process saw it: name → function → spelled signature.
 
-    A root item that is not an interface maps to ``None``.
+    A root item that is not an interface maps to ``None``; an exported root function to itself, under "".
     """
 
     imports: Mapping[str, Mapping[str, str] | None]
     exports: Mapping[str, Mapping[str, str] | None]
     memories: int
     """How many linear memories it makes when instantiated: the memory limit is shared out among them."""
+    parameters: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
+    """What the parameters of the exported functions are called, by export and function."""
 
 
 def short_name(name: str) -> str | None:

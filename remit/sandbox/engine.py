@@ -12,17 +12,31 @@ import hashlib
 import os
 import platform
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
 
 from wasmtime import Config, Engine
+from wasmtime import _ffi as ffi
 
-__all__ = ["MAX_STACK", "Forked", "abandon", "engine_for", "fingerprint", "make_engine", "survive_fork", "ticking"]
+__all__ = [
+    "HUB",
+    "INSTANCES",
+    "MAX_STACK",
+    "SLOTS",
+    "SLOT_MEMORIES",
+    "TABLES",
+    "TABLE_ELEMENTS",
+    "Forked",
+    "abandon",
+    "engine_for",
+    "fingerprint",
+    "make_engine",
+    "slots_of",
+    "survive_fork",
+]
 
 MAX_STACK = 2 << 20
 """Bytes of guest stack at most: Python's threads have eight MiB, of which wasmtime must leave the host enough."""
@@ -47,12 +61,28 @@ class Forked(Protocol):
         ...
 
 
-def make_engine(*, metered: bool, stack: int, parallel: bool = False) -> Engine:
+INSTANCES = 256
+TABLES = 32
+TABLE_ELEMENTS = 64 << 10
+"""What one store may have: core instances, tables, and elements of one table, eight bytes each."""
+SLOTS = 128
+"""Stores at most that one pooled engine holds at a time."""
+SLOT_MEMORIES = 2
+"""Memories at most of a component that goes into a slot."""
+_RESIDENT = 512 << 10
+"""Bytes of a slot that stay in memory, wiped, when its instance goes: cheaper than giving pages back and forth."""
+_WARM_SLOTS = 16
+
+
+def make_engine(*, metered: bool, stack: int, parallel: bool = False, pooled: bool = False) -> Engine:
     """A new engine of our one configuration.
 
     :param metered: count instructions (fuel)
     :param stack: bytes that wasm frames may take
     :param parallel: compile on many threads; only in the compiler's process, since such threads do not survive a fork
+    :param pooled: take instances from slots that are reserved once, for components of a few memories and little state:
+        a fresh one then costs a quarter
+    :raises WasmtimeError: if there is no address space for the slots
     """
     config = Config()
     for feature in _FEATURES_OFF:
@@ -65,7 +95,30 @@ def make_engine(*, metered: bool, stack: int, parallel: bool = False) -> Engine:
     config.parallel_compilation = parallel
     if metered:
         config.consume_fuel = True
+    if pooled:
+        _pool(config)
     return Engine(config)
+
+
+def _pool(config: Config) -> None:
+    """Reserve slots; code that was compiled without them runs in them, since a memory is as large as everywhere."""
+    pool: Any = ffi.wasmtime_pooling_allocation_config_new()
+    for name, value in {
+        "max_memory_size": 4 << 30,
+        "max_memories_per_module": SLOT_MEMORIES,
+        "max_tables_per_module": TABLES,
+        "total_memories": SLOTS * SLOT_MEMORIES,
+        "total_tables": SLOTS * TABLES,
+        "total_core_instances": SLOTS * INSTANCES,
+        "total_component_instances": SLOTS,
+        "table_elements": TABLE_ELEMENTS,
+        "linear_memory_keep_resident": _RESIDENT,
+        "table_keep_resident": _RESIDENT,
+        "max_unused_warm_slots": _WARM_SLOTS,
+    }.items():
+        getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
+    ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
+    ffi.wasmtime_pooling_allocation_config_delete(pool)
 
 
 @functools.cache
@@ -87,53 +140,75 @@ def _processor() -> str:
 
 
 class _Hub:
-    """The engines of this process and the thread that moves their epochs while a guest runs."""
+    """The engines of this process and the thread that moves their epochs while a guest runs.
+
+    A guest runs between :meth:`enter` and :meth:`leave`; the hot path of :mod:`remit.sandbox.instance` has both written
+    out.
+    """
+
+    running: dict[int, Engine]
+    """The engines of the stores that run, by the address of their context."""
+    ticker: threading.Thread | None
+    forks: int
+    """How many forks lie between this process and the one that loaded this module: stores do not cross one."""
 
     def __init__(self) -> None:
         self._kept: list[Any] = []
         self._survivors: WeakSet[Forked] = WeakSet()
+        self.forks = 0
         self._start()
 
     def _start(self) -> None:
         self._lock = threading.Lock()
-        self._engines: dict[tuple[bool, int], Engine] = {}
-        self._running: Counter[Engine] = Counter()
-        self._ticker: threading.Thread | None = None
+        self._engines: dict[tuple[bool, int, bool], Engine] = {}
+        self._slots: dict[Engine, deque[None]] = {}
+        self.running = {}
+        self.ticker = None
 
-    def engine(self, *, metered: bool, stack: int) -> Engine:
-        stack = min(stack, MAX_STACK)
+    def engine(self, *, metered: bool, stack: int, pooled: bool) -> Engine:
+        key = (metered, min(stack, MAX_STACK), pooled)
         with self._lock:
-            if (metered, stack) not in self._engines:
-                self._engines[metered, stack] = make_engine(metered=metered, stack=stack)
-            return self._engines[metered, stack]
+            if key not in self._engines:
+                self._engines[key] = make_engine(metered=metered, stack=key[1], pooled=pooled)
+                if pooled:
+                    self._slots[self._engines[key]] = deque([None] * SLOTS)
+            return self._engines[key]
 
-    @contextmanager
-    def ticking(self, engine: Engine) -> Iterator[None]:
+    def slots(self, engine: Engine) -> deque[None] | None:
+        return self._slots.get(engine)
+
+    def enter(self, key: int, engine: Engine) -> None:
+        """Have the engine's epoch move on about once per millisecond, until :meth:`leave`."""
+        self.running[key] = engine
+        if self.ticker is None:
+            self.wake()
+
+    def leave(self, key: int) -> None:
+        """The guest that entered by this key has ended."""
+        self.running.pop(key, None)
+
+    def wake(self) -> None:
+        """Start the ticker, unless it runs."""
         with self._lock:
-            self._running[engine] += 1
-            if self._ticker is None:
-                self._ticker = threading.Thread(target=self._tick, name="remit-epochs", daemon=True)
-                self._ticker.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running[engine] -= 1
-                if not self._running[engine]:
-                    del self._running[engine]
+            if self.ticker is None:
+                self.ticker = threading.Thread(target=self._tick, name="remit-epochs", daemon=True)
+                self.ticker.start()
 
     def _tick(self) -> None:
         pause = threading.Event()
         idle = 0
         while True:
             pause.wait(_TICK_S)
-            with self._lock:
-                engines = tuple(self._running)
-                idle = 0 if engines else idle + 1
-                if idle > _IDLE_TICKS:
-                    # Nobody has run for a while: the next guest starts another thread, an idle host has none.
-                    self._ticker = None
+            engines = set(list(self.running.values()))  # noqa: C414 - a list is made in one step, a set is not
+            idle = 0 if engines else idle + 1
+            if idle > _IDLE_TICKS:
+                # Nobody has run for a while: the next guest starts another thread, an idle host has none.
+                self.ticker = None
+                # A guest enters, then looks for the ticker; this leaves, then looks for guests: one sees the other.
+                if not self.running:
                     return
+                self.wake()
+                return
             for engine in engines:
                 engine.increment_epoch()
 
@@ -144,31 +219,35 @@ class _Hub:
         self._survivors.add(thing)
 
     def after_fork(self) -> None:
-        self._kept.append((self._engines, self._running))
+        self._kept.append((self._engines, self.running))
+        self.forks += 1
         self._start()
         for thing in list(self._survivors):
             thing.after_fork()
 
 
-_HUB = _Hub()
-os.register_at_fork(after_in_child=_HUB.after_fork)
+HUB = _Hub()
+os.register_at_fork(after_in_child=HUB.after_fork)
 
 
-def engine_for(*, metered: bool, stack: int) -> Engine:
-    """This process's engine for a configuration."""
-    return _HUB.engine(metered=metered, stack=stack)
+def engine_for(*, metered: bool, stack: int, pooled: bool = False) -> Engine:
+    """This process's engine for a configuration.
+
+    :raises WasmtimeError: if there is no address space for a pooled one
+    """
+    return HUB.engine(metered=metered, stack=stack, pooled=pooled)
 
 
-def ticking(engine: Engine) -> Any:
-    """Within this context the engine's epoch moves on about once per millisecond."""
-    return _HUB.ticking(engine)
+def slots_of(engine: Engine) -> deque[None] | None:
+    """The free slots of a pooled engine, one item each: an instance pops one and gives it back. ``None`` without."""
+    return HUB.slots(engine)
 
 
 def abandon(thing: Any) -> None:
     """Keep a wasmtime object of the parent process for ever, so that its finaliser does not run in the child."""
-    _HUB.abandon(thing)
+    HUB.abandon(thing)
 
 
 def survive_fork(thing: Forked) -> None:
     """Have ``thing.after_fork()`` called in every child; it is held weakly."""
-    _HUB.survive(thing)
+    HUB.survive(thing)

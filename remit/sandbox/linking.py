@@ -7,7 +7,6 @@ to be found; what it imports was checked before (:mod:`remit.sandbox.contract`).
 from __future__ import annotations
 
 import ctypes
-from functools import partial
 from typing import Any
 
 from wasmtime import Engine, WasmtimeError
@@ -15,34 +14,38 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as wc
 
 from remit.errors import ImportRefused
-from remit.sandbox.call import CLOSED, Call, Target, on_import, register
+from remit.sandbox import capi
+from remit.sandbox.call import Call
+from remit.sandbox.callbacks import on_import, on_import_later, register
 from remit.sandbox.closed_wasi import FUNCTIONS, RESOURCES
 from remit.sandbox.contract import IMPORTS, short_name
+from remit.sandbox.targets import CLOSED, Serve, Target, through
 
 __all__ = ["build_linker"]
 
 
-def _through_the_door(interface: str, function: str, result: Any, call: Call, arguments: tuple[Any, ...]) -> Any:
-    return call.door(interface, function, arguments, result)
+def _in_the_closed_world(function: Any) -> Serve:
+    def serve(call: Call, arguments: tuple[Any, ...]) -> Any:
+        return function(call.wasi(), *arguments)
 
-
-def _in_the_closed_world(serve: Any, call: Call, arguments: tuple[Any, ...]) -> Any:
-    return serve(call.world, *arguments)
+    return serve
 
 
 _OURS = {
-    (interface, name): register(Target(signature, partial(_through_the_door, interface, name, signature.result)))
+    (interface, name): register(through(interface, name, signature))
     for interface, functions in IMPORTS.items()
     for name, signature in functions.items()
 }
 _WASI = {
-    (interface, name): register(Target(signature, partial(_in_the_closed_world, serve)))
+    (interface, name): register(Target(signature, _in_the_closed_world(function)))
     for interface, functions in FUNCTIONS.items()
-    for name, (signature, serve) in functions.items()
+    for name, (signature, function) in functions.items()
 }
 _CLOSED = register(CLOSED)
 
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+_ON_IMPORT_LATER = ctypes.cast(on_import_later, ctypes.c_void_p)
+_ON_IMPORT = ctypes.cast(on_import, ffi.wasmtime_component_func_callback_t)
 
 
 @ffi.wasmtime_component_resource_destructor_t  # type: ignore[untyped-decorator] # ctypes
@@ -51,8 +54,10 @@ def _forget(_data: Any, _context: Any, _rep: int) -> int:
     return 0
 
 
-def build_linker(engine: Engine, component: wc.Component) -> wc.Linker:
+def build_linker(engine: Engine, component: wc.Component, *, later: bool = False) -> wc.Linker:
     """The linker for a component whose imports were checked.
+
+    :param later: for guests on an event loop, which wait for what goes through the door
 
     :raises ImportRefused: if it imports a resource that no WASI interface has
     """
@@ -61,27 +66,32 @@ def build_linker(engine: Engine, component: wc.Component) -> wc.Linker:
         for name, item in component.type.imports(engine).items():
             with root.add_instance(name) as instance:
                 kind: Any = item.ty
-                _define(instance, name, kind.exports(engine))
+                _define(instance, name, kind.exports(engine), later=later)
     return linker
 
 
-def _define(instance: wc.LinkerInstance, name: str, members: dict[str, Any]) -> None:
+def _define(instance: wc.LinkerInstance, name: str, members: dict[str, Any], *, later: bool) -> None:
     short = short_name(name)
     interface = name.partition("@")[0]
     for member, item in members.items():
         kind = item.ty
         if isinstance(kind, wc.FuncType):
             number = _OURS[short, member] if short else _WASI.get((interface, member), _CLOSED)
-            _add_function(instance, member, number)
+            _add_function(instance, member, number, later=later and short is not None)
         elif isinstance(kind, wc.ResourceType):
             _add_resource(instance, member)
 
 
-def _add_function(instance: wc.LinkerInstance, name: str, number: int) -> None:
+def _add_function(instance: wc.LinkerInstance, name: str, number: int, *, later: bool) -> None:
     data = name.encode()
+    if later:
+        error = capi.linker_add_async(capi.address(instance.ptr()), data, len(data), _ON_IMPORT_LATER, number, None)
+        if error:
+            raise WasmtimeError(capi.error_message(error))
+        return
     _raise(
         ffi.wasmtime_component_linker_instance_add_func(
-            instance.ptr(), ctypes.create_string_buffer(data), len(data), on_import, number, _NO_FINALIZER
+            instance.ptr(), ctypes.create_string_buffer(data), len(data), _ON_IMPORT, number, _NO_FINALIZER
         )
     )
 

@@ -1,8 +1,8 @@
-"""Turns checked code into a component, from memory that nobody can change after the check.
+"""Turns code that the cache vouches for into a component.
 
-A file of the cache is not mapped itself: whoever truncates a mapped file crashes its reader, and whoever writes it
-changes pages that were not touched yet, check or no check. On Linux the bytes go to an anonymous file that is sealed
-against change and mapped; elsewhere wasmtime copies them.
+A file that nobody has touched since it was sealed is mapped as it is: it is closed to everybody but its owner. Bytes
+that had to be checked come from who knows where, and somebody may still hold the file: on Linux they go to an anonymous
+file that is sealed against change and mapped; elsewhere wasmtime copies them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from wasmtime import component as wc
 __all__ = ["load_component"]
 
 
-def load_component(engine: Engine, code: bytes) -> wc.Component:
+def load_component(engine: Engine, code: bytes | int) -> wc.Component:
     """The component in code that our own compiler made and our own seal vouches for; anything else runs as us.
 
+    :param code: the bytes that were checked, or a descriptor of a file that was not touched
     :raises WasmtimeError: if it was made for another engine
     """
+    if isinstance(code, int):
+        return wc.Component.deserialize_file(engine, f"/dev/fd/{code}")
     if sys.platform != "linux":
         return wc.Component.deserialize(engine, code)
     with _frozen(code) as path:

@@ -27,8 +27,8 @@ def remit_runner(home: Home, abi: str) -> Runner | None:
 
 
 @hookimpl
-def remit_host_interfaces() -> Mapping[str, HostInterface]:
+def remit_host_interfaces(home: Home) -> Mapping[str, HostInterface]:
     """Every interface of the world that has functions."""
     from remit.sandbox.interfaces import all_interfaces  # noqa: PLC0415 - as above
 
-    return all_interfaces()
+    return all_interfaces(home)

@@ -1,50 +1,46 @@
 """The kernel's port for running components: finds or makes the code, keeps what is loaded, runs calls, stops them.
 
-Every call gets an instance of its own. Safe from any thread that does not handle signals: Python runs signal handlers
-inside ctypes callbacks, and one that raises there would crash the process.
+A call gets an instance of its own, or one that is kept for its program and partition. Safe from any thread that does
+not handle signals: Python runs signal handlers inside ctypes callbacks, and one that raises there would crash the
+process.
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-from wasmtime import WasmtimeError
+from typing import Any, TypeVar
 
 from remit.errors import (
-    ArtifactInvalid,
-    CacheTampered,
     CallCancelled,
-    HomeError,
     HostFault,
-    ImportRefused,
     InputTooLarge,
+    SandboxError,
 )
 from remit.kernel.model import GuestOutcome, Limits, Program
-from remit.kernel.ports import Clock, HostCalls, Progress, no_progress
-from remit.sandbox.cache import CacheEntry, CodeCache, Sealed
-from remit.sandbox.call import CHECK_EPOCHS, Call
-from remit.sandbox.compiling import CompileBounds, compile_component, refuse_at_sight
+from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
+from remit.sandbox.cache import CacheEntry, CodeCache
+from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
+from remit.sandbox.compiling import CompileBounds
 from remit.sandbox.contract import check
-from remit.sandbox.engine import abandon, engine_for, fingerprint, survive_fork
-from remit.sandbox.guest import Loaded, full_names, run_guest
-from remit.sandbox.linking import build_linker
-from remit.sandbox.loading import load_component
+from remit.sandbox.engine import abandon, survive_fork
+from remit.sandbox.instance import Instance
+from remit.sandbox.library import SMALL, Library
+from remit.sandbox.loaded import Loaded
+from remit.sandbox.loop import LoopInstance
+from remit.sandbox.pool import ClosedDoor, Pool, RehearsalDoor
 
 __all__ = ["ComponentRunner"]
 
-_LOADED = 1 << 30
-"""Bytes of code of all loaded components together."""
-_KNOWN = 4096
 _CANCELLED = 256
-_MAX_TEXT = 4 << 20
-"""Bytes of text that a guest may pass in one host call."""
+_START_MS = 1_000
+"""Milliseconds that a spare may take to start."""
 
-Key = tuple[str, bool, int]
+Made = TypeVar("Made", bound=Instance)
 
 
 class ComponentRunner:
@@ -54,31 +50,41 @@ class ComponentRunner:
     :param key: 32 secret bytes that seal it
     :param clock: what deadlines are measured by
     :param bounds: what compiling one artifact may take
+    :param rehearse: randomness for spares that are called once before they wait, with an empty action and input, so
+        that the language runtime inside has done what it does at its first call. Only for units that leave nothing
+        behind in such a call; and what they drew is in no transcript, so their recordings do not replay. ``None``: a
+        spare was never called
     :raises HomeUnsafe: if others can enter the folder
     """
 
-    def __init__(self, cache: Path, key: bytes, clock: Clock, *, bounds: CompileBounds | None = None) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        key: bytes,
+        clock: Clock,
+        *,
+        bounds: CompileBounds | None = None,
+        rehearse: Ids | None = None,
+    ) -> None:
         self._cache = CodeCache(cache, key)
         self._clock = clock
-        self._bounds = bounds or CompileBounds()
+        self._rehearse = rehearse
+        self._library = Library(self._cache, bounds or CompileBounds())
         self._closed = False
         self._reset()
         survive_fork(self)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._making: dict[Key, threading.Lock] = {}
-        self._loaded: OrderedDict[Key, Loaded] = OrderedDict()
-        self._sources: OrderedDict[str, Callable[[], bytes]] = OrderedDict()
         self._active: dict[int, tuple[Call, Loaded | None]] = {}
+        self._pool = Pool()
         self._cancelled: OrderedDict[int, HostCalls] = OrderedDict()
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent; the code is loaded again from the cache, for this process's engine."""
-        sources = self._sources
-        abandon((self._loaded, self._active))
+        abandon((self._active, self._pool))
+        self._library.after_fork()
         self._reset()
-        self._sources = sources
 
     # ---- the port ----
 
@@ -88,9 +94,7 @@ class ComponentRunner:
         :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
         :raises ImportRefused: if it imports what is neither ours nor in the closed WASI world, naming all of it
         """
-        refuse_at_sight(component, self._bounds)
-        artifact = f"sha256:{hashlib.sha256(component).hexdigest()}"
-        return check(self._sealed(artifact, lambda: component, metered=False, progress=progress).shape)
+        return check(self._library.shape(component, progress))
 
     def prepare(
         self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
@@ -102,17 +106,12 @@ class ComponentRunner:
         :raises ArtifactInvalid: if it does not compile within the compiler's bounds, or is not what its digest says
         :raises DiskFull, HomeReadOnly: if the cache cannot take it
         """
-        with self._lock:
-            self._sources[artifact] = load
-            self._sources.move_to_end(artifact)
-            while len(self._sources) > _KNOWN:
-                self._sources.popitem(last=False)
-        self._sealed(artifact, load, metered=metered, progress=progress)
+        self._library.prepare(artifact, load, progress, metered=metered)
 
     def run(
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
     ) -> GuestOutcome:
-        """Run an export of a prepared program in a fresh instance.
+        """Run an export of a prepared program, in a fresh instance or, if the program says so, in one that is kept.
 
         Code that is not there for this engine (another wasmtime, a metered program) is compiled first, before the
         deadline begins.
@@ -121,9 +120,47 @@ class ComponentRunner:
         :raises SandboxError: one class per limit and fault
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        limits = program.limits
-        _check_input(arguments, limits)
-        call = Call(host, self._clock, deadline_ms, _MAX_TEXT, pure=program.world == "transform")
+        with self._running(program, arguments, host, deadline_ms) as call:
+            loaded = self._library.get(program)
+            with self._lock:
+                self._active[id(host)] = (call, loaded)
+            return self._run(program, loaded, call, export, arguments)
+
+    async def arun(
+        self,
+        program: Program,
+        export: str,
+        arguments: tuple[Any, ...],
+        host: HostCalls,
+        deadline_ms: int,
+        *,
+        threaded: bool = True,
+    ) -> GuestOutcome:
+        """As :meth:`run`, on the running event loop and in a fresh instance; see :mod:`remit.sandbox.loop`.
+
+        :param threaded: whether the door may block; if not, it may answer with awaitables
+        :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
+        """
+        with self._running(program, arguments, host, deadline_ms) as call:
+            loaded = self._library.get(program) if self._library.has(program) else await self._load_aside(program)
+            with self._lock:
+                self._active[id(host)] = (call, loaded)
+            instance = self._make(program, loaded, LoopInstance)
+            call.restart_clock()
+            try:
+                return instance.outcome(await instance.acall(call, loaded.export(export), arguments, threaded=threaded))
+            finally:
+                instance.close()
+
+    async def _load_aside(self, program: Program) -> Loaded:
+        return await asyncio.get_running_loop().run_in_executor(None, self._library.get, program)
+
+    @contextmanager
+    def _running(
+        self, program: Program, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> Iterator[Call]:
+        _check_input(arguments, program.limits)
+        call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=program.world == "transform")
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
@@ -131,20 +168,67 @@ class ComponentRunner:
                 raise CallCancelled("the call was cancelled before it began")
             self._active[id(host)] = (call, None)
         try:
-            loaded = self._load((program.artifact, limits.fuel is not None, limits.stack))
-            undeclared = loaded.imported - program.interfaces
-            if undeclared:
-                names = ", ".join(sorted(undeclared))
-                raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
-            with self._lock:
-                self._active[id(host)] = (call, loaded)
-            try:
-                return run_guest(loaded, call, export, arguments, limits)
-            finally:
-                _log_stderr(call)
+            yield call
         finally:
             with self._lock:
                 self._active.pop(id(host), None)
+
+    def _run(
+        self, program: Program, loaded: Loaded, call: Call, export: str, arguments: tuple[Any, ...]
+    ) -> GuestOutcome:
+        instance = self._obtain(program, loaded, call.host.partition)
+        call.restart_clock()
+        try:
+            return instance.run(call, export, arguments)
+        finally:
+            _log_stderr(call, instance)
+            self._give_back(program, loaded, call.host.partition, instance)
+
+    def _obtain(self, program: Program, loaded: Loaded, partition: str) -> Instance:
+        found = None
+        if program.reuse == "kept":
+            found = self._pool.take(program, partition)
+        elif loaded.size > SMALL:
+            found = self._pool.spare(program, lambda: self._spare(program, loaded))
+        return found or self._make(program, loaded, Instance)
+
+    def _give_back(self, program: Program, loaded: Loaded, partition: str, instance: Instance) -> None:
+        if program.reuse == "kept":
+            self._pool.keep(program, partition, instance)
+        elif loaded.size > SMALL:
+            self._pool.used(program, instance)
+        else:
+            instance.close()
+
+    def _spare(self, program: Program, loaded: Loaded) -> Instance:
+        if self._rehearse is not None and "provider" in loaded.exported:
+            rehearsed = self._make(program, loaded, Instance)
+            with suppress(SandboxError):
+                rehearsed.invoke("provider.call", ("", ""), RehearsalDoor(self._rehearse), _START_MS)
+            if rehearsed.state == "ready":
+                return rehearsed
+            rehearsed.close()
+        instance = self._make(program, loaded, Instance)
+        try:
+            instance.start(Call(ClosedDoor(), self._clock, _START_MS, MAX_TEXT, pure=program.world == "transform"))
+        except BaseException:
+            instance.close()
+            raise
+        return instance
+
+    def instance(self, program: Program) -> Instance:
+        """An instance of a prepared program for the caller alone, who closes it: sandboxed logic without a kernel.
+
+        :raises ImportRefused: if the component imports what the program does not declare
+        :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
+        """
+        return self._make(program, self._library.get(program), Instance)
+
+    def _make(self, program: Program, loaded: Loaded, kind: type[Made]) -> Made:
+        if not loaded.claim():
+            loaded = self._library.get(program, slots=False)
+            loaded.claim()
+        return kind(loaded, program.limits, self._clock, pure=program.world == "transform")
 
     def cancel(self, host: HostCalls) -> None:
         """Stop the call that runs with this door, or that will; a door is for one call."""
@@ -163,17 +247,26 @@ class ComponentRunner:
             for _ in range(CHECK_EPOCHS):
                 loaded.engine.increment_epoch()
 
+    def settle(self) -> None:
+        """Wait until the spares of earlier calls are made: for who measures or tests."""
+        self._pool.settle()
+
     def close(self) -> None:
         """Stop what runs, and let go of everything."""
         with self._lock:
             self._closed = True
             running = [call.host for call, _ in self._active.values()]
-            self._loaded.clear()
-            self._sources.clear()
+        self._library.clear()
+        self._pool.close()
         for host in running:
             self.cancel(host)
 
     # ---- the cache, for people ----
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where the compiled code lies."""
+        return self._cache.folder
 
     def entries(self) -> list[CacheEntry]:
         """The compiled code on disk."""
@@ -183,96 +276,6 @@ class ComponentRunner:
         """Remove the compiled code on disk; give the number of bytes freed."""
         return self._cache.clear()
 
-    # ---- from artifact to loaded component ----
-
-    def _load(self, key: Key) -> Loaded:
-        with self._lock:
-            if (loaded := self._loaded.get(key)) is not None:
-                self._loaded.move_to_end(key)
-                return loaded
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if (loaded := self._loaded.get(key)) is not None:
-                    return loaded
-            try:
-                loaded = self._load_checked(key)
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
-            with self._lock:
-                self._loaded[key] = loaded
-                while len(self._loaded) > 1 and sum(each.size for each in self._loaded.values()) > _LOADED:
-                    self._loaded.popitem(last=False)
-            return loaded
-
-    def _load_checked(self, key: Key) -> Loaded:
-        artifact, metered, _stack = key
-        source = self._sources.get(artifact)
-        sealed = self._sealed(artifact, source, metered=metered, progress=no_progress)
-        try:
-            return self._link(sealed, key)
-        except CacheTampered:
-            if source is None:
-                raise
-        return self._link(self._compile(artifact, source, metered=metered, progress=no_progress), key)
-
-    def _link(self, sealed: Sealed, key: Key) -> Loaded:
-        _, metered, stack = key
-        engine = engine_for(metered=metered, stack=stack)
-        imported, exported = check(sealed.shape)
-        try:
-            component = load_component(engine, self._cache.code(sealed))
-        except WasmtimeError as error:
-            raise CacheTampered(f"the cached code of {sealed.artifact} does not load: {error}") from error
-        try:
-            linker = build_linker(engine, component)
-        except WasmtimeError as error:
-            raise ArtifactInvalid(f"the component's imports cannot be linked: {str(error)[:500]}") from error
-        return Loaded(
-            engine=engine,
-            component=component,
-            linker=linker,
-            imported=imported,
-            exported=exported,
-            memories=sealed.shape.memories,
-            size=sealed.size,
-            metered=metered,
-            interfaces=full_names(sealed.shape.exports),
-        )
-
-    def _sealed(
-        self, artifact: str, source: Callable[[], bytes] | None, *, metered: bool, progress: Progress
-    ) -> Sealed:
-        tampered: CacheTampered | None = None
-        try:
-            sealed = self._cache.find(artifact, fingerprint(metered=metered))
-        except CacheTampered as error:
-            sealed, tampered = None, error
-        if sealed is not None:
-            return sealed
-        if source is None:
-            raise tampered or HostFault(f"{artifact} was not prepared", remedy="prepare the artifact before running it")
-        try:
-            return self._compile(artifact, source, metered=metered, progress=progress)
-        except HomeError as error:
-            # What is in the way of a new record is not ours: say that, rather than that nothing can be written.
-            raise tampered or error from error
-
-    def _compile(self, artifact: str, source: Callable[[], bytes], *, metered: bool, progress: Progress) -> Sealed:
-        component = source()
-        if f"sha256:{hashlib.sha256(component).hexdigest()}" != artifact:
-            raise ArtifactInvalid(f"the bytes given for {artifact} do not have that digest")
-        with compile_component(
-            component,
-            metered=metered,
-            folder=self._cache.folder,
-            bounds=self._bounds,
-            progress=progress,
-            label=artifact[:19],
-        ) as compiled:
-            return self._cache.store(artifact, fingerprint(metered=metered), compiled)
-
 
 def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
     fields = [value for item in arguments for value in (item.values() if isinstance(item, dict) else (item,))]
@@ -281,9 +284,9 @@ def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
         raise InputTooLarge(f"the input has {size} bytes, more than the {limits.input} of one call", limit=limits.input)
 
 
-def _log_stderr(call: Call) -> None:
+def _log_stderr(call: Call, instance: Instance) -> None:
     """Give what the guest wrote to stderr to its log, where its author finds the traceback."""
-    for line in call.world.stderr():
+    for line in instance.stderr():
         if call.host.abort is not None:
             return
         call.host("log", "write", ("error", line, '{"stream":"stderr"}'))

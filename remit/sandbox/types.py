@@ -17,8 +17,10 @@ __all__ = [
     "U16",
     "U32",
     "U64",
+    "WHOLE",
     "Borrow",
     "Enum",
+    "Flags",
     "ListOf",
     "Option",
     "Own",
@@ -36,7 +38,9 @@ __all__ = [
 class Primitive:
     """A type without parts."""
 
-    name: Literal["bool", "u8", "u16", "u32", "u64", "string"]
+    name: Literal[
+        "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string"
+    ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.name
@@ -48,6 +52,21 @@ U8 = Primitive("u8")
 U16 = Primitive("u16")
 U32 = Primitive("u32")
 U64 = Primitive("u64")
+WHOLE = {
+    **{f"u{bits}": (0, (1 << bits) - 1) for bits in (8, 16, 32, 64)},
+    **{f"s{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (8, 16, 32, 64)},
+}
+"""Least and greatest value of the whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Any of some names; a ``frozenset`` in Python."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "flags{" + ",".join(self.names) + "}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +160,7 @@ class Borrow:
         return f"borrow<{self.resource}>"
 
 
-Type = Primitive | Enum | Option | Result | ListOf | TupleOf | Record | Variant | Own | Borrow
+Type = Primitive | Flags | Enum | Option | Result | ListOf | TupleOf | Record | Variant | Own | Borrow
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,29 +18,33 @@ from typing import Any
 from wasmtime import _ffi as ffi
 
 from remit.errors import GuestTextInvalid, GuestTrapped, HostFault, OutputTooLarge, SandboxError
-from remit.sandbox.types import Borrow, Enum, ListOf, Option, Own, Primitive, Record, Result, TupleOf, Type, Variant
+from remit.sandbox.types import (
+    WHOLE,
+    Borrow,
+    Enum,
+    Flags,
+    ListOf,
+    Option,
+    Own,
+    Primitive,
+    Record,
+    Result,
+    TupleOf,
+    Type,
+    Variant,
+)
 
 __all__ = ["TextBudget", "check_value", "lift", "lower", "release"]
 
-_WHOLE = {"u8": 8, "u16": 16, "u32": 32, "u64": 64}
 _VAL_SIZE = ctypes.sizeof(ffi.wasmtime_component_val_t)
 _VAL_UNION = ffi.wasmtime_component_val_t.of.offset
 _KINDS: dict[str, int] = {
-    "bool": ffi.WASMTIME_COMPONENT_BOOL.value,
-    "u8": ffi.WASMTIME_COMPONENT_U8.value,
-    "u16": ffi.WASMTIME_COMPONENT_U16.value,
-    "u32": ffi.WASMTIME_COMPONENT_U32.value,
-    "u64": ffi.WASMTIME_COMPONENT_U64.value,
-    "string": ffi.WASMTIME_COMPONENT_STRING.value,
-    "list": ffi.WASMTIME_COMPONENT_LIST.value,
-    "record": ffi.WASMTIME_COMPONENT_RECORD.value,
-    "tuple": ffi.WASMTIME_COMPONENT_TUPLE.value,
-    "variant": ffi.WASMTIME_COMPONENT_VARIANT.value,
-    "enum": ffi.WASMTIME_COMPONENT_ENUM.value,
-    "option": ffi.WASMTIME_COMPONENT_OPTION.value,
-    "result": ffi.WASMTIME_COMPONENT_RESULT.value,
-    "resource": ffi.WASMTIME_COMPONENT_RESOURCE.value,
-}
+    name: getattr(ffi, f"WASMTIME_COMPONENT_{name.upper()}").value
+    for name in (
+        "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list",
+        "record", "tuple", "variant", "enum", "option", "result", "flags", "resource",
+    )
+}  # fmt: skip
 
 LiftResource = Callable[[Any], int]
 LowerResource = Callable[[str, int], Any]
@@ -89,9 +93,16 @@ def lift(  # noqa: C901, PLR0912 - one case for each type of WIT
         case Primitive(name="bool"):
             _expect(value, "bool")
             return bool(of.boolean)
+        case Primitive(name="char"):
+            _expect(value, "char")
+            return chr(of.character)
         case Primitive(name=name):
             _expect(value, name)
-            return int(getattr(of, name))
+            return getattr(of, name)
+        case Flags():
+            _expect(value, "flags")
+            budget.take(of.flags.size)
+            return frozenset(_text(of.flags.data[i], budget) for i in range(of.flags.size))
         case Enum():
             _expect(value, "enum")
             return _text(of.enumeration, budget)
@@ -108,13 +119,15 @@ def lift(  # noqa: C901, PLR0912 - one case for each type of WIT
             return _lift_list(inner, of.list, budget, resource)
         case TupleOf(parts=parts):
             _expect(value, "tuple")
+            budget.take(of.tuple.size)
             if of.tuple.size != len(parts):
                 raise _unexpected(kind)
             return tuple(lift(part, of.tuple.data[i], budget, resource) for i, part in enumerate(parts))
         case Record(fields=fields):
             _expect(value, "record")
+            budget.take(of.record.size)
             entries = (of.record.data[i] for i in range(of.record.size))
-            found = {ffi.to_str_raw(entry.name.data, entry.name.size): entry.val for entry in entries}
+            found = {_text(entry.name, budget): entry.val for entry in entries}
             if not found.keys() >= dict(fields).keys():
                 raise _unexpected(kind)
             return {name: lift(part, found[name], budget, resource) for name, part in fields}
@@ -178,10 +191,17 @@ def _fits(kind: Type | None, value: Any) -> bool:  # noqa: C901, PLR0912 - one c
             return isinstance(value, str) and _has_utf8(value)
         case Primitive(name="bool"):
             return isinstance(value, bool)
+        case Primitive(name="char"):
+            return isinstance(value, str) and len(value) == 1 and _has_utf8(value)
+        case Primitive(name="f32" | "f64"):
+            return isinstance(value, float)
         case Primitive(name=name):
-            return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << _WHOLE[name]
+            least, most = WHOLE[name]
+            return type(value) is int and least <= value <= most
         case Enum(names=names):
-            return value in names
+            return isinstance(value, str) and value in names
+        case Flags(names=names):
+            return isinstance(value, set | frozenset) and value <= set(names)
         case Option(of=inner):
             return value is None or _fits(inner, value)
         case Result(ok=ok, err=err):
@@ -218,7 +238,7 @@ def _tagged(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2  # noqa: PLR2004 - (tag, payload)
 
 
-def lower(  # noqa: C901, PLR0912 - one case for each type of WIT
+def lower(  # noqa: C901, PLR0912, PLR0915 - one case for each type of WIT
     kind: Type, value: Any, out: Any, resource: LowerResource | None = None
 ) -> None:
     """Write a value that :func:`check_value` has passed into ``out``, in memory that wasmtime may free.
@@ -233,9 +253,15 @@ def lower(  # noqa: C901, PLR0912 - one case for each type of WIT
         case Primitive(name="bool"):
             out.kind = _KINDS["bool"]
             of.boolean = value
+        case Primitive(name="char"):
+            out.kind = _KINDS["char"]
+            of.character = ord(value)
         case Primitive(name=name):
             out.kind = _KINDS[name]
             setattr(of, name, value)
+        case Flags(names=names):
+            out.kind = _KINDS["flags"]
+            _put_flags(of.flags, [name for name in names if name in value])
         case Enum():
             out.kind = _KINDS["enum"]
             _put_text(of.enumeration, value)
@@ -280,6 +306,12 @@ def lower(  # noqa: C901, PLR0912 - one case for each type of WIT
 def _put_text(vec: Any, text: str) -> None:
     data = text.encode()
     ffi.wasm_byte_vec_new(byref(vec), len(data), ctypes.cast(ctypes.c_char_p(data), ctypes.POINTER(ffi.wasm_byte_t)))
+
+
+def _put_flags(flags: Any, chosen: list[str]) -> None:
+    ffi.wasmtime_component_valflags_new_uninit(byref(flags), len(chosen))
+    for i, name in enumerate(chosen):
+        _put_text(flags.data[i], name)
 
 
 def _put_bytes(items: Any, data: bytes) -> None:

@@ -11,7 +11,7 @@ from remit.schemas.fault import Fault, in_order, show_path
 from remit.schemas.foreign import Validator
 from remit.schemas.own import faults, is_valid, schema, text
 from remit.schemas.quantities import parse_duration, parse_size
-from remit.schemas.sensitive import redact, sensitive_pointers
+from remit.schemas.sensitive import mask, redact, sensitive_pointers
 from remit.schemas.toml import load as load_toml
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "in_order",
     "is_valid",
     "load_toml",
+    "mask",
     "parse_duration",
     "parse_size",
     "redact",

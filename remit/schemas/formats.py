@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BUNDLE", "CHAIN", "EVENT", "HOME", "JOURNAL", "PLAN", "UNIT", "WORLD"]
+__all__ = ["BUNDLE", "CHAIN", "EVENT", "HOME", "JOURNAL", "PLAN", "TRANSCRIPT", "UNIT", "WORLD"]
 
 UNIT: Final = "unit/v1"
 """The manifest, ``unit.toml``."""
@@ -17,6 +17,9 @@ EVENT: Final = "event/v1"
 
 PLAN: Final = "plan/v1"
 """A saved plan."""
+
+TRANSCRIPT: Final = "transcript/v1"
+"""A call taken down."""
 
 JOURNAL: Final = 1
 """The journal's tables; stands in SQLite's ``user_version``."""

@@ -1,16 +1,19 @@
 """``x-remit-sensitive: true``: which parts of a value must never be shown or journalled, and their removal.
 
+Secrets, which no schema marks, are removed wherever they appear (:func:`mask`).
+
 Where it is unclear whether a schema applies (a branch of ``anyOf``, a pattern of keys), it is taken to apply.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from remit.schemas.subschemas import Subschema, closure, inside, steps
 
-__all__ = ["KEYWORD", "MASK", "redact", "sensitive_pointers"]
+__all__ = ["KEYWORD", "MASK", "mask", "redact", "sensitive_pointers"]
 
 KEYWORD = "x-remit-sensitive"
 MASK = "•••"
@@ -64,3 +67,24 @@ def _collect(
     below = above | {id(schema) for schema in fresh}
     for step in sorted({step for schema in fresh for step in steps(schema)}):
         _collect(_part(fresh, step), root, (*path, step), below, found)
+
+
+def mask(value: Any, secrets: Mapping[str, str]) -> Any:
+    """A JSON-able value with every secret in its texts, plain or as JSON has it, replaced by its name in brackets."""
+    forms: dict[str, str] = {}
+    for name, secret in secrets.items():
+        written = (secret, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1])
+        forms |= dict.fromkeys(written, f"[{name}]")
+    return _mask(value, list(forms.items()))
+
+
+def _mask(value: Any, forms: list[tuple[str, str]]) -> Any:
+    if isinstance(value, str):
+        for written, shown in forms:
+            value = value.replace(written, shown)
+        return value
+    if isinstance(value, dict):
+        return {_mask(key, forms): _mask(inner, forms) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mask(inner, forms) for inner in value]
+    return value

@@ -112,7 +112,7 @@ def test_verify_finds_a_changed_record(echo, remit):
 @pytest.mark.usefixtures("echo")
 def test_the_cache_lists_and_clears_and_the_next_call_works(remit):
     assert len(json.loads(remit("cache", "list", "--json").stdout)["entries"]) == 1
-    assert "MiB" in remit("cache", "list").stdout
+    assert "kB" in remit("cache", "list").stdout
     assert json.loads(remit("cache", "clear", "--json").stdout) == {"removed": 1}
     assert "empty" in remit("cache", "list").stdout
     assert remit("call", "acme/echo:echo", "1").stdout == "1\n"

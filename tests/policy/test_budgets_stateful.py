@@ -81,7 +81,8 @@ class Budgets(RuleBasedStateMachine):
             lost = (CALLS - spent[0] - status.calls_left, BYTES - spent[1] - status.bytes_left)
             assert 0 <= lost[0] <= CALLS // 8
             assert 0 <= lost[1] <= BYTES // 8
-            self.spent[topic, window] = [spent[0] + lost[0], spent[1] + lost[1]]
+            if lost != (0, 0):
+                self.spent[topic, window] = [spent[0] + lost[0], spent[1] + lost[1]]
         self.a_generation_is_applied(active)
 
     def _start(self):

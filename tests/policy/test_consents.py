@@ -4,6 +4,7 @@ import pytest
 
 from remit.errors import ConsentUnknown, Denied, GrantUnknown, LeaseDenied
 from remit.kernel.model import Budget, Decision
+from remit.policy.asking import request
 from remit.policy.postures import load
 
 HTTPS = "https://api.example.com"
@@ -132,22 +133,22 @@ def test_a_prompt_cannot_reach_into_objects(world):
     unit = world.unit()
     grant = world.grant(unit, "secret:read", "TOKEN", consent="")
     authority = world.started(grant, files={"policy/a.cedar": text.replace("ask.", "site.")})
-    consent = authority.request(unit.id, "secret:read", "TOKEN")
+    consent = request(authority, unit.id, "secret:read", "TOKEN")
     assert consent.prompt == "{unit.__class__} TOKEN {0} acme/tool"
 
 
 def test_asking_ahead_raises_the_question_or_says_that_nobody_need_be_asked(world):
     authority, unit = started(world)
-    assert authority.request(unit.id, *HTTP).state == "pending"
+    assert request(authority, unit.id, *HTTP).state == "pending"
     allowed = world.grant(unit, "events:emit", "text")
     authority.activate([unit], [allowed])
-    answer = authority.request(unit.id, "events:emit", "text.a")
+    answer = request(authority, unit.id, "events:emit", "text.a")
     assert isinstance(answer, Decision)
     assert answer.allowed
     with pytest.raises(GrantUnknown):
-        authority.request(unit.id, "fs:read", "/srv")
+        request(authority, unit.id, "fs:read", "/srv")
     with pytest.raises(GrantUnknown):
-        authority.request("acme/unknown", *HTTP)
+        request(authority, "acme/unknown", *HTTP)
 
 
 def test_a_question_that_nobody_asked_has_no_answer(world):

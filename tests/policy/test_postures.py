@@ -12,6 +12,11 @@ from remit.policy.canaries import ADMINISTRATION
 from remit.policy.postures import POSTURES, check, load, posture_files, read_files
 
 HTTPS, HTTP = "https://api.example.com", "http://api.example.com"
+PLAIN = """@id("site.plain")
+permit (principal is Remit::Unit, action == Remit::Action::"net:http", resource in Remit::Domain::"example.com");"""
+LOOPBACK = """@id("site.loopback")
+permit (principal is Remit::Unit, action == Remit::Action::"net:special", resource in Remit::Domain::"example.com")
+when { context.address == Remit::AddressClass::"loopback" };"""
 SERVICES = {
     # action, resource: outcome and policies under relaxed, standard, strict (of a signed unit)
     ("events:emit", "text.redacted"): [("allow", "allow.emit")] * 3,
@@ -23,7 +28,6 @@ SERVICES = {
     ("action:call", "acme/redact:redact"): [("allow", "allow.call")] * 3,
     ("action:call", "acme/redact"): [("allow", "allow.call")] * 3,
     ("net:http", HTTPS): [("allow", "allow.https"), ("ask", "ask.http"), ("ask", "ask.http")],
-    ("net:http", HTTP): [("ask", "ask.http"), ("ask", "ask.http"), ("deny", "guard.plaintext")],
     ("fs:read", "/srv/in"): [("allow", "allow.read"), ("ask", "ask.read"), ("ask", "ask.read")],
     ("fs:write", "/srv/out"): [("ask", "ask.write")] * 3,
     ("secret:read", "token"): [("ask", "ask.secret")] * 3,
@@ -52,6 +56,27 @@ def test_a_signed_unit_is_answered_by_the_policy_meant_for_it(world, posture, ac
     decision = world.authority(posture).review(world.unit(), Capability(action, resource))
     assert (decision.outcome, decision.policies) == (outcome, (policy,))
     assert decision.reason
+
+
+@pytest.mark.parametrize("posture", sorted(POSTURES))
+def test_plain_http_waits_for_a_policy_of_the_operators(world, posture):
+    unit, wanted = world.unit(), Capability("net:http", HTTP)
+    assert world.authority(posture).review(unit, wanted).outcome == "deny"
+    allowed = world.authority(posture, files={"site.cedar": PLAIN}).review(unit, wanted).outcome
+    assert allowed == ("deny" if posture == "strict" else "allow")
+
+
+@pytest.mark.parametrize("posture", sorted(POSTURES))
+@pytest.mark.parametrize("special", ["loopback", "private", "metadata", "translated"])
+def test_special_addresses_wait_for_a_policy_of_the_operators(world, posture, special):
+    grant = world.grant(world.unit(), "net:http", HTTPS, consent="local")
+    assert world.started(grant, posture=posture).reach(grant, HTTPS, special).outcome == "deny"
+    authority = world.started(grant, posture=posture, files={"site.cedar": LOOPBACK})
+    assert authority.reach(grant, HTTPS, special).outcome == ("allow" if special == "loopback" else "deny")
+    assert authority.reach(grant, "https://other.example", special).outcome == "deny"
+    assert authority.reach(grant, HTTPS, "no-such-class").outcome == "deny"
+    authority.revoke(grant.id)
+    assert authority.reach(grant, HTTPS, special).outcome == "deny"
 
 
 @pytest.mark.parametrize("posture", sorted(POSTURES))

@@ -124,6 +124,7 @@ class SimulatedDoor:
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     asked: list[tuple[str, str, tuple[Any, ...]]] = field(default_factory=list)
     abort: BaseException | None = None
+    partition: str = "main"
 
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Any:
         self.asked.append((interface, function, arguments))
@@ -151,6 +152,7 @@ class Bench:
         door: Any = None,
         deadline_ms: int = 5_000,
         interfaces: frozenset[str] = frozenset({"log", "state", "clock", "random", "events", "parameters", "http"}),
+        reuse: Any = "fresh",
         **limits: Any,
     ) -> GuestOutcome:
         program = Program(
@@ -159,6 +161,7 @@ class Bench:
             "tool",
             Limits(**limits),
             interfaces,
+            reuse,
         )
         return self.runner.run(program, "provider.call", ("act", text), door or SimulatedDoor(), deadline_ms)
 

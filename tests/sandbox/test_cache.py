@@ -70,8 +70,9 @@ def test_a_changed_or_shortened_file_is_never_loaded(fresh, echo, new_door, whic
     original = path.read_bytes()
     at = int(len(original) * where)
     changed = original[:at] if cut else original[:at] + bytes([original[at] ^ 1 << bit]) + original[at + 1 :]
-    path.chmod(0o600)
+    path.unlink()  # a file of its own, since an earlier turn's runner may have mapped the other
     path.write_bytes(changed)
+    path.chmod(0o400)
     # Who knows the artifact's bytes makes the code again; who does not refuses.
     with pytest.raises(CacheTampered):
         run_with(second_runner(fresh), artifact, new_door())
@@ -79,6 +80,32 @@ def test_a_changed_or_shortened_file_is_never_loaded(fresh, echo, new_door, whic
     knowing.prepare(artifact, lambda: echo)
     assert run_with(knowing, artifact, new_door()).text == "text"
     assert run_with(second_runner(fresh), artifact, new_door()).text == "text"
+
+
+def test_a_file_that_was_written_in_place_is_checked_again(fresh, echo, door):
+    artifact = fresh.prepare(echo)
+    path = next(fresh.folder.glob("*.code"))
+    times = path.stat()
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last[0] ^ 1]))
+    path.chmod(0o400)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(CacheTampered):
+        run_with(second_runner(fresh), artifact, door)
+
+
+def test_code_in_another_file_is_loaded_if_its_bytes_are_those(fresh, echo, door):
+    artifact = fresh.prepare(echo)
+    path = next(fresh.folder.glob("*.code"))
+    code = path.read_bytes()
+    path.unlink()
+    path.write_bytes(code)
+    path.chmod(0o400)
+    assert run_with(second_runner(fresh), artifact, door).text == "text"
 
 
 def test_another_keys_seal_is_not_ours(fresh, echo, door):
@@ -181,11 +208,26 @@ def test_a_record_that_cannot_be_replaced_is_told_as_tampered(fresh, echo):
         fresh.runner.prepare(artifact, lambda: echo)
 
 
-def test_code_that_is_loaded_does_not_feel_what_happens_to_its_file(fresh, echo, new_door):
+@pytest.mark.parametrize("replace", [True, False])
+def test_code_that_is_loaded_does_not_feel_that_its_file_is_replaced_or_removed(fresh, echo, new_door, replace):
     artifact = fresh.prepare(echo)
     runner = second_runner(fresh)
     assert run_with(runner, artifact, new_door()).text == "text"
     code = next(fresh.folder.glob("*.code"))
+    if replace:
+        (fresh.folder / "other").write_bytes(b"")
+        (fresh.folder / "other").rename(code)
+    else:
+        code.unlink()
+    assert run_with(runner, artifact, new_door()).text == "text"
+
+
+def test_code_whose_bytes_had_to_be_checked_does_not_feel_what_happens_to_its_file(fresh, echo, new_door):
+    artifact = fresh.prepare(echo)
+    code = next(fresh.folder.glob("*.code"))
+    code.touch()  # no longer the file as it was sealed
+    runner = second_runner(fresh)
+    assert run_with(runner, artifact, new_door()).text == "text"
     code.chmod(0o600)
     code.write_bytes(b"")
     assert run_with(runner, artifact, new_door()).text == "text"

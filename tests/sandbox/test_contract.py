@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -98,7 +99,7 @@ def test_an_artifact_of_a_hundred_megabytes_is_refused_at_sight(bench):
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.binary(max_size=200))
+@given(data=st.binary(max_size=200).filter(lambda data: not data.startswith(b"\0asm\x0d\0\x01\0")))
 def test_random_bytes_are_invalid_without_starting_a_compiler(bench, data):
     with pytest.raises(ArtifactInvalid):
         bench.runner.interfaces(data)
@@ -158,7 +159,7 @@ def test_the_table_follows_unit_wit():
 
 
 def test_every_imported_function_has_a_host_function():
-    served = {name: set(interface.functions) for name, interface in all_interfaces().items()}
+    served = {name: set(interface.functions) for name, interface in all_interfaces(SimpleNamespace()).items()}
     assert served == {name: set(functions) for name, functions in IMPORTS.items() if functions}
 
 

@@ -38,6 +38,8 @@ HOME = {
     "policy": {"posture": "strict", "files": ["policy/*.cedar"]},
     "operator": {"local": {"roles": ["owner"]}},
     "plugin": {"disable": ["web"]},
+    "secret": {"token": {"env": "TOKEN"}, "other": {"file": "secrets/other"}},
+    "record": {"mode": "full"},
     "limits": {"memory": "1GiB", "host_calls": 5},
 }
 EVENT = {

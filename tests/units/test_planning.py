@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from remit.errors import (
+    ActionUnknown,
     ConsentNeeded,
     GenerationUnknown,
     NothingToRevert,
@@ -450,3 +451,42 @@ def test_a_generation_whose_unit_is_gone_cannot_come_back(kernel: Kernel, author
 def test_an_unknown_generation_is_an_error(kernel: Kernel) -> None:
     with pytest.raises(GenerationUnknown):
         kernel.plan(revert="99")
+
+
+# ---- pins and ceilings ----
+
+
+def test_a_pinned_unit_does_not_move_when_it_is_named(kernel: Kernel, home: Path, author, install: Install) -> None:
+    first = install(author.config("acme/tone", "{ a = 1 }"))
+    kernel.apply(kernel.plan(add=["acme/tone"]))
+    install(author.config("acme/tone", "{ a = 2 }", version="1.1.0"))
+    edit(home, 'id = "acme/tone"\nversion', f'id = "acme/tone"\npin = "{first}"\nversion')
+    assert not kernel.plan(add=["acme/tone"]).changed
+
+
+def test_a_pin_on_what_is_not_installed_blocks(kernel: Kernel, home: Path, author, install: Install) -> None:
+    install(author.config("acme/tone", "{ a = 1 }"))
+    kernel.apply(kernel.plan(add=["acme/tone"]))
+    edit(home, 'id = "acme/tone"\nversion', f'id = "acme/tone"\npin = "sha256:{"0" * 64}"\nversion')
+    assert finding_ids(kernel.plan()) == ["unit.unresolved"]
+
+
+def test_no_unit_gets_more_than_the_hosts_ceiling(kernel: Kernel, home: Path, author, install: Install) -> None:
+    with (home / "remit.toml").open("a") as file:
+        file.write('\n[limits]\nmemory = "4MiB"\ndeadline = "100ms"\nhost_calls = 7\n')
+    install(author.tool("acme/tool", memory="8MiB", deadline="1s"))
+    kernel.apply(kernel.plan(add=["acme/tool"]))
+    limits = kernel._rooms.dispatcher.catalog.resolve("acme/tool:echo").program.limits
+    assert (limits.memory, limits.deadline_ms, limits.host_calls) == (4 << 20, 100, 7)
+
+
+# ---- which action a reference means ----
+
+
+def test_a_reference_may_carry_a_range(kernel: Kernel, author, install: Install) -> None:
+    install(author.tool("acme/tool", version="1.2.0"))
+    kernel.apply(kernel.plan(add=["acme/tool"]))
+    assert kernel.call("acme/tool:echo@^1.1", {"a": 1}) == {"a": 1}
+    for wrong in ("acme/tool:echo@^2", "acme/tool:echo@junk!", "acme/tool:other", "acme/none:echo", "", ":", "@"):
+        with pytest.raises(ActionUnknown):
+            kernel.call(wrong, {})

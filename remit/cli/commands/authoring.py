@@ -11,11 +11,12 @@ from rich.text import Text
 
 from remit import host
 from remit.cli.render.findings import fault_list
+from remit.cli.render.inspection import inspection_view
 from remit.cli.session import Session, verb
 from remit.cli.text import plain
 from remit.errors import EXIT_ERROR, BundleInvalid
 
-__all__ = ["build", "check"]
+__all__ = ["build", "check", "inspect"]
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -58,6 +59,21 @@ def build(session: Session, folder: Path) -> None:
         Text.assemble(("built", "green"), f" {plain(str(artifact))} ({size:,} bytes)"),
     )
     session.hint(f"Next: remit unit install {shlex.quote(str(folder))} --allow-unsigned")
+
+
+@verb("inspect", example="remit unit inspect ./redact/redact.wasm")
+@click.argument("file", metavar="FILE.wasm", type=_FOLDER)
+def inspect(session: Session, file: Path) -> None:
+    """Show what a component imports, exports and would need.
+
+    The functions of any component are shown as the actions that could be made of them, with their JSON Schemas. The
+    component is compiled, not run. Exits with 1 if it imports what no host offers.
+    """
+    with session.progress() as progress:
+        found = host.inspect_file(file, progress)
+    session.answer(found, *inspection_view(found))
+    if found.refused:
+        raise Exit(EXIT_ERROR)
 
 
 def _need_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -32,8 +32,18 @@ __all__ = ["call", "list_actions"]
 @click.option("--raw", is_flag=True, help="Print an output that is a string, or has a 'text', as that text.")
 @click.option("--idempotency-key", default="", metavar="KEY", help="Do it once: the same key gives the same outcome.")
 @click.option("--deadline", type=DURATION, metavar="DURATION", help="Give up after this long, like 500ms.")
+@click.option(
+    "--record", type=click.Choice(["off", "digests", "full"]), help="Take the call down, to replay or prove it."
+)
 def call(
-    session: Session, action: str, value: str | None, *, raw: bool, idempotency_key: str, deadline: int | None
+    session: Session,
+    action: str,
+    value: str | None,
+    *,
+    raw: bool,
+    idempotency_key: str,
+    deadline: int | None,
+    record: Literal["off", "digests", "full"] | None,
 ) -> None:
     """Call an action of the active generation.
 
@@ -43,7 +53,7 @@ def call(
     if raw and session.as_json:
         raise UsageError("--raw and --json exclude each other", remedy="choose one")
     given = Given("null", "") if value is None else read_given(value)
-    caller = Caller(idempotency_key=idempotency_key, deadline_ms=deadline)
+    caller = Caller(idempotency_key=idempotency_key, deadline_ms=deadline, record=record or "")
     with session.connect() as kernel:
         result = kernel.call_text(action, _input(kernel, action, given), caller=caller)
     if raw:

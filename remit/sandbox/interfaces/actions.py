@@ -6,6 +6,7 @@ from typing import Final
 
 from remit.kernel.hostcall import Ok, Refused
 from remit.kernel.scope import Scope
+from remit.sandbox.interfaces.secrets import holds_secret
 
 __all__ = ["FUNCTIONS"]
 
@@ -17,6 +18,8 @@ def _call(scope: Scope, action: str, argument: str) -> Ok | Refused:
         return Refused("invalid", f"an action's name has at most {_MAX_NAME} characters")
     if scope.call_action is None:
         return Refused("unavailable", "units cannot call actions here")
+    if (refused := holds_secret(scope, action, argument)) is not None:
+        return refused
     grant = scope.require("action:call", action.partition("@")[0], nbytes=len(argument.encode()))
     if isinstance(grant, Refused):
         return grant

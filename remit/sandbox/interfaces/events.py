@@ -8,6 +8,7 @@ from remit.errors import EventInvalid, QuotaExceeded, SourceReserved
 from remit.journal.event import check_topic
 from remit.kernel.hostcall import Ok, Refused
 from remit.kernel.scope import Scope
+from remit.sandbox.interfaces.secrets import holds_secret
 
 __all__ = ["FUNCTIONS", "MAX_CONTENT_TYPE", "MAX_DATA"]
 
@@ -29,6 +30,8 @@ def _emit(scope: Scope, topic: str, content_type: str, data: str) -> Ok | Refuse
     size = len(data.encode())
     if size > MAX_DATA or len(content_type) > MAX_CONTENT_TYPE:
         return Refused("invalid", f"an event carries at most {MAX_DATA} bytes, its content type {MAX_CONTENT_TYPE}")
+    if (refused := holds_secret(scope, topic, content_type, data)) is not None:
+        return refused
     grant = scope.require("events:emit", topic, nbytes=size)
     if isinstance(grant, Refused):
         return grant

@@ -16,6 +16,7 @@ MAX_FIELDS: Final = 16_384
 
 
 def _write(scope: Scope, level: str, message: str, fields: str) -> Ok:
+    message, fields = scope.masked(message), scope.masked(fields)
     limit = scope.limits.log_lines
     if len(scope.log) < limit:
         kept = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"

@@ -7,6 +7,7 @@ from typing import Final
 from remit.errors import QuotaExceeded, StateConflict
 from remit.kernel.hostcall import Ok, Refused
 from remit.kernel.scope import Scope
+from remit.sandbox.interfaces.secrets import holds_secret
 
 __all__ = ["FUNCTIONS", "MAX_KEY", "MAX_LIST", "MAX_VALUE"]
 
@@ -38,6 +39,8 @@ def _put(scope: Scope, key: str, value: str, expected: int | None) -> Ok | Refus
         return refused
     if len(value.encode()) > MAX_VALUE:
         return Refused("invalid", f"a value may have {MAX_VALUE} bytes")
+    if (refused := holds_secret(scope, key, value)) is not None:
+        return refused
     try:
         return Ok(scope.effects.put(key, value, expected))
     except StateConflict as error:

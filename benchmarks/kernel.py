@@ -1,0 +1,106 @@
+"""What a call costs with everything around it: policy, leases, schemas, journal."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.guests import component
+from benchmarks.measure import Benchmark, Figure, interleaved
+from benchmarks.sandbox import extism, stock
+from remit.host import Kernel, init
+from remit.kernel.answers import Ok, Refused
+from remit.kernel.scope import Scope
+
+__all__ = ["BENCHMARKS"]
+
+_ASKS = 1_000
+
+
+class _Secrets:
+    """The interface ``secrets`` with one secret in memory: the lease check is the kernel's own."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Any] = {"read": self._read}
+
+    @staticmethod
+    def _read(scope: Scope, name: str) -> Ok | Refused:
+        grant = scope.require("secret:read", name)
+        return grant if isinstance(grant, Refused) else Ok("correct horse")
+
+
+def _kernel(resources: ExitStack) -> Kernel:
+    """A kernel of its own, with the benchmarks' unit active."""
+    root = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="remit-bench-")))
+    folder = root / "unit"
+    folder.mkdir()
+    shutil.copy(Path(__file__).with_name("guests") / "unit.toml", folder)
+    (folder / "echo.wasm").write_bytes(component())
+    (folder / "README.md").write_text("# bench/echo\n\nThe guest of the benchmarks.\n", "utf-8")
+    init(root / "home")
+    kernel = resources.enter_context(Kernel.open(root / "home", program="benchmarks", serve=False))
+    kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
+    return kernel
+
+
+def _call(resources: ExitStack) -> Figure:
+    from remit.kernel.model import LOCAL_OPERATOR, Caller  # noqa: PLC0415 - beside what it is for
+
+    kernel = _kernel(resources)
+    dispatcher = kernel._rooms.dispatcher  # noqa: SLF001 - from the main thread the façade would hand the call over
+    caller, payload = Caller(LOCAL_OPERATOR), b'{"text":"' + b"x" * 88 + b'"}'
+    found = interleaved(
+        {"queued": lambda: dispatcher.call("bench/echo:echo", payload, caller, durability="queued")}, each=50
+    )
+    return Figure(found["queued"], "us", runs=200)
+
+
+def _host_call(resources: ExitStack) -> Figure:
+    kernel = _kernel(resources)
+    dispatcher = kernel._rooms.dispatcher  # noqa: SLF001 - as above
+    dispatcher._interfaces = {"secrets": _Secrets()}  # noqa: SLF001 - as above
+    from remit.kernel.model import Caller  # noqa: PLC0415 - as above
+
+    caller, asks = Caller(), str(_ASKS)
+
+    def call(count: str) -> Any:
+        return dispatcher.call("bench/echo:ask", count.encode(), caller, durability="queued")
+
+    assert call(asks).output == _ASKS
+    found = interleaved(
+        {
+            "remit": lambda: call(asks),
+            "remit none": lambda: call("0"),
+            "extism": lambda: extism().call("ask", asks),
+            "extism none": lambda: extism().call("ask", "0"),
+            "wasmtime-py": lambda: stock().call("ask", asks),
+            "wasmtime-py none": lambda: stock().call("ask", "0"),
+        },
+        rounds=50,
+        each=1,
+    )
+    each = {name: (found[name] - found[f"{name} none"]) / _ASKS for name in ("remit", "extism", "wasmtime-py")}
+    return Figure(each.pop("remit"), "us", each, runs=50)
+
+
+BENCHMARKS = (
+    Benchmark(
+        "sandbox.host_call",
+        "guest asks the host, with lease check",
+        "≤ 2 µs",
+        f"`secrets.read` with a text in and a text out, {_ASKS} times in one call of the kernel, less a call without "
+        "any; each goes through the door, the lease and its budget. The peers' host function returns a constant.",
+        _host_call,
+        {"extism": 1.8},
+    ),
+    Benchmark(
+        "kernel.call",
+        "call through the kernel, queued durability",
+        "≤ 40 µs",
+        "A fresh sandbox for each call, policy, input, journal; 100 bytes of JSON in and out.",
+        _call,
+    ),
+)

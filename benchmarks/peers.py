@@ -1,0 +1,76 @@
+"""The hosts that Remit is measured against, each used as its manual shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.guests import component, plugin
+
+__all__ = ["Extism", "Stock"]
+
+SECRET = "correct horse"  # noqa: S105 - what the host answers in every benchmark
+
+
+class Extism:
+    """Extism's Python SDK with one compiled plugin."""
+
+    def __init__(self) -> None:
+        import extism  # noqa: PLC0415 - a peer is imported by the benchmarks that need it
+
+        one = [extism.ValType.I64]
+
+        @extism.host_fn(name="read", namespace="extism:host/user", signature=(one, one))
+        def read(self: Any, inputs: Any, outputs: Any, *_rest: Any) -> None:
+            name = self.input_string(inputs[0])
+            if name:
+                self.return_string(outputs[0], SECRET)
+
+        self._extism = extism
+        self._functions = [read]
+        self._compiled = extism.extism.CompiledPlugin(plugin(), wasi=False, functions=self._functions)
+        self._plugin = extism.Plugin(self._compiled)
+
+    def call(self, function: str, text: str) -> str:
+        """A call of the plugin that stays."""
+        return bytes(self._plugin.call(function, text)).decode()
+
+    def fresh(self, function: str, text: str) -> str:
+        """A call of a plugin of its own."""
+        return bytes(self._extism.Plugin(self._compiled).call(function, text)).decode()
+
+
+class Stock:
+    """The component through wasmtime's own Python classes."""
+
+    def __init__(self) -> None:
+        from wasmtime import Config, Engine  # noqa: PLC0415 - as above
+        from wasmtime import component as wc  # noqa: PLC0415
+
+        config = Config()
+        config.epoch_interruption = True
+        self._engine = Engine(config)
+        self._component = wc.Component(self._engine, component())
+        self._linker = wc.Linker(self._engine)
+        with self._linker.root() as root, root.add_instance("remit:unit/secrets@0.1.0") as secrets:
+            secrets.add_func("read", lambda _store, _name: SECRET)
+        outer = self._component.get_export_index("remit:unit/provider@0.1.0")
+        self._index = self._component.get_export_index("call", outer)
+        self.call = self.instance()
+
+    def instance(self) -> Callable[[str, str], str]:
+        """A new store and instance; gives its function."""
+        from wasmtime import Store  # noqa: PLC0415 - as above
+
+        store = Store(self._engine)
+        store.set_epoch_deadline(1 << 40)
+        function: Any = self._linker.instantiate(store, self._component).get_func(store, self._index)
+
+        def call(action: str, text: str) -> str:
+            return str(function(store, action, text))
+
+        return call
+
+    def fresh(self, action: str, text: str) -> str:
+        """A call of an instance of its own."""
+        return self.instance()(action, text)

@@ -1,0 +1,156 @@
+"""A guest as a future on an asyncio loop: it yields at every epoch, waits for host calls, and goes when its task goes.
+
+The guest runs on the loop's own thread, a millisecond at a time, between the loop's other tasks. What goes through the
+door does not block the loop: a door that answers with an awaitable is awaited on the loop, although the guest is plain
+synchronous code; a blocking door is called on a thread (``threaded``), but for interfaces that answer from memory.
+Cancelling the task drops the guest where it stands. A handler of a signal must not raise on the loop's thread while a
+guest runs; asyncio's own handler of Ctrl-C does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from remit.errors import SandboxError
+from remit.sandbox import capi
+from remit.sandbox.call import CALLS, Call
+from remit.sandbox.engine import HUB
+from remit.sandbox.instance import Instance
+from remit.sandbox.loaded import Export
+from remit.sandbox.targets import Target
+from remit.sandbox.values import TextBudget
+
+__all__ = ["LoopInstance"]
+
+_LOOK_S = 0.02
+"""How long a guest may wait for a host call before somebody looks whether it is cancelled or late."""
+_QUICK = frozenset({"log", "parameters", "clock", "random", "state", "events"})
+"""Interfaces that answer from memory: a thread would cost more than they do."""
+
+
+class _Tasks:
+    """The host calls of one guest, each a task of the loop; implements :class:`remit.sandbox.call.Later`."""
+
+    def __init__(self, *, threaded: bool) -> None:
+        self._threaded = threaded
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self, call: Call, target: Target, arguments: tuple[Any, ...], results: int) -> None:
+        interface, function = target.names
+        if self._threaded and interface in _QUICK:
+            self._finish(call, target, call.host(interface, function, arguments), results)
+            self.task = None
+        else:
+            self.task = asyncio.get_running_loop().create_task(self._perform(call, target, arguments, results))
+
+    def done(self) -> bool:
+        return self.task is None or self.task.done()
+
+    async def _perform(self, call: Call, target: Target, arguments: tuple[Any, ...], results: int) -> None:
+        try:
+            ask = partial(call.host, *target.names, arguments)
+            found = await asyncio.get_running_loop().run_in_executor(None, ask) if self._threaded else ask()
+            if inspect.isawaitable(found):
+                found = await found
+            self._finish(call, target, found, results)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised by the run, once the guest has stopped
+            call.keep(error)
+
+    @staticmethod
+    def _finish(call: Call, target: Target, found: Any, results: int) -> None:
+        value = target.shape(found)
+        if call.host.abort is None:
+            target.give(call, value, results)
+
+
+class LoopInstance(Instance):
+    """An instance whose calls are coroutines; everything else is as in :class:`Instance`."""
+
+    async def acall(self, call: Call, export: Export, arguments: tuple[Any, ...], *, threaded: bool) -> Any:
+        """As :meth:`Instance.call`, on the running loop.
+
+        :param threaded: whether the door may block
+        :raises asyncio.CancelledError: if the task is cancelled; the instance is poisoned then
+        """
+        keep: list[Any] = []
+        at = export.pack(arguments, keep)
+        self._seize()
+        tasks = _Tasks(threaded=threaded)
+        call.later = tasks
+        try:
+            if self._state == "new":
+                await self._drive(call, tasks, self._starting)
+                self._state = "ready"
+            if self._state != "ready":
+                self._refuse()
+            function = self._functions.get(export) or self._find(export)
+            slot = self._slot_at
+            begin = partial(capi.func_call_async, function, self._context, at, export.count, slot, 1)
+            result = await self._drive(call, tasks, begin, lambda: self._read(export))
+            self._state = "ready"
+            return result
+        finally:
+            call.later = None
+            self._alone.release()
+
+    def _starting(self, error: int) -> int:
+        _, _, component = self._loaded.addresses
+        into = ctypes.addressof(self._instance)
+        return int(capi.instantiate_async(self._loaded.loop_linker(), self._context, component, into, error))
+
+    async def _drive(
+        self, call: Call, tasks: _Tasks, begin: Callable[[int], int], read: Callable[[], Any] = lambda: None
+    ) -> Any:
+        """Poll one future of wasmtime's to its end, and give what ``read`` finds then.
+
+        :raises SandboxError: why it did not succeed
+        """
+        context = self._context
+        self._state = "poisoned"
+        call.world = self._world
+        error = ctypes.c_size_t(0)
+        if self._loaded.metered:
+            capi.set_fuel(context, self._limits.fuel or 0)
+        capi.set_epoch_deadline(context, 1)
+        CALLS[context] = call
+        HUB.enter(context, self._loaded.engine)
+        failure: SandboxError | None = None
+        result: Any = None
+        future = begin(ctypes.addressof(error))
+        try:
+            while not capi.future_poll(future):
+                if tasks.task is None or tasks.task.done():
+                    await asyncio.sleep(0)
+                else:
+                    await asyncio.wait([tasks.task], timeout=_LOOK_S)
+                    call.due()
+            if not error.value:
+                try:
+                    result = read()
+                except SandboxError as wrong:
+                    failure = wrong
+        finally:
+            if tasks.task is not None:
+                tasks.task.cancel()
+            # Dropping the future unwinds a guest that is not done, wherever it stands.
+            capi.future_delete(future)
+            HUB.leave(context)
+            del CALLS[context]
+            self._world = call.world
+        if error.value or failure or call.fault or call.host.abort or call.due():
+            raise self._reason(call, error.value, failure)
+        return result
+
+    def _read(self, export: Export) -> Any:
+        try:
+            return export.read(self._slot_at, TextBudget(self._output))
+        finally:
+            capi.component_value_delete(self._slot_at)
+            self._slot[0] = 0

@@ -1,0 +1,77 @@
+"""Homes and units for every room: made once a session, copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# How long an example takes says something about the machine, not about the property.
+settings.register_profile("remit", deadline=None)
+settings.load_profile("remit")
+
+WAT = Path(__file__).parents[1] / "units" / "wat"
+ACTIVE = ("echo", "counter", "loop")
+
+
+@pytest.fixture(scope="session")
+def unit(tmp_path_factory):
+    """Builds one of the tiny units and gives its folder: ``unit("echo")``."""
+    from remit.host import build_unit  # noqa: PLC0415 - only the tests that ask for a unit pay for the rooms
+
+    folder = tmp_path_factory.mktemp("units")
+
+    def build(name):
+        target = folder / name
+        if not target.exists():
+            shutil.copytree(WAT / name, target)
+            build_unit(target)
+        return target
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def home_template(tmp_path_factory):
+    """A fresh home that nobody has used."""
+    from remit.host import init  # noqa: PLC0415 - as above
+
+    root = tmp_path_factory.mktemp("homes") / "fresh"
+    init(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def active_template(tmp_path_factory, home_template, unit):
+    """A home in which the units of :data:`ACTIVE` are installed and active."""
+    from remit.host import Kernel  # noqa: PLC0415 - as above
+
+    root = tmp_path_factory.mktemp("homes") / "active"
+    shutil.copytree(home_template, root)
+    with Kernel.open(root) as kernel:
+        installed = [kernel.install(str(unit(name)), allow_unsigned=True) for name in ACTIVE]
+        kernel.apply(kernel.plan(add=installed), consent=True)
+    return root
+
+
+@pytest.fixture
+def home(tmp_path, home_template):
+    """The path of a fresh home."""
+    return Path(shutil.copytree(home_template, tmp_path / "home"))
+
+
+@pytest.fixture
+def active_home(tmp_path, active_template):
+    """The path of a home with echo, counter and loop active."""
+    return Path(shutil.copytree(active_template, tmp_path / "active"))
+
+
+@pytest.fixture
+def kernel(active_home):
+    """The kernel of a home with echo, counter and loop active."""
+    from remit.host import Kernel  # noqa: PLC0415 - as above
+
+    with Kernel.open(active_home, program="tests") as kernel:
+        yield kernel
