@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from remit.host import Kernel
+
 ASK = (
     '@id("site.ask") @why("ask first") @decision("ask")\n'
     'permit (principal == Remit::Unit::"acme/sneaky", action == Remit::Action::"net:http", resource)\n'
@@ -178,3 +180,24 @@ def test_a_part_of_a_grant_is_delegated_listed_and_revoked(remit):
     remit("lease", "request", "acme/counter", "fs:read", "/data", "--from", parent, code=64)
     remit("lease", "revoke", parent)
     assert grant_of(remit, "acme/counter", "net:http")["state"] == "revoked"
+
+
+@pytest.mark.usefixtures("sneaky")
+def test_every_operation_crosses_the_homes_socket(remit, draft, home):
+    with Kernel.open(home):
+        remit("policy", "diff", draft, code=2)
+        remit("policy", "what-if", draft)
+        remit("policy", "shadow", draft)
+        remit("policy", "shadow", "--stop")
+        remit("policy", "publish", draft, "--override")
+        asked = data(remit("lease", "request", "acme/sneaky", "net:http", "https://updates.example.com", "--json"))
+        remit("lease", "approve", asked["id"])
+        remit("lease", "why", "acme/sneaky", "net:http", "https://updates.example.com")
+        remit("lease", "show", asked["grant"])
+        remit("lease", "renew", "acme/sneaky")
+        remit("lease", "revoke", "--publisher", "acme", "--quarantine")
+        remit("lease", "renew", "--publisher", "acme")
+        remit("lease", "request", "acme/counter", "fs:read", "/data/notes", "--from",
+              grant_of(remit, "acme/sneaky", "fs:read")["id"])  # fmt: skip
+        remit("policy", "rollback")
+        remit("lease", "revoke", "--publisher", "acme")
