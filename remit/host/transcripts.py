@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from remit.host.home import Home
-from remit.kernel.hostcall import Recorder
+from remit.kernel.answers import Recorder
 from remit.kernel.scope import Scope
 from remit.sandbox.transcripts import Transcriber
 from remit.schemas import sensitive_pointers

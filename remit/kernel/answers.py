@@ -1,12 +1,14 @@
-"""What the host answers to a guest: it did it, or it refused. Data only, so that every room may speak of it."""
+"""What the host answers to a guest, it did it or it refused; and a host call as a recorder sees it. Data only."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["Ok", "Refusal", "Refused"]
+from remit.kernel.model import GuestOutcome
+
+__all__ = ["HostCall", "Ok", "Recorder", "Refusal", "Refused"]
 
 Refusal = Literal["denied", "exhausted", "not-found", "conflict", "invalid", "unavailable", "timed-out"]
 
@@ -22,3 +24,29 @@ class Refused(msgspec.Struct, frozen=True):
 
     code: Refusal
     message: str
+
+
+class HostCall(NamedTuple):
+    """One host call, as a recorder sees it: enough to answer it again in a replay."""
+
+    instance: str
+    n: int
+    interface: str
+    function: str
+    arguments: tuple[Any, ...]
+    answer: Ok | Refused
+
+
+class Recorder(Protocol):
+    """Takes down one call of a guest."""
+
+    outcome: GuestOutcome | None
+    """What the guest answered; ``None`` if it was stopped."""
+
+    def __call__(self, call: HostCall) -> None:
+        """A host call was answered."""
+        ...
+
+    def transcript(self) -> bytes:
+        """All that was taken down."""
+        ...

@@ -160,13 +160,14 @@ class Dispatcher:
             self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             scope.record = partial(self._recording.outside, record)
+            scope.cancelled = lambda: token.cancelled
             scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
             try:
                 _check_chain(action, caller)
                 output = self._run(action, value, scope, token)
                 return self._recording.completed(record, scope, output, durability)
             except RemitError as error:
-                error.message = scope.masked(error.message)
+                error.message, error.details = scope.masked(error.message), scope.masked(error.details)
                 self._recording.failed(record, scope, error, durability)
                 raise
             except Exception as error:

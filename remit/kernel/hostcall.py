@@ -7,7 +7,7 @@ A refusal is an answer that the guest sees. What must end the call (too many hos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from remit.errors import (
     EventInvalid,
@@ -18,37 +18,10 @@ from remit.errors import (
     SourceReserved,
     StateConflict,
 )
-from remit.kernel.answers import Ok, Refusal, Refused
-from remit.kernel.model import GuestOutcome
+from remit.kernel.answers import HostCall, Ok, Recorder, Refusal, Refused
 from remit.kernel.scope import HostInterface, Scope
 
 __all__ = ["Door", "HostCall", "Ok", "Recorder", "Recorders", "Refusal", "Refused"]
-
-
-class HostCall(NamedTuple):
-    """One host call, as a recorder sees it: enough to answer it again in a replay."""
-
-    instance: str
-    n: int
-    interface: str
-    function: str
-    arguments: tuple[Any, ...]
-    answer: Ok | Refused
-
-
-class Recorder(Protocol):
-    """Takes down one call of a guest."""
-
-    outcome: GuestOutcome | None
-    """What the guest answered; ``None`` if it was stopped."""
-
-    def __call__(self, call: HostCall) -> None:
-        """A host call was answered."""
-        ...
-
-    def transcript(self) -> bytes:
-        """All that was taken down."""
-        ...
 
 
 Recorders = Callable[[Scope, str, tuple[Any, ...]], Recorder | None]

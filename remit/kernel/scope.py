@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.errors import LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import Draft
-from remit.kernel.answers import Ok, Refused
+from remit.kernel.answers import Ok, Recorder, Refused
 from remit.kernel.model import Caller, Grant, Limits, Program
 from remit.schemas import mask
 
 if TYPE_CHECKING:
     from remit.kernel.effects import Effects
-    from remit.kernel.hostcall import Recorder
     from remit.kernel.ports import Authority, Clock, Ids
 
 __all__ = ["HostFunction", "HostInterface", "Scope"]
@@ -41,8 +40,8 @@ class Scope:
     """
 
     __slots__ = (
-        "_notes", "authority", "call_action", "caller", "charges", "clock", "deadline_ns", "effects", "ids", "log",
-        "parameters", "program", "record", "recorder", "secrets",
+        "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects",
+        "ids", "log", "parameters", "program", "record", "recorder", "secrets",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +70,7 @@ class Scope:
         self.record: Callable[[Draft, bool], None] | None = None
         """Journals at once what the call does outside, whatever becomes of the call; ``True`` waits for the disk."""
         self.recorder: Recorder | None = None
+        self.cancelled: Callable[[], bool] = lambda: False
         self.secrets: dict[str, str] = {}
         """Secrets that the call was given, by name: nothing that is kept may hold one."""
         self._notes: dict[tuple[str, ...], dict[str, Any]] = {}

@@ -66,7 +66,7 @@ class Transcript(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Transcriber:
-    """The recorder of one call; see :class:`remit.kernel.hostcall.Recorder`."""
+    """The recorder of one call; see :class:`remit.kernel.answers.Recorder`."""
 
     def __init__(
         self, mode: Literal["digests", "full"], scope: Scope, export: str, arguments: tuple[Any, ...], engine: str

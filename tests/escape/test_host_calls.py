@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import socket
@@ -223,6 +224,23 @@ def test_interim_responses_without_end(arena, attack, served, ends):
     served(flood(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2_000))
     assert attack("fetch", arena.url("127.0.0.1"))[0] in {"exhausted", "timed-out"}  # whichever bound is met first
     ends("refused: exhausted or timed-out")
+
+
+def test_a_server_that_never_answers_a_caller_that_goes_away(arena, served, ends):
+    asked = threading.Event()
+    served(lambda *_: asked.set() or threading.Event().wait(5))
+
+    async def leave():
+        task = asyncio.create_task(arena.kernel.acall("acme/prober:fetch", arena.url("127.0.0.1")))
+        await asyncio.to_thread(asked.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(leave())
+    (failed,) = arena.kernel.events(last=1, prefixes=("action.",))
+    assert failed["event"]["data"]["code"] == "RM-5019"
+    ends("RM-5019 CallCancelled")
 
 
 def test_a_handshake_that_is_never_answered(arena, attack, served, ends):

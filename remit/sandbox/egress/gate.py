@@ -14,7 +14,7 @@ from remit.kernel.answers import Refusal
 from remit.kernel.model import Grant, UnitRef
 from remit.kernel.ports import Authority
 from remit.sandbox.egress.addresses import special_class
-from remit.sandbox.egress.names import NameLookupError, Resolver
+from remit.sandbox.egress.names import NameLookupError, NameTimeoutError, Resolver
 from remit.sandbox.egress.target import Target, parse_target
 
 __all__ = ["EgressPreview", "Passage", "Stopped", "check_addresses", "preview"]
@@ -67,7 +67,7 @@ def check_addresses(
     try:
         addresses = resolver(target.host, target.port, min(seconds, LOOKUP_S))
     except NameLookupError as error:
-        return Stopped("timed-out" if seconds < LOOKUP_S and "too long" in str(error) else "unavailable", str(error))
+        return Stopped("timed-out" if isinstance(error, NameTimeoutError) else "unavailable", str(error))
     policies: set[str] = set()
     for address in addresses:
         special = special_class(address)

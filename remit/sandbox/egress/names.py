@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
-__all__ = ["NameLookupError", "Names", "Resolver"]
+__all__ = ["NameLookupError", "NameTimeoutError", "Names", "Resolver"]
 
 MAX_ADDRESSES = 32
 """Addresses of a name that are looked at; a name with more is refused, for each must be checked."""
@@ -22,7 +22,11 @@ Resolver = Callable[[str, int, float], Sequence[str]]
 
 
 class NameLookupError(OSError):
-    """A name leads nowhere, to too many addresses, or the resolver took too long."""
+    """A name leads nowhere, or to too many addresses."""
+
+
+class NameTimeoutError(NameLookupError):
+    """The resolver took too long."""
 
 
 class Names:
@@ -34,7 +38,8 @@ class Names:
     def __call__(self, host: str, port: int, seconds: float) -> Sequence[str]:
         """The addresses of a host, as text, in the order of the system's preference.
 
-        :raises NameLookupError: if there is none, or too many, or none in time
+        :raises NameLookupError: if there is none, or too many
+        :raises NameTimeoutError: if there is none in time
         """
         try:
             return [str(ip_address(host))]
@@ -47,7 +52,7 @@ class Names:
         try:
             answer = answers.get(timeout=max(0.0, seconds))
         except queue.Empty:
-            raise NameLookupError(f"looking {host} up took too long") from None
+            raise NameTimeoutError(f"looking {host} up took too long") from None
         if isinstance(answer, OSError):
             raise NameLookupError(f"{host} has no address") from answer
         if not 0 < len(answer) <= MAX_ADDRESSES:

@@ -18,6 +18,8 @@ __all__ = ["MAX_WIRE", "PinnedBackend", "TooMuchError", "WireTimeoutError"]
 MAX_WIRE: Final = (4 << 20) + (256 << 10)
 """Bytes of a whole response with its headers, and of interim responses before it."""
 
+_SLICE_S = 0.1
+"""How long an operation waits before it asks whether the exchange may go on."""
 _CONNECT_SHARE = 2
 """An address gets half of what is left to answer, as long as there is another to try."""
 
@@ -51,10 +53,18 @@ class _Stream(httpcore.NetworkStream):
         self._socket = connection
         self._budget = budget
 
+    def _patiently(self, operation: Callable[[], Any]) -> Any:
+        """An operation of the socket, tried again and again until the exchange must be over."""
+        while True:
+            self._socket.settimeout(min(self._budget.seconds(), _SLICE_S))
+            try:
+                return operation()
+            except TimeoutError:
+                continue
+
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         del timeout
-        self._socket.settimeout(self._budget.seconds())
-        data = self._socket.recv(max_bytes)
+        data: bytes = self._patiently(lambda: self._socket.recv(max_bytes))
         self._budget.received += len(data)
         if self._budget.received > self._budget.limit:
             raise TooMuchError(f"the response has more than {self._budget.limit} bytes")
@@ -64,8 +74,7 @@ class _Stream(httpcore.NetworkStream):
         del timeout
         view = memoryview(buffer)
         while view:
-            self._socket.settimeout(self._budget.seconds())
-            count = self._socket.send(view)
+            count: int = self._patiently(lambda: self._socket.send(view))  # noqa: B023 - called before the next turn
             self._budget.sent += count
             view = view[count:]
 
@@ -76,13 +85,14 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         del timeout
-        self._socket.settimeout(self._budget.seconds())
+        wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname, do_handshake_on_connect=False)
+        stream = _Stream(wrapped, self._budget)
         try:
-            wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
+            stream._patiently(wrapped.do_handshake)
         except BaseException:
-            self.close()
+            stream.close()
             raise
-        return _Stream(wrapped, self._budget)
+        return stream
 
     def get_extra_info(self, info: str) -> Any:
         return self._socket if info == "socket" else None

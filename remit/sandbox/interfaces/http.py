@@ -135,6 +135,9 @@ class _Attempt:
         self._began_ns = scope.clock.monotonic_ns()
 
     def _remaining(self) -> float:
+        """Seconds that are left; none for a call that nobody waits for any more."""
+        if self._scope.cancelled():
+            return 0.0
         return (self._ends_ns - self._scope.clock.monotonic_ns()) / 1e9
 
     def make(self, resolver: Resolver, tls: ssl.SSLContext | None) -> Any:

@@ -6,7 +6,9 @@ import base64
 import datetime as dt
 import gzip
 import ipaddress
+import itertools
 import ssl
+import threading
 import zlib
 
 import pytest
@@ -307,6 +309,17 @@ def test_a_server_that_drips_meets_the_deadline(serving, granting, ask, first):
     server.answers = [server.drip(first, b"x" if first else b"")]
     refused = ask(granting(server.origin), "http.fetch", fetch(server.origin, timeout=200))
     assert refused.code == "timed-out"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_cancelled_call_does_not_wait_for_the_server(serving, granting, ask, scheme):
+    server = serving(lambda *_: threading.Event().wait(10))
+    origin = server.origin.replace("http", scheme)
+    scope = granting(origin, deadline_ms=3_600_000)
+    asked = itertools.count()
+    scope.cancelled = lambda: next(asked) > 5  # by then it waits: for the handshake, or for the response
+    assert ask(scope, "http.fetch", fetch(origin)).code == "timed-out"
+    assert scope.record.of("egress.allowed")[0]["address"] == "127.0.0.1"
 
 
 def test_interim_responses_without_end_are_cut_off(serving, granting, ask):
