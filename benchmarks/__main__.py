@@ -8,11 +8,11 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import kernel, sandbox
+from benchmarks import kernel, policy, sandbox
 from benchmarks.measure import Figure
 from benchmarks.page import render
 
-BENCHMARKS = {one.key: one for one in (*sandbox.BENCHMARKS, *kernel.BENCHMARKS)}
+BENCHMARKS = {one.key: one for one in (*sandbox.BENCHMARKS, *kernel.BENCHMARKS, *policy.BENCHMARKS)}
 
 
 def main() -> int:

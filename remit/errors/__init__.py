@@ -100,12 +100,15 @@ from remit.errors.plugins import (
 )
 from remit.errors.policy import (
     ConsentNeeded,
+    ConsentUnknown,
+    DelegationTooWide,
     Denied,
     GrantUnknown,
     LeaseDenied,
     LeaseExhausted,
     PolicyError,
     PolicyInvalid,
+    PolicyUnknown,
     ResourceInvalid,
 )
 from remit.errors.sandbox import (
@@ -163,7 +166,9 @@ __all__ = [
     "ConfigInvalid",
     "ConnectionLost",
     "ConsentNeeded",
+    "ConsentUnknown",
     "DeadlineExceeded",
+    "DelegationTooWide",
     "Denied",
     "DiskFull",
     "DocumentUnknown",
@@ -214,6 +219,7 @@ __all__ = [
     "PluginFailed",
     "PolicyError",
     "PolicyInvalid",
+    "PolicyUnknown",
     "ProtocolError",
     "Quarantined",
     "QuotaExceeded",

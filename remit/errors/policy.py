@@ -50,3 +50,15 @@ class GrantUnknown(PolicyError, code="RM-4006", remedy="run 'remit lease list'")
 
 class ResourceInvalid(PolicyError, code="RM-4007"):
     """A resource does not follow the grammar of its capability action, or no such action exists."""
+
+
+class DelegationTooWide(PolicyError, code="RM-4010", remedy="delegate a part of what 'remit lease show' says"):
+    """A delegated grant would reach further than the grant that it comes from."""
+
+
+class PolicyUnknown(PolicyError, code="RM-4009"):
+    """There is no such policy set, shadow or active unit to explain."""
+
+
+class ConsentUnknown(PolicyError, code="RM-4008", remedy="run 'remit lease list' for what waits"):
+    """No question with that id waits for, or had, an answer."""

@@ -7,7 +7,20 @@ from remit.host.connection import Connection, connect
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
-from remit.host.tools import build_unit, check_policies, check_unit, init, inspect_file, read_journal, verify_journal
+from remit.host.tools import (
+    authorize_corpus,
+    build_unit,
+    check_cases,
+    check_policies,
+    check_unit,
+    format_policies,
+    home_policies,
+    init,
+    inspect_file,
+    lint_policies,
+    read_journal,
+    verify_journal,
+)
 
 __all__ = [
     "Client",
@@ -15,12 +28,17 @@ __all__ = [
     "Facade",
     "Home",
     "Kernel",
+    "authorize_corpus",
     "build_unit",
+    "check_cases",
     "check_policies",
     "check_unit",
     "connect",
+    "format_policies",
+    "home_policies",
     "init",
     "inspect_file",
+    "lint_policies",
     "read_journal",
     "verify_journal",
 ]

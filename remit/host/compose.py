@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from remit.kernel.plugins import Plugins
 from remit.kernel.ports import Authority, BundleSource, Runner
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Generation, Library, Lifecycle, evaluator
+
+if TYPE_CHECKING:
+    from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
 
 __all__ = ["BUILTINS", "Rooms", "compose"]
 
@@ -32,6 +36,8 @@ class Rooms(msgspec.Struct, kw_only=True):
     journal: Journal
     folds: Folds
     authority: Authority
+    office: Office | None
+    """Where Cedar's policies are administered; ``None`` under another authority."""
     runner: Runner
     dispatcher: Dispatcher
     lifecycle: Lifecycle
@@ -64,7 +70,9 @@ def compose(home: Home, program: str) -> Rooms:
 
 def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms:
     folds = Folds(journal, [fold for found in plugins.call("remit_read_models") for fold in found])
-    authority: Authority = plugins.first("remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds)
+    authority: Authority = plugins.first(
+        "remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
+    )
     runner: Runner = plugins.first("remit_runner", home=home, abi="component")
     interfaces: dict[str, HostInterface] = {}
     for offered in plugins.call("remit_host_interfaces", home=home):
@@ -100,6 +108,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         activated=activated,
     )
     lifecycle.recover()
+    office = _office(authority, home, journal, folds)
     activated(active)
     rooms = Rooms(
         home=home,
@@ -108,6 +117,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         journal=journal,
         folds=folds,
         authority=authority,
+        office=office,
         runner=runner,
         dispatcher=dispatcher,
         lifecycle=lifecycle,
@@ -119,16 +129,18 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     return rooms
 
 
+def _office(authority: Authority, home: Home, journal: Journal, folds: Folds) -> Office | None:
+    from remit.policy.authority import CedarAuthority  # noqa: PLC0415 - loads Cedar, which composing has done by now
+    from remit.policy.office import Office  # noqa: PLC0415 - beside it
+
+    return Office(authority, home, journal, folds) if isinstance(authority, CedarAuthority) else None
+
+
 def _announce(rooms: Rooms) -> None:
-    """Journal what the start found: another policy set than before, plugins that failed."""
+    """Journal what the start found: plugins that failed."""
     drafts = [
         Draft(type="plugin.failed", subject=failure.plugin, data=msgspec.to_builtins(failure))
         for failure in rooms.plugins.failures
     ]
-    last = rooms.journal.last(1, prefixes=("policy.published",))
-    if not last or last[0].event.subject != rooms.authority.digest:
-        posture = rooms.home.config.policy.posture
-        data = {"digest": rooms.authority.digest, "posture": posture}
-        drafts.append(Draft(type="policy.published", subject=rooms.authority.digest, data=data))
     if drafts:
         rooms.journal.append(drafts)

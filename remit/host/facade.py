@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
+from remit.host.governing import Governing
 from remit.host.views import CallResult, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
@@ -26,7 +27,7 @@ _LOCAL = Caller()
 _FOLLOW_MS = 1_000
 
 
-class Facade(ABC):
+class Facade(Governing, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -259,12 +260,22 @@ class Facade(ABC):
         """The grants of the active generation, each with its live lease and budget."""
         return self.perform("leases", {}, list[LeaseView], caller=caller, progress=no_progress)
 
-    def revoke(self, grant: str = "", *, unit: str = "", reason: str = "", caller: Caller = _LOCAL) -> list[LeaseView]:
-        """Revoke a grant by its id, or every grant of a unit; effective at the unit's next host call.
+    def revoke(
+        self,
+        grant: str = "",
+        *,
+        unit: str = "",
+        publisher: str = "",
+        prefix: str = "",
+        reason: str = "",
+        caller: Caller = _LOCAL,
+    ) -> list[LeaseView]:
+        """Revoke a grant by its id, or every grant that matches; effective at the unit's next host call.
 
+        :param prefix: how the grants' resources begin
         :raises GrantUnknown: if nothing matches
         """
-        arguments = {"grant": grant, "unit": unit, "reason": reason}
+        arguments = {"grant": grant, "unit": unit, "publisher": publisher, "prefix": prefix, "reason": reason}
         return self.perform("revoke", arguments, list[LeaseView], caller=caller, progress=no_progress)
 
     def egress_preview(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ from remit.errors import (
     UnitUnknown,
     UsageError,
 )
+from remit.host.governance import Context, Governance
 from remit.host.views import CallResult, Entry, HomeView, LeaseView, plain
 from remit.journal import Draft, Journal, Progress, Record, check_topic
 from remit.journal.event import client_source, encode_data
@@ -31,9 +32,6 @@ from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
 
-if TYPE_CHECKING:
-    from remit.host.compose import Rooms
-
 __all__ = ["Context", "Operations"]
 
 _MOST_EVENTS = 10_000
@@ -42,19 +40,8 @@ _TURN_MS = 250
 _MOST_EMITTED = 1 << 20
 
 
-class Context(msgspec.Struct, frozen=True):
-    """What comes with every operation."""
-
-    caller: Caller
-    progress: Progress
-    token: CancelToken
-
-
-class Operations:
+class Operations(Governance):
     """The operations of one open home."""
-
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
 
     def home(self, _context: Context) -> HomeView:
         """See the façade, here and below."""
@@ -222,24 +209,31 @@ class Operations:
         return self._leases()
 
     def _leases(self) -> list[LeaseView]:
-        return [_lease_view(status) for status in self._rooms.authority.grants()]
+        return [_lease_view(status) for status in self._standing()]
 
-    def revoke(self, context: Context, grant: str, unit: str, reason: str) -> list[LeaseView]:
-        if bool(grant) == bool(unit):
-            raise UsageError("name a grant or a unit", remedy="run 'remit lease list' for the ids")
+    def revoke(
+        self, context: Context, grant: str, unit: str, publisher: str, prefix: str, reason: str
+    ) -> list[LeaseView]:
+        if not (grant or unit or publisher or prefix):
+            raise UsageError(
+                "name a grant, a unit, a publisher or a resource", remedy="run 'remit lease list' for the ids"
+            )
         rooms = self._rooms
         found = [
             status
-            for status in rooms.authority.grants()
-            if status.state == "standing" and (status.grant.id == grant or status.grant.unit.id == unit)
+            for status in self._standing()
+            if status.state == "standing"
+            and grant in {"", status.grant.id}
+            and unit in {"", status.grant.unit.id}
+            and publisher in {"", status.grant.unit.publisher}
+            and status.grant.capability.resource.startswith(prefix)
         ]
         if not found:
-            raise GrantUnknown(f"no standing grant matches {(grant or unit)[:200]!r}")
+            raise GrantUnknown(f"no standing grant matches {(grant or unit or publisher or prefix)[:200]!r}")
         for status in found:
             rooms.lifecycle.authorize(context.caller, "lease:revoke", EntityRef("Grant", status.grant.id))
         # The refusal comes first, the record second: a crash in between errs on the safe side.
-        for status in found:
-            rooms.authority.revoke(status.grant.id)
+        rooms.authority.revoke(*(status.grant.id for status in found))
         rooms.journal.append([_revocation(status, context.caller, reason) for status in found])
         ids = {status.grant.id for status in found}
         return [view for view in self._leases() if view.id in ids]

@@ -5,6 +5,7 @@ These answer even where a kernel would refuse to start: a broken policy or journ
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,20 @@ from remit.units.manifest import Manifest, check
 if TYPE_CHECKING:
     from remit.sandbox.inspecting import Inspection
 
-__all__ = ["build_unit", "check_policies", "check_unit", "init", "inspect_file", "read_journal", "verify_journal"]
+__all__ = [
+    "authorize_corpus",
+    "build_unit",
+    "check_cases",
+    "check_policies",
+    "check_unit",
+    "format_policies",
+    "home_policies",
+    "init",
+    "inspect_file",
+    "lint_policies",
+    "read_journal",
+    "verify_journal",
+]
 
 
 def init(root: Path | str) -> Home:
@@ -74,6 +88,62 @@ def inspect_file(path: Path | str, progress: Progress = no_progress) -> Inspecti
 def check_policies(root: Path | str) -> list[Any]:
     """What is wrong with a home's policies."""
     return check_home(Home.open(root))
+
+
+def home_policies(root: Path | str) -> tuple[str, dict[str, str]]:
+    """A home's posture and its own policy files, by path relative to the home.
+
+    :raises PolicyInvalid: if a file cannot be read
+    """
+    from remit.policy.findings import refuse  # noqa: PLC0415 - here and below: the policy room loads on use
+    from remit.policy.postures import read_files  # noqa: PLC0415
+
+    home = Home.open(root)
+    files, findings = read_files(home.root, home.config.policy.files)
+    if findings:
+        raise refuse(findings)
+    return home.config.policy.posture, files
+
+
+def lint_policies(posture: str, files: Mapping[str, str]) -> list[Any]:
+    """Every error and warning about policy texts, found by a process of its own."""
+    from remit.policy.lint import lint_in_child  # noqa: PLC0415
+
+    return lint_in_child(posture, files)
+
+
+def format_policies(file: str, text: str) -> str:
+    """A policy text as Cedar lays it out.
+
+    :raises PolicyInvalid: if it does not parse, or is not fit to be parsed
+    """
+    from remit.policy.layout import formatted  # noqa: PLC0415
+
+    return formatted(file, text)
+
+
+def check_cases(posture: str, files: Mapping[str, str], cases: Mapping[str, str]) -> tuple[list[Any], str]:
+    """Run policy tests over a set: the result of each case, and all of them as JUnit XML.
+
+    :raises PolicyInvalid: if the set may not be loaded, or a test file is malformed
+    """
+    from remit.policy.cases import junit, run_cases  # noqa: PLC0415
+    from remit.policy.postures import load  # noqa: PLC0415
+
+    results = run_cases(load(posture, files).engine, cases)
+    return list(results), junit(results)
+
+
+def authorize_corpus(
+    policies: str, entities: str, schema: str | None, requests: Iterable[str]
+) -> Iterator[tuple[Any, str]]:
+    """Plain Cedar's verdict on each line of requests, with the line's fault; nothing of Remit's policies is mixed in.
+
+    :raises PolicyInvalid: if the policies, the schema or the entities cannot be read
+    """
+    from remit.policy.corpus import authorize_lines  # noqa: PLC0415
+
+    return authorize_lines(policies, entities, schema, requests)
 
 
 def read_journal(root: Path | str) -> Journal:

@@ -13,6 +13,7 @@ import pluggy
 if TYPE_CHECKING:
     from remit.journal.event import Record
     from remit.journal.fold import Fold, Folds
+    from remit.journal.log import Journal
     from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner
     from remit.kernel.scope import HostInterface
 
@@ -35,10 +36,11 @@ def remit_runner(home: Home, abi: str) -> Runner | None:
 
 
 @hookspec(firstresult=True)
-def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds) -> Authority | None:
+def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: Journal) -> Authority | None:
     """Give the policy decision point of a home.
 
     :param folds: the read models, for what was revoked and what was used (its own ``leases`` fold)
+    :param journal: for what must be on record before it takes effect: reserved budgets, consents, policies
     """
 
 

@@ -85,6 +85,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Literal["allow", "ask", "deny"]
     policies: tuple[str, ...] = ()
     reason: str = ""
+    reach: str = ""
+    """Digest of the policies in reach, where the answer is ``ask``: what a consent binds to."""
 
     @property
     def allowed(self) -> bool:
@@ -108,6 +110,10 @@ class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
     policies: tuple[str, ...] = ()
     consent: str = ""
     """Principal who consented, or "" where policy allowed without asking."""
+    reach: str = ""
+    """Digest of the policies in reach when somebody consented: other ones void the consent."""
+    parent: str = ""
+    """Id of the grant that this one was delegated from: it never reaches further, and ends with it."""
 
 
 class GrantStatus(msgspec.Struct, frozen=True):

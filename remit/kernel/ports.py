@@ -196,10 +196,10 @@ class Authority(Protocol):
         """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
         ...
 
-    def revoke(self, grant_id: str) -> None:
-        """End a grant in this process, effective at the next use. The caller journals it.
+    def revoke(self, *grant_ids: str) -> None:
+        """End grants in this process, effective at the next use. The caller journals it.
 
-        :raises GrantUnknown: if no grant has that id
+        :raises GrantUnknown: if no grant has one of the ids; none was revoked
         """
         ...
 

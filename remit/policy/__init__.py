@@ -6,8 +6,32 @@ load on first use of :mod:`remit.policy.engine` and not with this façade.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from remit.policy.findings import Finding
 from remit.policy.models import LeaseBook, Leases
 from remit.policy.resources import GRAMMARS, Resource, covers, parse_resource
 
-__all__ = ["GRAMMARS", "Finding", "LeaseBook", "Leases", "Resource", "covers", "parse_resource"]
+if TYPE_CHECKING:
+    from remit.policy.engine import Answer, Engine, Facts
+
+__all__ = [
+    "GRAMMARS",
+    "Answer",
+    "Engine",
+    "Facts",
+    "Finding",
+    "LeaseBook",
+    "Leases",
+    "Resource",
+    "covers",
+    "parse_resource",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"Answer", "Engine", "Facts"}:
+        from remit.policy import engine  # noqa: PLC0415 - loads Cedar
+
+        return getattr(engine, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,10 @@
-"""``CedarAuthority``, the kernel's ``Authority``: Cedar decides administration, units act under grants and leases.
+"""The authority of one home: Cedar decides, grants stand, leases carry decisions, budgets bound them.
 
-A use finds its lease by a dictionary look-up and charges the grant's account; Cedar is asked when a lease is missing,
-has run out or belongs to another epoch. A lease is for one *concrete* resource, also under a grant on a whole folder or
-topic: a forbid on something inside is therefore never missed. It does not journal: callers record what it says.
+A use is allowed only under a grant of exactly that unit digest whose resource covers the concrete one, whose methods
+allow it, which was not revoked, which policy allows *now*, and whose budget has room. The decision is kept as a lease
+for minutes. Every change (policies, grants, consents, facts) is a new epoch and drops the leases that it can touch,
+before any use that begins after it. Denials and charges are journalled by callers; what must be on record *before* it
+takes effect is written here.
 """
 
 from __future__ import annotations
@@ -11,63 +13,88 @@ import threading
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from remit.errors import GrantUnknown, LeaseDenied, LeaseExhausted, ResourceInvalid
+import msgspec
+
+from remit.errors import GrantUnknown, LeaseDenied, ResourceInvalid
+from remit.journal.event import Draft
 from remit.kernel.model import Capability, Decision, GrantStatus
-from remit.policy.budgets import Account, Usage
+from remit.policy.accounts import Accounts
+from remit.policy.changes import changed, lease_scope, reaches
+from remit.policy.consents import Consents
 from remit.policy.decider import Decider
+from remit.policy.delegation import child_of
+from remit.policy.denials import denied, exhausted, other_method, refused, revoked, undeclared
+from remit.policy.epoch import Epoch
 from remit.policy.models import LeaseBook, Leases
-from remit.policy.requests import administration, at_special_address, capability_use
-from remit.policy.resources import MAX_RESOURCE, parse_resource
-from remit.policy.standing import Holding, Lease, Standing
+from remit.policy.operators import Operators
+from remit.policy.resources import parse_resource
+from remit.policy.standing import Holding, Lease, LeaseKey, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from remit.journal.fold import Folds
     from remit.kernel.model import EntityRef, Grant, UnitRef
     from remit.kernel.ports import Clock
+    from remit.policy.models import Consent
     from remit.policy.postures import PolicySet
+    from remit.policy.requests import Request
     from remit.policy.resources import Resource
+    from remit.policy.slices import ScopeIndex
 
 __all__ = ["LEASE_MS", "CedarAuthority"]
 
 LEASE_MS = 5 * 60 * 1_000
 """How long a lease lasts before it is decided again, in milliseconds."""
 
-_MAX_LEASES = 10_000
-_MAX_MEMO = 4_096
-_MAX_PRINCIPAL = 200
+_MAX_LEASES = 100_000
 _ATTEMPTS = 8
-_UNDECLARED = "declare it as a [[capability]] in its unit.toml, then install and apply the unit again"
+_RESTLESS = "the grants kept changing during the check"
 
 
 class CedarAuthority:
     """Who may do what in one home. Safe to share between threads."""
 
     def __init__(
-        self, policies: PolicySet, *, clock: Clock, folds: Folds, operators: Mapping[str, Sequence[str]], home: str = ""
+        self,
+        policies: PolicySet,
+        *,
+        clock: Clock,
+        folds: Folds,
+        operators: Mapping[str, Sequence[str]],
+        write: Callable[[Sequence[Draft]], object],
+        home: str = "",
     ) -> None:
         """Decide under one policy set.
 
         :param operators: roles by operator name
+        :param write: makes events durable, or raises
         :param home: the home's folder; its own files are off limits to units
         """
-        self._policies = policies
-        self._decider = Decider(policies.engine)
         self._clock = clock
+        self._now_ns = clock.monotonic_ns
+        self._now_ms = clock.now_ms
         self._folds = folds
-        self._operators = {name: tuple(roles) for name, roles in operators.items()}
-        self._home = PurePosixPath(home) if home else None
+        self._write = write
         self._lock = threading.Lock()
-        self._standing = Standing(0, {}, (), ())
-        self._leases: dict[tuple[str, str, str, str, str], Lease] = {}
-        self._accounts: dict[str, Account] = {}
-        self._memo: dict[Any, Decision] = {}
+        own = PurePosixPath(home) if home else None
+        self._epoch = Epoch(0, policies, Decider(policies.engine), Standing({}, (), ()), frozenset(), own)
+        self._leases: dict[LeaseKey, Lease] = {}
+        self._accounts = Accounts(write)
+        self.operators = Operators(operators)
+        self.consents = Consents(write)
+        self.watch: Callable[[Request, Decision], None] | None = None
+        """Sees each question that was decided for a lease or an operator: a shadow set compares."""
 
     @property
     def digest(self) -> str:
         """``sha256:…`` of the policy set and schema in force."""
-        return self._policies.digest
+        return self._epoch.policies.digest
+
+    @property
+    def epoch(self) -> Epoch:
+        """What decides now."""
+        return self._epoch
 
     # ---- administration ----
 
@@ -75,96 +102,175 @@ class CedarAuthority:
         self, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
     ) -> Decision:
         """May the operator do this? Deny for whatever is unknown: an operator, an action, a key of the context."""
-        if len(principal) > _MAX_PRINCIPAL or len(resource.id) > MAX_RESOURCE:
-            return Decision("deny", reason="the name of the operator or of the resource is too long")
-        memo = self._memo
-        key = _memo_key(principal, action, resource, context or {})
-        known = memo.get(key) if key is not None else None
-        if known is None:
-            known = self._authorize(principal, action, resource, context or {})
-            if key is not None:
-                if len(memo) >= _MAX_MEMO:
-                    memo.clear()
-                memo[key] = known
-        return known
-
-    def _authorize(self, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]) -> Decision:
-        standing = self._standing
-        owners = {holding.grant.id: holding.grant.unit.id for holding in standing.holdings}
-        roles = self._operators.get(principal, ())
-        try:
-            request = administration(principal, roles, action, resource, context, units=standing.units, grants=owners)
-        except ResourceInvalid as error:
-            return Decision("deny", reason=error.message)
-        decision = self._decider.decide(request)
-        if decision.outcome == "deny" and not decision.policies and principal not in self._operators:
-            return Decision("deny", reason=f"{decision.reason}; there is no operator {principal!a} in remit.toml")
+        decision, asked = self.operators.decide(self._epoch, principal, action, resource, context or {})
+        if asked is not None:
+            self._watched(asked, decision)
         return decision
+
+    def _watched(self, request: Request, decision: Decision) -> None:
+        watch = self.watch  # another thread may end it meanwhile
+        if watch is not None:
+            watch(request, decision)
 
     # ---- grants ----
 
     def review(self, unit: UnitRef, capability: Capability) -> Decision:
         """What policy says today of giving this unit this capability."""
-        return self._decide(unit, capability, declared=True, approved=False)
-
-    def _decide(self, unit: UnitRef, capability: Capability, *, declared: bool, approved: bool) -> Decision:
-        units = self._standing.units
+        epoch = self._epoch
         try:
-            request = capability_use(
-                unit, capability, declared=declared, approved=approved, units=units, home=self._home
-            )
+            decision = epoch.decide(unit, capability, declared=True, approved=False)
+            if decision.outcome != "ask":
+                return decision
+            return msgspec.structs.replace(decision, reach=epoch.outlook_of(unit, capability).reach)
         except ResourceInvalid as error:
             return Decision("deny", reason=error.message)
-        return self._decider.decide(request)
 
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         """Make these grants, and only these, the standing ones. What was revoked stays so; what was used stays used."""
+        book = self._book()
+        self.consents.load(book.consents)
+        with self._lock:
+            holdings = self._accounts.holdings(units, grants, book)
+            ids = frozenset(holding.grant.id for holding in holdings)
+            self._accounts.forget(self._now_ms(), ids)
+            revoked = self._epoch.standing.revoked.union(ids & book.revoked.keys())
+            standing = Standing({unit.id: unit for unit in units}, holdings, revoked)
+            quarantined = self._epoch.quarantined | book.quarantined.keys()
+            self._turn(self._epoch.next(standing=standing, quarantined=quarantined), {})
+
+    def _book(self) -> LeaseBook:
         book = self._folds.state(Leases.name)
         assert isinstance(book, LeaseBook)
-        now_ms = self._clock.now_ms()
-        with self._lock:
-            holdings = [Holding(grant, self._account(grant, book)) for grant in grants]
-            self._forget(now_ms, {grant.id for grant in grants})
-            revoked = self._standing.revoked.union(one.id for one in grants if one.id in book.revoked)
-            by_id = {unit.id: unit for unit in units}
-            self._swap(Standing(self._standing.epoch + 1, by_id, holdings, revoked))
+        return book
 
-    def _account(self, grant: Grant, book: LeaseBook) -> Account:
-        """The one account of a grant id: what this process charged and what the journal knows, whichever is more."""
-        budget = grant.capability.budget
-        account = self._accounts.get(grant.id)
-        usage = book.usage.get(grant.id, Usage())
-        merged = Account(budget, usage.merged(account.usage) if account else usage)
-        self._accounts[grant.id] = merged
-        return merged
+    def settle(self) -> None:
+        """Write down exactly what was used, so that nothing that was only reserved counts after a clean end."""
+        self._accounts.settle()
 
-    def _forget(self, now_ms: int, active: set[str]) -> None:
-        """Drop accounts that no grant uses and whose window is over."""
-        for grant_id, account in list(self._accounts.items()):
-            resets = account.resets_ms(account.usage.start_ms)
-            if grant_id not in active and (resets is None or resets <= now_ms):
-                del self._accounts[grant_id]
+    def holding(self, grant_id: str) -> Holding:
+        """A grant of the active generation.
 
-    def _swap(self, standing: Standing) -> None:
-        # A new memo, not a cleared one: a decision under way keeps writing to the one that it read from.
-        self._standing, self._leases, self._memo = standing, {}, {}
-
-    def revoke(self, grant_id: str) -> None:
-        """End a grant in this process, effective at the next use. The caller journals it.
-
-        :raises GrantUnknown: if no grant has that id
+        :raises GrantUnknown: if none has that id
         """
-        with self._lock:
-            if not any(holding.grant.id == grant_id for holding in self._standing.holdings):
-                raise GrantUnknown(f"no grant of the active generation has the id {grant_id[:80]!a}")
-            self._swap(self._standing.with_revoked(grant_id))
+        holding = self._epoch.standing.holding(grant_id)
+        if holding is None:
+            raise GrantUnknown(f"no grant of the active generation has the id {grant_id[:80]!a}")
+        return holding
 
     def grants(self) -> Sequence[GrantStatus]:
         """Every grant of the active generation, in the order given to :meth:`activate`."""
-        now_ns, now_ms = self._clock.monotonic_ns(), self._clock.now_ms()
-        with self._lock:
-            standing = self._standing
-            return [_status(holding, standing, now_ns, now_ms) for holding in standing.holdings]
+        return [one for one in self.statuses() if not one.grant.parent]
+
+    def statuses(self) -> list[GrantStatus]:
+        """Those, and every grant that was delegated from one of them."""
+        now_ns, now_ms = self._now_ns(), self._now_ms()
+        return [self._epoch.standing.status(one, self._leases, now_ns, now_ms) for one in self._epoch.standing.holdings]
+
+    def delegate(self, grant_id: str, unit_id: str, capability: Capability, *, by: str) -> Grant:
+        """Let another active unit use a part of a grant: never more, and no longer than the grant itself stands.
+
+        :raises GrantUnknown: if the grant does not stand, or the unit is not active
+        :raises DelegationTooWide: if it would reach further than the grant
+        """
+        parent, unit = self.holding(grant_id), self._epoch.standing.units.get(unit_id)
+        if unit is None or not self._epoch.standing.stands(parent):
+            raise GrantUnknown(f"{grant_id[:80]!a} does not stand, or {unit_id[:80]!a} is not active")
+        grant = child_of(parent, unit, capability, by)
+        if self._epoch.standing.holding(grant.id) is not None:
+            return grant
+        self._write([Draft(type="grant.delegated", subject=grant.id, data=msgspec.to_builtins(grant))])
+        account = self._accounts.of(grant, self._book(), parent.account)
+        self._change(
+            lambda epoch: epoch.next(standing=epoch.standing.plus(Holding(grant, account, parent))),
+            lambda lease: lease.key[0] == unit.digest,
+        )
+        return grant
+
+    # ---- changes: each is a new epoch, and drops the leases that it can touch ----
+
+    def _turn(self, epoch: Epoch, leases: dict[LeaseKey, Lease]) -> None:
+        self._epoch, self._leases = epoch, leases
+
+    def _change(self, make: Callable[[Epoch], Epoch], touches: Callable[[Lease], bool]) -> Epoch:
+        """Turn to the next epoch. The work is done beside the live one; the lock is held for the swap alone."""
+        while True:
+            before = self._epoch
+            fresh = make(before)
+            kept = {key: lease for key, lease in list(self._leases.items()) if not touches(lease)}
+            with self._lock:
+                if self._epoch is before:
+                    self._turn(fresh, kept)
+                    return fresh
+
+    def revoke(self, *grant_ids: str) -> None:
+        """End grants in this process, effective at the next use. The caller journals it.
+
+        :raises GrantUnknown: if no grant has one of the ids; none was revoked
+        """
+        ended = frozenset(grant_ids)
+        for unknown in ended - self._epoch.standing.ids:
+            self.holding(unknown)
+        self._change(
+            lambda epoch: epoch.next(standing=epoch.standing.without(ended)),
+            lambda lease: not ended.isdisjoint(lease.grants),
+        )
+
+    def publish(self, policies: PolicySet) -> None:
+        """Decide under another policy set from now on. The caller has journalled it.
+
+        Only leases that a changed policy's scope can reach are decided again.
+        """
+        touched: list[ScopeIndex] = []
+
+        def make(epoch: Epoch) -> Epoch:
+            touched[:] = [changed(epoch.policies, policies)]
+            return epoch.next(policies=policies)
+
+        self._change(make, lambda lease: reaches(touched[0], lease))
+
+    def quarantine(self, publisher: str, *, by: str, reason: str = "") -> None:
+        """Refuse everything to a publisher's units, from the next use on, until released."""
+
+        def touches(lease: Lease) -> bool:
+            return ("Remit::Publisher", publisher) in (*lease.scope[0], *lease.scope[1])
+
+        self._change(lambda epoch: epoch.next(quarantined=epoch.quarantined | {publisher}), touches)
+        data = {"publisher": publisher, "by": by, "reason": reason[:500]}
+        self._write([Draft(type="unit.quarantined", subject=publisher, data=data)])
+
+    def release(self, publisher: str, *, by: str, reason: str = "") -> None:
+        """End a quarantine."""
+        data = {"publisher": publisher, "by": by, "reason": reason[:500]}
+        self._write([Draft(type="unit.released", subject=publisher, data=data)])
+        self._change(lambda epoch: epoch.next(quarantined=epoch.quarantined - {publisher}), lambda _lease: False)
+
+    def renew(self, *grant_ids: str) -> None:
+        """Decide the leases of these grants again at their next use, though they have not run out."""
+        named = frozenset(grant_ids)
+        self._change(lambda epoch: epoch.next(), lambda lease: not named.isdisjoint(lease.grants))
+
+    def answer(self, consent_id: str, *, given: bool, by: str, reason: str = "") -> Consent:
+        """A person's yes or no to a question, effective at the next use.
+
+        :raises ConsentUnknown: if nobody was asked that
+        :raises Denied: if the policy names roles for it and the person has none of them
+        """
+        consent = self.consents.answer(consent_id, given=given, by=by, roles=self.operators.roles(by), reason=reason)
+        self._change(
+            lambda epoch: epoch.next(),
+            lambda lease: consent.digest in lease.digests,
+        )
+        return consent
+
+    def reach(self, grant: Grant, origin: str, special: str) -> Decision:
+        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
+        epoch = self._epoch
+        holding = epoch.standing.holding(grant.id)
+        if holding is None or not epoch.standing.stands(holding):
+            return Decision("deny", reason="the grant does not stand")
+        approvals = [(one, self.consents.stand(one.grant, epoch.outlook(one).reach)) for one in holding.line]
+        decisions = [epoch.at_special(one, origin, special, approved=approved) for one, approved in approvals]
+        return next((one for one in decisions if not one.allowed), decisions[0])
 
     # ---- uses ----
 
@@ -178,145 +284,109 @@ class CedarAuthority:
         :raises LeaseDenied: if no standing grant covers it or policy denies it now; details name the policies
         :raises LeaseExhausted: if the grant's budget for this window does not cover the charge (nothing is charged)
         """
+        lease = self._leases.get((unit.digest, unit.id, action, resource, method))
+        # This is `lease.live`, written out: a call costs as much as the check.
+        if (
+            lease is not None
+            and lease.from_ns <= self._now_ns() < lease.until_ns
+            and (now_ms := self._now_ms()) < lease.until_ms
+            and calls >= 0 <= nbytes
+            and (lease.free or lease.account.charge(now_ms, calls, nbytes))
+        ):
+            return lease.grant
+        return self._charge(unit, action, resource, method, calls, nbytes)
+
+    def _charge(self, unit: UnitRef, action: str, resource: str, method: str, calls: int, nbytes: int) -> Grant:
+        """The same with a new lease where there is none, and with every grant that covers the use."""
         if calls < 0 or nbytes < 0:
-            raise _denied(unit, action, resource, Decision("deny", reason="a charge cannot be negative"))
-        attempts = _ATTEMPTS
-        while attempts:
-            attempts -= 1
-            now_ns, now_ms = self._clock.monotonic_ns(), self._clock.now_ms()
-            lease = self._leases.get((unit.id, unit.digest, action, resource, method))
-            # This is `lease.live`, written out: a call costs as much as the check.
-            if lease is None or not (lease.from_ns <= now_ns < lease.until_ns and now_ms < lease.until_ms):
+            raise denied(unit, action, resource, Decision("deny", reason="a charge cannot be negative"))
+        key = (unit.digest, unit.id, action, resource, method)
+        lease = self._leases.get(key)
+        for _ in range(_ATTEMPTS):
+            now_ns, now_ms = self._now_ns(), self._now_ms()
+            if lease is None or not lease.live(now_ns, now_ms):
                 lease = self._take(unit, action, resource, method)
-            with self._lock:
-                if lease.epoch != self._standing.epoch:
-                    continue  # a grant was revoked, or a generation applied, since the lease was taken
+            if self._leases.get(key) is lease:  # else something changed since it was decided
                 for holding in lease.holdings:
                     if holding.account.charge(now_ms, calls, nbytes):
                         return holding.grant
-                raise _exhausted(unit, action, resource, lease, now_ms)
-        raise _denied(unit, action, resource, Decision("deny", reason="the grants kept changing during the check"))
+                raise exhausted(unit, action, resource, lease, now_ms)
+            lease = None
+        raise denied(unit, action, resource, Decision("deny", reason=_RESTLESS))
 
     def _take(self, unit: UnitRef, action: str, resource: str, method: str) -> Lease:
-        """Decide afresh. Runs outside the lock: Cedar takes a hundred times as long as a charge."""
-        standing = self._standing
-        now_ns, now_ms = self._clock.monotonic_ns(), self._clock.now_ms()
-        try:
-            concrete = parse_resource(action, resource)
-        except ResourceInvalid as error:
-            raise _denied(unit, action, resource, Decision("deny", reason=error.message), error.remedy) from error
+        """Decide afresh, outside the lock: Cedar takes a hundred times as long as the check."""
+        for _ in range(_ATTEMPTS):
+            epoch = self._epoch
+            now_ns, now_ms = self._now_ns(), self._now_ms()
+            try:
+                concrete = parse_resource(action, resource)
+            except ResourceInvalid as error:
+                refusal = Decision("deny", reason=error.message)
+                raise denied(unit, action, resource, refusal, error.remedy) from error
+            allowed = self._allowing(epoch, unit, action, concrete, method)
+            key = (unit.digest, unit.id, action, resource, method)
+            lease = Lease(key, allowed, lease_scope(allowed, concrete), now_ns, now_ms, LEASE_MS)
+            with self._lock:
+                if self._epoch is epoch:
+                    self._keep(lease)
+                    return lease
+        raise denied(unit, action, resource, Decision("deny", reason=_RESTLESS))
+
+    def _keep(self, lease: Lease) -> None:
+        if len(self._leases) >= _MAX_LEASES:
+            self._leases.clear()  # losing a lease costs a decision, nothing else
+        self._leases[lease.key] = lease
+        for holding in lease.holdings:
+            holding.lease = lease
+
+    def _allowing(
+        self, epoch: Epoch, unit: UnitRef, action: str, concrete: Resource, method: str
+    ) -> tuple[Holding, ...]:
+        """The grants under which policy allows the use now.
+
+        :raises LeaseDenied: if there is none
+        """
+        standing = epoch.standing
         covering = standing.covering(unit, action, concrete)
         if not covering:
-            raise self._undeclared(unit, action, concrete)
-        held = [one for one in covering if one.grant.id not in standing.revoked]
+            decision = epoch.decide(unit, Capability(action, concrete.text), declared=False, approved=False)
+            raise undeclared(unit, action, concrete.text, decision)
+        held = [one for one in covering if standing.stands(one)]
         if not held:
-            reason = f"its grant {covering[0].grant.id} was revoked"
-            raise _denied(unit, action, resource, Decision("deny", reason=reason), "plan and apply the unit again")
+            raise revoked(unit, concrete.text, covering[0].grant)
         fitting = [one for one in held if not one.grant.capability.methods or method in one.grant.capability.methods]
         if not fitting:
-            allowed = ", ".join(held[0].grant.capability.methods)
-            reason = f"the grant is for {allowed}, not for {method[:40]!a}"
-            raise _denied(unit, action, resource, Decision("deny", reason=reason), "widen 'methods' in its unit.toml")
-        decisions = [(one, self._today(one.grant, concrete)) for one in fitting]
-        allowed_now = tuple(one for one, decision in decisions if decision.allowed)
-        if not allowed_now:
-            raise _denied(unit, action, resource, decisions[0][1])
-        lease = Lease(standing.epoch, allowed_now, now_ns, now_ms, LEASE_MS)
-        self._keep((unit.id, unit.digest, action, resource, method), lease)
-        return lease
+            raise other_method(unit, concrete.text, held[0].grant, method)
+        decisions = [(one, self.today(epoch, one, concrete)) for one in fitting]
+        allowed = tuple(one for one, decision in decisions if decision.allowed)
+        if not allowed:
+            raise self._refused(epoch, unit, concrete, *decisions[0])
+        return allowed
 
-    def _today(self, grant: Grant, concrete: Resource) -> Decision:
-        """What policy says today of this grant on this very resource."""
-        given = grant.capability
-        asked = Capability(given.action, concrete.text, given.methods, given.budget)
-        return self._decide(grant.unit, asked, declared=True, approved=bool(grant.consent))
+    def today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
+        """What policy says now of a grant, and of those that it was delegated from: the first that is no yes."""
+        decisions = [self._said(epoch, one, concrete) for one in holding.line]
+        return next((one for one in decisions if not one.allowed), decisions[0])
 
-    def _undeclared(self, unit: UnitRef, action: str, concrete: Resource) -> LeaseDenied:
-        decision = self._decide(unit, Capability(action, concrete.text), declared=False, approved=False)
-        if decision.outcome != "deny":
-            decision = Decision("deny", decision.policies, "it holds no grant for this")
-        return _denied(unit, action, concrete.text, decision, _UNDECLARED)
+    def _said(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
+        """What policy says now of this grant on this resource, or on the grant's where none can tell them apart."""
+        given, outlook = holding.grant.capability, epoch.outlook(holding)
+        resource = given.resource if outlook.mode == "cached" else concrete.text
+        asked = Capability(given.action, resource, given.methods, given.budget)
+        approved = self.consents.stand(holding.grant, outlook.reach)
+        request = epoch.question(holding.grant.unit, asked, declared=True, approved=approved)
+        decision = epoch.decider.decide(request)
+        self._watched(request, decision)
+        return decision
 
-    def _keep(self, key: tuple[str, str, str, str, str], lease: Lease) -> None:
-        with self._lock:
-            if lease.epoch != self._standing.epoch:
-                return
-            if len(self._leases) >= _MAX_LEASES:
-                self._leases.clear()  # losing a lease costs a decision, nothing else
-            self._leases[key] = lease
-            for holding in lease.holdings:
-                holding.lease = lease
-
-    def reach(self, grant: Grant, origin: str, special: str) -> Decision:
-        """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
-        given = grant.capability
-        asked = Capability("net:http", origin, given.methods, given.budget)
-        approved, units = bool(grant.consent), self._standing.units
-        try:
-            request = capability_use(grant.unit, asked, declared=True, approved=approved, units=units, home=self._home)
-        except ResourceInvalid as error:
-            return Decision("deny", reason=error.message)
-        return self._decider.decide(at_special_address(request, special))
-
-
-def _memo_key(principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]) -> Any:
-    """A hashable form of the question, or ``None``. Types are part of it, for ``True`` equals ``1``."""
-    try:
-        facts = tuple(
-            (name, type(value), tuple(value) if isinstance(value, list) else value)
-            for name, value in sorted(context.items())
-        )
-        key = principal, action, resource, facts
-        hash(key)
-    except TypeError:
-        return None
-    return key
-
-
-def _status(holding: Holding, standing: Standing, now_ns: int, now_ms: int) -> GrantStatus:
-    revoked = holding.grant.id in standing.revoked
-    lease = holding.lease
-    live = lease is not None and not revoked and lease.live(standing.epoch, now_ns, now_ms)
-    until = min(lease.until_ms, now_ms + (lease.until_ns - now_ns) // 1_000_000) if lease and live else None
-    calls, nbytes = holding.account.left(now_ms)
-    return GrantStatus(holding.grant, "revoked" if revoked else "standing", until, calls, nbytes)
-
-
-def _denied(unit: UnitRef, action: str, resource: str, decision: Decision, remedy: str = "") -> LeaseDenied:
-    by = f" ({', '.join(decision.policies)})" if decision.policies else ""
-    if not remedy:
-        remedy = "ask an administrator to change the policy named" if by else "run 'remit lease list'"
-    if decision.outcome == "ask":
-        remedy = "consent to it: plan the unit again and apply with --yes"
-    return LeaseDenied(
-        f"{unit.id} may not use {action[:40]} on {_shown(resource)}: {decision.reason}{by}",
-        remedy=remedy,
-        unit=unit.id,
-        digest=unit.digest,
-        action=action[:40],
-        resource=resource[:200],
-        policies=list(decision.policies),
-    )
-
-
-def _exhausted(unit: UnitRef, action: str, resource: str, lease: Lease, now_ms: int) -> LeaseExhausted:
-    holding = lease.holdings[0]
-    calls, nbytes = holding.account.left(now_ms)
-    left = [f"{count} {noun}" for count, noun in ((calls, "calls"), (nbytes, "bytes")) if count is not None]
-    return LeaseExhausted(
-        f"{unit.id} has used up its budget of {action} on {_shown(resource)}: {' and '.join(left)} left in this window",
-        unit=unit.id,
-        digest=unit.digest,
-        action=action,
-        resource=resource[:200],
-        grant=holding.grant.id,
-        policies=list(holding.grant.policies),
-        calls_left=calls,
-        bytes_left=nbytes,
-        resets_ms=holding.account.resets_ms(now_ms),
-    )
-
-
-def _shown(text: str) -> str:
-    """A resource for people: bounded, and nothing in it can end a line or colour a terminal."""
-    return text if text.isprintable() and len(text) <= 200 else ascii(text[:200])  # noqa: PLR2004 - a line or two
+    def _refused(
+        self, epoch: Epoch, unit: UnitRef, concrete: Resource, holding: Holding, decision: Decision
+    ) -> LeaseDenied:
+        action = holding.grant.capability.action
+        if decision.outcome != "ask":
+            return denied(unit, action, concrete.text, decision)
+        consent = self.consents.ask(holding.grant, epoch.outlook(holding).reach, decision, epoch.policies.engine)
+        if consent.state != "refused":
+            return denied(unit, action, concrete.text, decision, consent=consent.id)
+        return refused(unit, concrete.text, consent)

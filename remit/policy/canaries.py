@@ -26,11 +26,16 @@ __all__ = ["ADMINISTRATION", "run_canaries"]
 
 ADMINISTRATION = (
     "consent:give",
+    "lease:renew",
+    "lease:request",
     "lease:revoke",
     "policy:publish",
     "policy:rollback",
+    "policy:shadow",
+    "trust:change",
     "unit:apply",
     "unit:install",
+    "unit:quarantine",
     "unit:revert",
     "unit:uninstall",
 )
@@ -64,8 +69,10 @@ def run_canaries(engine: Engine, posture: str) -> list[Finding]:
     return findings
 
 
-def _hold(unit: UnitRef, action: str, resource: str, *, declared: bool) -> Request:
-    return capability_use(unit, Capability(action, resource), declared=declared, approved=True, units={})
+def _hold(unit: UnitRef, action: str, resource: str, *, declared: bool, shut: bool = False) -> Request:
+    asked = Capability(action, resource)
+    quarantined = frozenset({unit.publisher}) if shut else frozenset()
+    return capability_use(unit, asked, declared=declared, approved=True, units={}, quarantined=quarantined)
 
 
 def _capabilities(posture: str) -> Iterator[tuple[str, Request]]:
@@ -80,6 +87,8 @@ def _capabilities(posture: str) -> Iterator[tuple[str, Request]]:
     for action in ("fs:read", "fs:write"):
         for path in ("/etc/shadow", "/root/x", "/proc/1/mem", "/sys/x", "/home/x/.ssh/id", "/home/x/.remit/keys/k"):
             yield f"{action} on {path}", _hold(_SIGNED, action, path, declared=True)
+    for action in GRAMMARS:
+        yield f"{action} by a unit in quarantine", _hold(_SIGNED, action, _SAMPLES[action], declared=True, shut=True)
     yield "a kernel topic emitted by a unit", _hold(_SIGNED, "events:emit", "lease.denied", declared=True)
     known = _hold(_SIGNED, "events:emit", "canary.topic", declared=True)
     unknown = Request(known.principal, "no:such-action", known.resource, known.context, known.entities)
@@ -100,7 +109,7 @@ def _administration() -> Iterator[tuple[str, Request]]:
     yield "a kernel topic emitted by an owner", topic
 
 
-def _groups_hold(schema: cedarpy.Schema) -> bool:
+def _groups_hold(schema: cedarpy.Schema | None) -> bool:
     """Whether a forbid on the group of all capabilities stops one of them, over a permit for everything."""
 
     def probe(name: str, effect: pst.Effect, action: pst.ActionConstraint) -> pst.Template:

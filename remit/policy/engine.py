@@ -1,5 +1,7 @@
 """Plain Cedar over parsed handles: policies and schema in, decisions out, with Cedar's own semantics and nothing added.
 
+A request is evaluated against the slice of the set that its scope can reach; that changes nothing but the time. Where a
+slice cannot be told (entities written unusually, a policy too deep for the syntax tree), the whole set is evaluated.
 Fail-closed judgement is the decider's. Two rules of the binding are kept here, because breaking either fails open: the
 schema is always a handle that declares actions (an empty schema text counts as none), and entities are always built
 with it (without it, action groups have no members and every forbid on a group silently stops matching).
@@ -7,7 +9,7 @@ with it (without it, action groups have no members and every forbid on a group s
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,16 +19,24 @@ import msgspec
 from cedarpy import pst
 
 from remit.errors import PolicyInvalid
+from remit.journal.event import encode_json
+from remit.policy.prescan import PLAIN, scan
+from remit.policy.slices import Key, ScopeIndex, above, parents_of, uid_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["Answer", "Engine", "on_large_stack", "parse_schema"]
+__all__ = ["Answer", "Engine", "Facts", "on_large_stack", "parse_schema"]
 
 T = TypeVar("T")
 
 _FAILED_POLICY = re.compile(r"error while evaluating policy `([^`]*)`")
-_STACK = 16 << 20
+_UID_TEXT = re.compile(r'([A-Za-z_][\w:]*)::"([^"\\\n]*)"')
+_STACK = 64 << 20  # reserved address space; pages are taken as the parser goes deeper
+_SMALL = 64
+"""Up to so many policies the whole set is evaluated: that costs less than making slices of it."""
+_MOST_SLICED = 16_384
+"""Policies that all remembered slices may hold together: each takes some 12 KiB inside Cedar."""
 _STACK_LOCK = threading.Lock()
 
 
@@ -72,12 +82,13 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def parse_schema(text: str) -> cedarpy.Schema:
-    """A schema handle.
+    """A schema handle, from Cedar's own syntax or its JSON form.
 
     :raises PolicyInvalid: if it does not parse or declares no action
     """
     try:
-        schema = cedarpy.Schema.from_str(text)
+        is_json = text.lstrip().startswith("{")
+        schema = cedarpy.Schema.from_json_str(text) if is_json else cedarpy.Schema.from_str(text)
     except ValueError as error:
         raise PolicyInvalid(f"the Cedar schema does not parse: {error}") from error
     # The rendered form is the only look that the binding gives into a schema.
@@ -86,43 +97,211 @@ def parse_schema(text: str) -> cedarpy.Schema:
     return schema
 
 
-class Engine:
-    """One immutable policy set with its schema. Safe to share between threads."""
+class Facts:
+    """Entities, ready for many requests."""
 
-    def __init__(self, policies: Mapping[str, pst.Template], schema: cedarpy.Schema) -> None:
+    __slots__ = ("_listed", "_parents", "handle")
+
+    def __init__(self, handle: cedarpy.Entities, listed: Sequence[Mapping[str, Any]]) -> None:
+        """:param listed: the entities of the handle, as they were written"""
+        self.handle = handle
+        self._listed: Sequence[Mapping[str, Any]] | None = listed
+        self._parents: Mapping[Key, tuple[Key, ...]] | None = None
+
+    @property
+    def parents(self) -> Mapping[Key, tuple[Key, ...]] | None:
+        """Direct parents by entity; ``None`` where they cannot be told, so that nothing may be sliced by them."""
+        if self._listed is not None:
+            self._parents, self._listed = parents_of(self._listed), None
+        return self._parents
+
+
+class Engine:
+    """One immutable policy set, with its schema or without one. Safe to share between threads.
+
+    Without a schema nothing of a request or entity is checked: that is for other people's corpora, not for deciding.
+    """
+
+    def __init__(self, policies: Mapping[str, pst.Template], schema: cedarpy.Schema | None) -> None:
+        """A set of static policies by the ids that answers name."""
         self.schema = schema
         self.policies = dict(policies)
-        self._handle = on_large_stack(lambda: self._load(self.policies))
+        self._names: Mapping[str, str] = {}
+        self._whole: cedarpy.PolicySet | None = None
+        self._index: ScopeIndex | None = ScopeIndex(self.policies)
+        self._slices: dict[frozenset[str], cedarpy.PolicySet] = {}
+        self._sliced = 0
+        self._above_action: dict[Key, list[Key]] = {}
+        self._groups: cedarpy.PolicySet | None = None
 
-    @staticmethod
-    def _load(policies: Mapping[str, pst.Template]) -> cedarpy.PolicySet:
-        static = pst.FrozenMap(policies)
-        return cedarpy.PolicySet.from_pst(
-            pst.PolicySet(templates=pst.FrozenMap(), static_policies=static, template_links=())
-        )
+    @classmethod
+    def parse(cls, policies: str, schema: str | None = None) -> Engine:
+        """A set as any other Cedar tool would read it: ids are ``@id`` where one is there and unique, else ``policyN``.
 
-    def entities(self, entities: Sequence[Mapping[str, Any]]) -> cedarpy.Entities:
-        """An entity handle, checked against the schema and with its action groups.
+        Templates may stand in the text; nothing links them, so they decide nothing.
 
-        :raises ValueError: if an entity does not follow the schema
+        :raises PolicyInvalid: if the policies or the schema do not parse, or nest too deeply to be tried
         """
-        return cedarpy.Entities.from_json_str(json.dumps(entities), self.schema)
+        _, findings = scan("(policies)", policies, PLAIN)
+        if findings:
+            raise PolicyInvalid(f"the policies cannot be read: {findings[0]}")
+        handle = None if schema is None else parse_schema(schema)
+        try:
+            whole = on_large_stack(lambda: cedarpy.PolicySet.from_str(policies))
+        except ValueError as error:
+            raise PolicyInvalid(f"the policies do not parse: {error}") from error
+        try:
+            node = on_large_stack(lambda: cedarpy.policies_to_pst(policies))
+        except ValueError:  # valid Cedar that the syntax tree cannot hold: evaluated as a whole
+            engine = cls({}, handle)
+            engine._index = None
+        else:
+            engine = cls(node.static_policies, handle)
+            engine._names = _names(node.static_policies)
+        engine._whole = whole
+        return engine
 
-    def authorize(self, request: Mapping[str, Any], entities: cedarpy.Entities) -> Answer:
-        """Decide one request: ``principal``, ``action``, ``resource`` (``type`` and ``id`` each) and ``context``."""
-        result = cedarpy.is_authorized(dict(request), self._handle, entities, self.schema)
+    # ---- entities ----
+
+    def entities(self, entities: Sequence[Mapping[str, Any]]) -> Facts:
+        """Entities, checked against the schema and with its action groups.
+
+        :raises ValueError: if an entity does not follow the schema, or is none
+        """
+        handle = cedarpy.Entities.from_json_str(encode_json(entities).decode(), self.schema)
+        return Facts(handle, entities)
+
+    # ---- decisions ----
+
+    def authorize(self, request: Mapping[str, Any], facts: Facts, *, sliced: bool | None = None) -> Answer:
+        """Decide one request: ``principal``, ``action``, ``resource`` (``type`` and ``id`` each) and ``context``.
+
+        :param sliced: whether to evaluate only what the scope reaches; the answer is the same. ``None`` slices a set
+            that is large enough to gain by it
+        """
+        asked = dict(request)
+        for name in ("principal", "action", "resource"):
+            asked[name] = _dict_form(asked.get(name))
+        if sliced is None:
+            sliced = len(self.policies) > _SMALL
+        policies = self._slice(asked, facts) if sliced else self.whole
+        result = cedarpy.is_authorized(asked, policies, facts.handle, self.schema)
+        decision = "none"
+        if result.decision == cedarpy.Decision.Allow:
+            decision = "allow"
+        elif result.decision == cedarpy.Decision.Deny:
+            decision = "deny"
         failed = {_failed(text) for text in result.diagnostics.errors}
-        decisions = {cedarpy.Decision.Allow: "allow", cedarpy.Decision.Deny: "deny"}
-        return Answer(
-            decisions.get(result.decision, "none"),
-            tuple(sorted(result.diagnostics.reasons)),
-            tuple(sorted(failed)),
-        )
+        return Answer(decision, self._named(result.diagnostics.reasons), self._named(failed))
+
+    def reach(self, request: Mapping[str, Any], facts: Facts, below: tuple[str, str] | None = None) -> frozenset[str]:
+        """Ids of the policies that the request's scope reaches; every policy, where that cannot be told.
+
+        :param below: a type and how ids of it begin: policies that name such resources are in reach too
+        """
+        keys = self._keys(request, facts)
+        if keys is None or self._index is None:
+            return frozenset(self.policies)
+        principals, actions, resources = keys
+        named = self._index.named_below(*below) if below is not None else []
+        return self._index.reach(principals, actions, [*resources, *named])
+
+    def digest(self, policies: Iterable[str]) -> str:
+        """``sha256:…`` over the meaning of these policies: their trees, ids and annotations, not their layout."""
+        total = hashlib.sha256()
+        for policy in sorted(policies):
+            total.update(hashlib.sha256(repr(self.policies[policy]).encode()).digest())
+        return f"sha256:{total.hexdigest()}"
+
+    @property
+    def whole(self) -> cedarpy.PolicySet:
+        """All policies as one handle."""
+        if self._whole is None:
+            self._whole = on_large_stack(lambda: _load(self.policies))
+        return self._whole
+
+    def _slice(self, request: Mapping[str, Any], facts: Facts) -> cedarpy.PolicySet:
+        keys = self._keys(request, facts)
+        if keys is None or self._index is None:
+            return self.whole
+        ids = self._index.reach(*keys)
+        known = self._slices.get(ids)
+        if known is None:
+            known = on_large_stack(lambda: _load({one: self.policies[one] for one in ids}))
+            if self._sliced + len(ids) > _MOST_SLICED:
+                self._slices, self._sliced = {}, 0
+            self._sliced += len(ids)
+            self._slices[ids] = known
+        return known
+
+    def _keys(self, request: Mapping[str, Any], facts: Facts) -> tuple[list[Key], list[Key], list[Key]] | None:
+        parents = facts.parents
+        principal, action, resource = (_key(request.get(name)) for name in ("principal", "action", "resource"))
+        if parents is None or principal is None or action is None or resource is None:
+            return None
+        actions = above(action, parents) if self.schema is None else self._actions(action, request, facts)
+        return above(principal, parents), actions, above(resource, parents)
+
+    def _actions(self, action: Key, request: Mapping[str, Any], facts: Facts) -> list[Key]:
+        """An action and the groups it belongs to, of those that any scope names. Cedar itself is asked, once each."""
+        known = self._above_action.get(action)
+        if known is not None:
+            return known
+        groups = self._index.groups if self._index is not None else []
+        if self._groups is None:
+            everybody = pst.ScopeAny()
+            self._groups = _load({
+                str(number): pst.Template(
+                    str(number), "permit", everybody, pst.ActionIn((group,)), everybody, (), pst.FrozenMap()
+                )
+                for number, group in enumerate(groups)
+            })  # fmt: skip
+        result = cedarpy.is_authorized(dict(request), self._groups, facts.handle, self.schema)
+        found = [action, *(uid_key(groups[int(number)]) for number in result.diagnostics.reasons)]
+        if result.decision != cedarpy.Decision.NoDecision:
+            self._above_action[action] = found
+        return found
+
+    def _named(self, policies: Iterable[str]) -> tuple[str, ...]:
+        names = self._names
+        return tuple(sorted(names.get(one, one) for one in policies))
 
     def annotation(self, policies: Iterable[str], name: str) -> list[str]:
         """The values of one annotation on these policies, without repeats, in their order."""
         found = (self.policies[one].annotations.get(name, "") for one in policies if one in self.policies)
         return list(dict.fromkeys(text for text in found if text))
+
+
+def _load(policies: Mapping[str, pst.Template]) -> cedarpy.PolicySet:
+    static = pst.FrozenMap(policies)
+    return cedarpy.PolicySet.from_pst(
+        pst.PolicySet(templates=pst.FrozenMap(), static_policies=static, template_links=())
+    )
+
+
+def _names(policies: Mapping[str, pst.Template]) -> dict[str, str]:
+    """What answers call each policy: its ``@id``, unless it has none or shares it."""
+    chosen = {policy: template.annotations.get("id", "") for policy, template in policies.items()}
+    counts: dict[str, int] = {}
+    for name in [*chosen.values(), *policies]:
+        counts[name] = counts.get(name, 0) + 1
+    return {policy: name if name and counts[name] == 1 else policy for policy, name in chosen.items()}
+
+
+def _dict_form(uid: Any) -> Any:
+    """An entity of a request as type and id, where it is written in another of Cedar's forms."""
+    if isinstance(uid, dict) and len(uid) == 1 and isinstance(uid.get("__entity"), dict):
+        return uid["__entity"]
+    if isinstance(uid, str):
+        match = _UID_TEXT.fullmatch(uid)
+        return {"type": match[1], "id": match[2]} if match else uid
+    return uid
+
+
+def _key(uid: Any) -> Key | None:
+    if isinstance(uid, dict) and isinstance(uid.get("type"), str) and isinstance(uid.get("id"), str):
+        return uid["type"], uid["id"]
+    return None
 
 
 def _failed(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,9 +17,12 @@ from remit.journal.event import Record
 from remit.kernel.model import Grant
 from remit.policy.budgets import Usage
 
-__all__ = ["Denial", "LeaseBook", "Leases", "Revocation"]
+__all__ = ["Budgets", "Consent", "Denial", "LeaseBook", "Leases", "Revocation"]
 
 _MAX_DENIALS = 1_000
+_MAX_CONSENTS = 1_000
+_CONSENT_STATES = {"consent.asked": "pending", "consent.given": "given", "consent.refused": "refused"}
+_TABLES = ("grants", "revoked", "usage", "denials", "reserved", "consents", "quarantined", "delegated")
 _MAX_TEXT = 500
 
 
@@ -45,6 +48,29 @@ class Denial(msgspec.Struct, frozen=True):
     last: str
 
 
+class Consent(msgspec.Struct, frozen=True):
+    """A question to a person, and the answer. ``id`` is made of everything that the answer binds to."""
+
+    id: str
+    unit: str
+    digest: str
+    action: str
+    resource: str
+    envelope: dict[str, Any]
+    reach: str
+    """Digest of the policies in reach: an edit of one of them voids the answer, an edit elsewhere does not."""
+    grant: str = ""
+    policies: tuple[str, ...] = ()
+    prompt: str = ""
+    approvers: tuple[str, ...] = ()
+    """Roles of which the person must have one, where the policy names them."""
+    state: Literal["pending", "given", "refused"] = "pending"
+    by: str = ""
+    reason: str = ""
+    at: str = ""
+    """RFC 3339 time of the question, then of the answer."""
+
+
 class LeaseBook(msgspec.Struct):
     """The state of the fold, by grant id."""
 
@@ -53,6 +79,14 @@ class LeaseBook(msgspec.Struct):
     usage: dict[str, Usage] = {}
     denials: dict[str, Denial] = {}
     """By a joined key, least recently seen first; the oldest makes room."""
+    reserved: dict[str, Usage] = {}
+    """What counts as used after a crash: totals that were reserved before they were spent."""
+    consents: dict[str, Consent] = {}
+    """By id, oldest question first."""
+    quarantined: dict[str, Revocation] = {}
+    """By publisher."""
+    delegated: dict[str, Grant] = {}
+    """Grants that were delegated from others, by id, parents before children."""
     active: frozenset[str] = frozenset()
     """Ids of the grants of the active generation."""
 
@@ -61,8 +95,10 @@ class Leases:
     """The fold; stateless itself."""
 
     name: str = "leases"
-    version: int = 1
-    topics: tuple[str, ...] = ("grant.", "lease.", "action.", "unit.applied", "unit.reverted")
+    version: int = 2
+    topics: tuple[str, ...] = (
+        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released"
+    )  # fmt: skip
 
     def init(self) -> LeaseBook:
         """An empty book."""
@@ -70,7 +106,8 @@ class Leases:
 
     def apply(self, state: LeaseBook, records: Sequence[Record], data: Callable[[Record], Any]) -> LeaseBook:
         """The book after these records. Records of others, and malformed or erased ones, change nothing."""
-        book = LeaseBook(dict(state.grants), dict(state.revoked), dict(state.usage), dict(state.denials), state.active)
+        copies = {name: dict(getattr(state, name)) for name in _TABLES}
+        book = LeaseBook(**copies, active=state.active)
         for record in records:
             if record.from_kernel:
                 try:
@@ -90,24 +127,70 @@ class Leases:
         return msgspec.json.decode(data, type=LeaseBook)
 
     def view(self, state: LeaseBook) -> object:
-        """Grants with their state and the usage of the latest window; denials, the latest first."""
+        """Grants with their state and the usage of the latest window; what waits; denials, the latest first."""
         grants = [_grant_view(state, grant) for grant in state.grants.values()]
-        return {"grants": grants, "denials": [msgspec.to_builtins(one) for one in reversed(state.denials.values())]}
+        return {
+            "grants": grants,
+            "consents": [msgspec.to_builtins(one) for one in state.consents.values()],
+            "quarantined": msgspec.to_builtins(state.quarantined),
+            "denials": [msgspec.to_builtins(one) for one in reversed(state.denials.values())],
+        }
+
+
+class Budgets(Leases):
+    """The read model ``budgets``: the same fold, seen as amounts."""
+
+    name: str = "budgets"
+
+    def view(self, state: LeaseBook) -> object:
+        """Every standing grant that has a budget: bounds, what its latest window used and holds in reserve."""
+        return [
+            _budget_view(state, grant)
+            for grant in state.grants.values()
+            if grant.id in state.active and grant.capability.budget
+        ]
+
+
+def _budget_view(state: LeaseBook, grant: Grant) -> dict[str, Any]:
+    used = state.usage.get(grant.id, Usage())
+    return {
+        "grant": grant.id,
+        "unit": grant.unit.id,
+        "action": grant.capability.action,
+        "resource": grant.capability.resource,
+        "budget": msgspec.to_builtins(grant.capability.budget),
+        "used": msgspec.to_builtins(used),
+        "reserved": msgspec.to_builtins(used.merged(state.reserved.get(grant.id, Usage()))),
+    }
 
 
 def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> None:
-    if kind == "grant.given":
+    if kind in {"grant.given", "grant.delegated"}:
         _given(state, data)
     elif kind == "grant.revoked":
         revocation = Revocation(_text(data.get("reason")), _text(data.get("by")))
         state.revoked.setdefault(_text(data.get("id")), revocation)
     elif kind in {"lease.denied", "lease.exhausted"}:
         _denied(state, time, data)
+    elif kind in {"lease.reserved", "lease.settled"}:
+        _reserved(state, data)
+    elif kind.startswith("consent."):
+        _consent(state, kind, time, data)
+    elif kind in {"unit.quarantined", "unit.released"}:
+        _quarantine(state, kind, data)
     elif kind in {"unit.applied", "unit.reverted"}:
         listed = data.get("grants")
         state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
     elif kind in {"action.completed", "action.failed"}:
         _charged(state, time, data)
+
+
+def _quarantine(state: LeaseBook, kind: str, data: Mapping[str, Any]) -> None:
+    publisher = _text(data.get("publisher"))
+    if kind == "unit.quarantined":
+        state.quarantined[publisher] = Revocation(_text(data.get("reason")), _text(data.get("by")))
+    else:
+        state.quarantined.pop(publisher, None)
 
 
 def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:
@@ -116,6 +199,36 @@ def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:
     except msgspec.ValidationError:
         return
     state.grants[grant.id] = grant
+    if grant.parent:
+        state.delegated[grant.id] = grant
+
+
+def _reserved(state: LeaseBook, data: Mapping[str, Any]) -> None:
+    """A reservation is a total of its window: the latest word holds, and a later window ends an earlier one."""
+    try:
+        usage = msgspec.convert(data.get("usage"), Usage)
+    except msgspec.ValidationError:
+        return
+    grant_id = _text(data.get("grant"))
+    before = state.reserved.get(grant_id)
+    if before is None or usage.start_ms >= before.start_ms:
+        state.reserved[grant_id] = usage
+
+
+def _consent(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> None:
+    word = _CONSENT_STATES.get(kind)
+    consent_id = data.get("id")
+    if word is None or not isinstance(consent_id, str):
+        return  # a consent that came with an apply is in its grant
+    try:
+        consent = msgspec.convert({**data, "state": word, "at": time}, Consent)
+    except msgspec.ValidationError:
+        return
+    state.consents.pop(consent.id, None)
+    state.consents[consent.id] = consent
+    if len(state.consents) > _MAX_CONSENTS:
+        waiting = (one.id for one in state.consents.values() if one.state != "given")
+        del state.consents[next(waiting, next(iter(state.consents)))]
 
 
 def _charged(state: LeaseBook, time: str, data: Mapping[str, Any]) -> None:

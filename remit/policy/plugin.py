@@ -8,20 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from remit.kernel.hookspecs import hookimpl
-from remit.policy.models import Leases
+from remit.policy.history import SetHistory
+from remit.policy.models import Budgets, Leases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remit.journal.fold import Fold, Folds
+    from remit.journal.log import Journal
     from remit.kernel.ports import Authority, Clock, Home, Ids
     from remit.policy.findings import Finding
 
-__all__ = ["check_home", "remit_authority", "remit_read_models"]
+__all__ = ["check_home", "remit_authority", "remit_read_models", "remit_shutdown"]
 
 
 @hookimpl
-def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds) -> Authority:
+def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: Journal) -> Authority:
     """Cedar under the home's posture and its own files.
 
     :raises PolicyInvalid: if any of them is wrong; the home does not start without its policies
@@ -37,13 +39,23 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds) -> Authori
         raise refuse(findings)
     policies = load(chosen.posture, files)
     operators = home.config.operators
-    return CedarAuthority(policies, clock=clock, folds=folds, operators=operators, home=str(home.root))
+    return CedarAuthority(
+        policies, clock=clock, folds=folds, operators=operators, write=journal.append, home=str(home.root)
+    )
+
+
+@hookimpl
+def remit_shutdown(kernel: Any) -> None:
+    """What budgets hold in reserve is given back when a kernel ends in order."""
+    settle = getattr(kernel.authority, "settle", None)  # another plugin's authority may have none
+    if settle is not None:
+        settle()
 
 
 @hookimpl
 def remit_read_models() -> Sequence[Fold[Any]]:
-    """The read model ``leases``."""
-    return (Leases(),)
+    """The read models ``leases``, ``budgets`` and ``policy``."""
+    return (Leases(), Budgets(), SetHistory())
 
 
 def check_home(home: Home) -> list[Finding]:

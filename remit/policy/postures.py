@@ -7,6 +7,7 @@ import os
 import stat
 from importlib import resources
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from remit.policy.canaries import run_canaries
@@ -37,6 +38,9 @@ class PolicySet(NamedTuple):
     engine: Engine
     digest: str
     """``sha256:…`` over the schema and every file."""
+    posture: str = ""
+    files: Mapping[str, str] = MappingProxyType({})
+    """The home's own files, by path relative to the home."""
 
 
 def schema_text() -> str:
@@ -124,7 +128,7 @@ def load(posture: str, files: Mapping[str, str]) -> PolicySet:
     engine, findings = _compile(posture, files)
     if engine is None or any(finding.severity == "error" for finding in findings):
         raise refuse(findings)
-    return PolicySet(engine, _digest(posture, files))
+    return PolicySet(engine, _digest(posture, files), posture, dict(files))
 
 
 def _digest(posture: str, files: Mapping[str, str]) -> str:

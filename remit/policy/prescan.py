@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 from remit.policy.findings import Finding
 
-__all__ = ["MAX_FILE", "MAX_NESTING", "MAX_OPERANDS", "MAX_POLICIES", "MAX_POLICY", "Statement", "scan"]
+__all__ = [
+    "GOVERNED", "MAX_FILE", "MAX_NESTING", "MAX_OPERANDS", "MAX_POLICIES", "MAX_POLICY", "PLAIN", "Bounds", "Statement",
+    "scan",
+]  # fmt: skip
 
 MAX_FILE = 4 << 20
 """Characters of one policy file."""
@@ -24,6 +27,24 @@ MAX_NESTING = 32
 """Depth of brackets of one policy; each ``if`` counts as one, for ``else if`` chains nest in the tree."""
 MAX_OPERANDS = 256
 """Operators of one policy: a long flat chain is a deep tree, and passes over it recurse."""
+
+
+class Bounds(NamedTuple):
+    """How much of one text the parser is shown."""
+
+    file: int
+    policies: int
+    policy: int
+    nesting: int
+    operands: int
+    deceptive: bool
+    """Whether characters that hide what a policy says are let through."""
+
+
+GOVERNED = Bounds(MAX_FILE, MAX_POLICIES, MAX_POLICY, MAX_NESTING, MAX_OPERANDS, deceptive=False)
+"""For what governs a home."""
+PLAIN = Bounds(64 << 20, 100_000, 1 << 20, 300, 4_096, deceptive=True)
+"""For other people's corpora, run as they are: what the parser survives on a large stack, with room to spare."""
 
 # Strings and comments end where Cedar's lexer ends them: a carriage return ends a comment too.
 _TOKEN = re.compile(
@@ -69,24 +90,24 @@ class _Open:
             self.operands += 1
         self.peak = max(self.peak, self.depth + self.ifs)
 
-    def fault(self, size: int) -> str:
-        if size > MAX_POLICY:
-            return f"the policy has {size} characters, at most {MAX_POLICY} are taken"
-        if self.peak > MAX_NESTING:
-            return f"the policy nests deeper than {MAX_NESTING}"
-        if self.operands > MAX_OPERANDS:
-            return f"the policy has more than {MAX_OPERANDS} operators"
+    def fault(self, size: int, bounds: Bounds) -> str:
+        if size > bounds.policy:
+            return f"the policy has {size} characters, at most {bounds.policy} are taken"
+        if self.peak > bounds.nesting:
+            return f"the policy nests deeper than {bounds.nesting}"
+        if self.operands > bounds.operands:
+            return f"the policy has more than {bounds.operands} operators"
         return ""
 
 
-def scan(file: str, text: str) -> tuple[list[Statement], list[Finding]]:
+def scan(file: str, text: str, bounds: Bounds = GOVERNED) -> tuple[list[Statement], list[Finding]]:
     """Split a file into policies and refuse what must not reach the parser.
 
     With any finding, no statement of the file may be parsed.
     """
-    if len(text) > MAX_FILE:
-        return [], [Finding(file, f"the file has more than {MAX_FILE} characters")]
-    findings = _deceptive(file, text)
+    if len(text) > bounds.file:
+        return [], [Finding(file, f"the file has more than {bounds.file} characters")]
+    findings = [] if bounds.deceptive else _deceptive(file, text)
     statements: list[Statement] = []
     current: _Open | None = None
     line, counted = 1, 0
@@ -102,19 +123,25 @@ def scan(file: str, text: str) -> tuple[list[Statement], list[Finding]]:
         current.take(kind, lexeme)
         # A semicolon ends a policy wherever it stands: Cedar has no other use for it.
         if lexeme == ";":
-            _close(current, match.end(), text, file, statements, findings)
+            _close(current, match.end(), text, file, statements, findings, bounds)
             current = None
     if current is not None:
-        _close(current, len(text), text, file, statements, findings)
-    if len(statements) > MAX_POLICIES:
-        findings.append(Finding(file, f"the file has more than {MAX_POLICIES} policies"))
+        _close(current, len(text), text, file, statements, findings, bounds)
+    if len(statements) > bounds.policies:
+        findings.append(Finding(file, f"the file has more than {bounds.policies} policies"))
     return statements, findings
 
 
 def _close(
-    current: _Open, end: int, text: str, file: str, statements: list[Statement], findings: list[Finding]
+    current: _Open,
+    end: int,
+    text: str,
+    file: str,
+    statements: list[Statement],
+    findings: list[Finding],
+    bounds: Bounds,
 ) -> None:
-    fault = current.fault(end - current.start)
+    fault = current.fault(end - current.start, bounds)
     if fault:
         findings.append(Finding(file, fault, line=current.line))
     statements.append(Statement(text[current.start : end], current.line))

@@ -62,11 +62,23 @@ def _unit_entity(unit_id: str, unit: UnitRef | None) -> dict[str, Any]:
     return _entity(Uid("Unit", unit_id), [publisher], facts)
 
 
-def _closure(resource: Resource, units: Mapping[str, UnitRef], own: PurePosixPath | None) -> dict[Uid, dict[str, Any]]:
+def _duration(ms: int) -> dict[str, Any]:
+    return {"__extn": {"fn": "duration", "arg": f"{min(ms, _LONG)}ms"}}
+
+
+def _publisher(uid: Uid, quarantined: frozenset[str]) -> dict[str, Any]:
+    return _entity(uid, (), {"quarantined": uid.id in quarantined})
+
+
+def _closure(
+    resource: Resource, units: Mapping[str, UnitRef], own: PurePosixPath | None, quarantined: frozenset[str]
+) -> dict[Uid, dict[str, Any]]:
     entities: dict[Uid, dict[str, Any]] = {}
     for uid, parents in resource.parents.items():
         if uid.type == "Unit":
             entities[uid] = _unit_entity(uid.id, units.get(uid.id))
+        elif uid.type == "Publisher":
+            entities[uid] = _publisher(uid, quarantined)
         elif uid.type not in {"TopicClass", "PathClass"}:  # enumerated entities stand in the schema
             attributes = resource.attributes if uid == resource.uid else None
             entities[uid] = _entity(uid, parents, attributes)
@@ -88,11 +100,13 @@ def capability_use(
     approved: bool,
     units: Mapping[str, UnitRef],
     home: PurePosixPath | None = None,
+    quarantined: frozenset[str] = frozenset(),
 ) -> Request:
     """The question whether a unit may hold (or use) a capability.
 
     :param units: the active units by id, for what is known of a called one
     :param home: the home's folder, whose own files are off limits
+    :param quarantined: publishers whose units may do nothing
     :raises ResourceInvalid: if the resource does not follow the action's grammar
     """
     resource = parse_resource(capability.action, capability.resource)
@@ -101,13 +115,13 @@ def capability_use(
         lease["methods"] = sorted(set(capability.methods))
     if capability.budget is not None:
         budget = capability.budget
-        lease["window"] = {"__extn": {"fn": "duration", "arg": f"{min(budget.window_ms, _LONG)}ms"}}
+        lease["window"] = _duration(budget.window_ms)
         bounds = {"calls": budget.calls, "bytes": budget.bytes}
         lease |= {name: min(bound, _LONG) for name, bound in bounds.items() if bound is not None}
     principal = Uid("Unit", unit.id)
-    entities = _closure(resource, units, home)
+    entities = _closure(resource, units, home, quarantined)
     publisher = Uid("Publisher", unit.publisher)
-    entities |= {principal: _unit_entity(unit.id, unit), publisher: _entity(publisher)}
+    entities |= {principal: _unit_entity(unit.id, unit), publisher: _publisher(publisher, quarantined)}
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
 
 
@@ -120,6 +134,7 @@ def administration(
     *,
     units: Mapping[str, UnitRef],
     grants: Mapping[str, str],
+    quarantined: frozenset[str] = frozenset(),
 ) -> Request:
     """The question whether an operator may do something.
 
@@ -133,13 +148,15 @@ def administration(
     if resource.type in {"Topic", "Action", "Unit"}:
         parsed = parse_resource("events:emit" if resource.type == "Topic" else "action:call", resource.id)
         uid = parsed.uid
-        entities |= _closure(parsed, units, None)
+        entities |= _closure(parsed, units, None, quarantined)
     elif resource.type == "Grant" and resource.id in grants:
         unit = parse_resource("action:call", grants[resource.id])
-        entities |= _closure(unit, units, None) | {uid: _entity(uid, [unit.uid])}
+        entities |= _closure(unit, units, None, quarantined) | {uid: _entity(uid, [unit.uid])}
     else:
         entities[uid] = _entity(uid)
     facts = {name: value for name, value in context.items() if value is not None}
+    if isinstance(facts.get("shadow"), int):
+        facts["shadow"] = _duration(facts["shadow"])
     return Request(operator, action, uid, facts, list(entities.values()))
 
 

@@ -14,6 +14,7 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ __all__ = ["GRAMMARS", "MAX_RESOURCE", "Resource", "Uid", "covers", "parse_resou
 MAX_RESOURCE = 2_048
 """Characters of a resource; beyond it is refused before anything looks inside."""
 
+_REMEMBERED = 256
+"""Resources kept parsed: a use asks for the same one twice. At their largest they take some 30 MiB."""
 _MAX_SEGMENTS = 64
 _MAX_HOST = 253  # RFC 1035, 2.3.4, as text
 _MAX_TOPIC = 200
@@ -205,6 +208,7 @@ GRAMMARS: Mapping[str, Callable[[str, str], Resource]] = MappingProxyType({
 """Every capability action with the parser of its resources."""
 
 
+@lru_cache(_REMEMBERED)
 def parse_resource(action: str, text: str) -> Resource:
     """The canonical resource behind what a manifest declares or a unit uses.
 

@@ -95,11 +95,18 @@ def _decide(
         result.findings.append(_refused(unit, capability, label, decision, blocks=not held.stays))
         return
     kept = held.same(unit, capability)
-    if kept is not None and (decision.allowed or kept.consent):
+    consented = kept is not None and kept.consent and kept.reach == decision.reach
+    if kept is not None and (decision.allowed or consented):
         result.grants.append(kept)
         result.answers.append(_answer(unit, capability, "kept", decision))
         return
-    grant = Grant(id=_grant_id(unit, capability, number), unit=unit, capability=capability, policies=decision.policies)
+    grant = Grant(
+        id=_grant_id(unit, capability, number),
+        unit=unit,
+        capability=capability,
+        policies=decision.policies,
+        reach=decision.reach,
+    )
     result.grants.append(grant)
     asks = decision.outcome == "ask"
     result.answers.append(_answer(unit, capability, "consent" if asks else "granted", decision))

@@ -310,6 +310,7 @@ def _consent(grant: Grant, caller: Caller, policy: str) -> dict[str, Any]:
         "resource": grant.capability.resource,
         "envelope": grant.capability.envelope,
         "policy": policy,
+        "reach": grant.reach,
         "by": caller.principal,
     }
 

@@ -19,7 +19,10 @@ PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "unit inspect", "egress preview", "egress list",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit list", "unit show", "unit history", "unit diff",
-    "lease list", "lease revoke", "policy check", "journal verify", "journal tail",
+    "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
+    "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",
+    "policy diff", "policy what-if", "policy shadow", "policy publish", "policy rollback", "policy history",
+    "policy authorize", "policy posture", "journal verify", "journal tail",
     "cache list", "cache clear", "document show",
 }  # fmt: skip
 

@@ -50,6 +50,10 @@ class SimJournal:
         )
         self.records.append(Record(seq, 1, "main", b"", b"", event))
 
+    def append(self, drafts):
+        for draft in drafts:
+            self.say(draft.type, msgspec.to_builtins(draft.data))
+
     def give(self, grant):
         self.say("grant.given", msgspec.to_builtins(grant))
 
@@ -78,14 +82,16 @@ class World:
     def unit(self, unit_id="acme/tool", *, admission="signed", digest="", version="1.0.0"):
         return UnitRef(unit_id, version, digest or f"sha256:{unit_id}@{version}", "tool", admission)
 
-    def grant(self, unit, action, resource, *, consent="local", methods=(), budget=None, grant_id=""):
+    def grant(self, unit, action, resource, *, consent="local", methods=(), budget=None, grant_id="", reach=""):
         capability = Capability(action, resource, methods=tuple(methods), budget=budget)
-        return Grant(grant_id or f"grant-{next(self._ids)}", unit, capability, consent=consent)
+        return Grant(grant_id or f"grant-{next(self._ids)}", unit, capability, consent=consent, reach=reach)
 
     def authority(self, posture="standard", files=None, operators=None, home="/srv/home"):
         roles = {"local": ("owner",)} if operators is None else operators
         policies = load(posture, files or {})
-        return CedarAuthority(policies, clock=self.clock, folds=self.journal, operators=roles, home=home)
+        return CedarAuthority(
+            policies, clock=self.clock, folds=self.journal, operators=roles, write=self.journal.append, home=home
+        )
 
     def started(self, *grants, **options):
         """An authority that has just activated these grants, each given in the journal."""

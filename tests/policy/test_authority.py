@@ -155,16 +155,17 @@ def test_a_lease_is_taken_at_first_use_and_renewed_while_the_grant_stands(world)
 def decisions_during(authority, work):
     """How often Cedar's decider was asked."""
     count = 0
-    decide = authority._decider.decide
+    decider = authority.epoch.decider
+    decide = decider.decide
 
     def counted(request):
         nonlocal count
         count += 1
         return decide(request)
 
-    authority._decider.decide = counted
+    decider.decide = counted
     work()
-    authority._decider.decide = decide
+    decider.decide = decide
     return count
 
 
@@ -398,7 +399,7 @@ def test_truth_and_one_are_not_the_same_question(world):
 
 
 def test_administration_is_remembered_per_epoch_and_bounded(world, monkeypatch):
-    monkeypatch.setattr("remit.policy.authority._MAX_MEMO", 4)
+    monkeypatch.setattr("remit.policy.operators._MAX_MEMO", 4)
     authority = world.authority()
     question = ("local", "action:invoke", EntityRef("Action", "acme/tool:run"))
     authority.authorize(*question)
@@ -407,7 +408,7 @@ def test_administration_is_remembered_per_epoch_and_bounded(world, monkeypatch):
     assert decisions_during(authority, lambda: authority.authorize(*question)) == 1
     for count in range(20):
         authority.authorize("local", "action:invoke", EntityRef("Action", f"acme/tool:a{count}"))
-        assert len(authority._memo) <= 4
+        assert len(authority.operators._memo[1]) <= 4
 
 
 def test_facts_of_active_units_and_grants_are_known_to_administration(world):

@@ -49,7 +49,6 @@ class Budgets(RuleBasedStateMachine):
         else:
             grant = self.authority.use(self.unit, "events:emit", topic, calls=calls, nbytes=nbytes)
             assert grant == self.grants[topic]
-            self.world.journal.complete({grant.id: (calls, nbytes)})
             self.spent[topic, window] = [spent[0] + calls, spent[1] + nbytes]
 
     @rule(ms=st.integers(0, 2 * WINDOW))
@@ -67,6 +66,26 @@ class Budgets(RuleBasedStateMachine):
 
     @rule()
     def the_process_restarts(self):
+        self.authority.settle()
+        self._start()
+
+    @rule()
+    def the_process_crashes(self):
+        """What was reserved counts as used: never more is left than the model says, and at most a block less."""
+        active, self.active = self.active, set(TOPICS)
+        self._start()
+        for status in self.authority.grants():
+            topic = status.grant.capability.resource
+            window = self.window(topic)
+            spent = self.spent.get((topic, window), [0, 0])
+            lost = (CALLS - spent[0] - status.calls_left, BYTES - spent[1] - status.bytes_left)
+            assert 0 <= lost[0] <= CALLS // 8
+            assert 0 <= lost[1] <= BYTES // 8
+            if lost != (0, 0):
+                self.spent[topic, window] = [spent[0] + lost[0], spent[1] + lost[1]]
+        self.a_generation_is_applied(active)
+
+    def _start(self):
         self.authority = self.world.authority()
         self.authority.activate([self.unit], [self.grants[topic] for topic in sorted(self.active)])
 

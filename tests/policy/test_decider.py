@@ -9,7 +9,7 @@ import pytest
 
 from remit.kernel.model import Budget, Capability, EntityRef
 from remit.policy.decider import Decider
-from remit.policy.engine import Engine, on_large_stack, parse_schema
+from remit.policy.engine import Engine, Facts, on_large_stack, parse_schema
 from remit.policy.policyset import compile_set
 from remit.policy.postures import load, schema_text
 from remit.policy.requests import Request, capability_use
@@ -48,7 +48,7 @@ def test_an_action_group_forbid_holds_because_entities_carry_the_schema(request_
     text = OPEN + '@id("no") forbid (principal, action in Remit::Action::"use", resource);'
     judge, request = decider(text), request_of()
     assert judge.decide(request).policies == ("no",)
-    loose = cedarpy.Entities.from_json_str(json.dumps(request.entities))
+    loose = Facts(cedarpy.Entities.from_json_str(json.dumps(request.entities)), request.entities)
     assert judge.engine.authorize(request.cedar(), loose).decision == "allow"  # the pitfall is real
 
 

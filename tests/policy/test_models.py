@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +73,7 @@ def test_on_a_real_journal_usage_and_revocation_survive_a_restart(world, tmp_pat
     journal.close()
 
     journal = Journal(tmp_path, world.clock, SystemIds(world.clock))
-    world.journal = Folds(journal, [Leases()])
+    world.journal = SimpleNamespace(state=Folds(journal, [Leases()]).state, append=journal.append)
     authority = world.authority()
     authority.activate([unit], [spent, ended])
     assert [(one.state, one.calls_left, one.bytes_left) for one in authority.grants()] == [

@@ -11,7 +11,7 @@ from remit.policy import plugin
 
 
 def authority_of(home, world):
-    return plugin.remit_authority(home=home, clock=world.clock, ids=None, folds=world.journal)
+    return plugin.remit_authority(home=home, clock=world.clock, ids=None, folds=world.journal, journal=world.journal)
 
 
 def test_the_hook_gives_an_authority_under_the_homes_operators(home, world):
@@ -44,8 +44,8 @@ def test_a_named_file_that_is_missing_refuses_to_start(home, world):
         authority_of(home, world)
 
 
-def test_the_read_model_is_called_leases():
-    assert [fold.name for fold in plugin.remit_read_models()] == ["leases"]
+def test_the_read_models_have_their_names():
+    assert [fold.name for fold in plugin.remit_read_models()] == ["leases", "budgets", "policy"]
 
 
 def test_registering_the_plugin_does_not_load_cedar():

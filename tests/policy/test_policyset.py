@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from remit.errors import PolicyInvalid
 from remit.policy.canaries import run_canaries
-from remit.policy.engine import Engine, parse_schema
+from remit.policy.engine import Engine, Facts, parse_schema
 from remit.policy.policyset import compile_set
 from remit.policy.postures import POSTURES, check, load, posture_files, schema_text
 
@@ -125,7 +125,7 @@ def test_a_set_without_one_of_its_guards_lets_a_canary_through(posture, guard):
 
 def test_entities_that_lost_their_action_groups_are_noticed(monkeypatch):
     def loose(_engine, entities):
-        return cedarpy.Entities.from_json_str(json.dumps(entities))
+        return Facts(cedarpy.Entities.from_json_str(json.dumps(entities)), entities)
 
     monkeypatch.setattr(Engine, "entities", loose)
     with pytest.raises(PolicyInvalid) as caught:

@@ -70,11 +70,13 @@ def test_plain_http_waits_for_a_policy_of_the_operators(world, posture):
 @pytest.mark.parametrize("special", ["loopback", "private", "metadata", "translated"])
 def test_special_addresses_wait_for_a_policy_of_the_operators(world, posture, special):
     grant = world.grant(world.unit(), "net:http", HTTPS, consent="local")
-    assert world.authority(posture).reach(grant, HTTPS, special).outcome == "deny"
-    authority = world.authority(posture, files={"site.cedar": LOOPBACK})
+    assert world.started(grant, posture=posture).reach(grant, HTTPS, special).outcome == "deny"
+    authority = world.started(grant, posture=posture, files={"site.cedar": LOOPBACK})
     assert authority.reach(grant, HTTPS, special).outcome == ("allow" if special == "loopback" else "deny")
     assert authority.reach(grant, "https://other.example", special).outcome == "deny"
     assert authority.reach(grant, HTTPS, "no-such-class").outcome == "deny"
+    authority.revoke(grant.id)
+    assert authority.reach(grant, HTTPS, special).outcome == "deny"
 
 
 @pytest.mark.parametrize("posture", sorted(POSTURES))
@@ -107,7 +109,8 @@ def test_each_role_reaches_as_far_as_it_is_meant_to(world):
         for name in operators
     }
     using = {"action:invoke", "event:emit"}
-    units = {"unit:apply", "unit:install", "unit:revert", "unit:uninstall", "lease:revoke"}
+    units = {"unit:apply", "unit:install", "unit:revert", "unit:uninstall", "unit:quarantine"}
+    units |= {"lease:request", "lease:revoke", "lease:renew", "policy:shadow"}
     assert allowed == {"olga": using | units, "carl": using, "nobody": set()}
 
 

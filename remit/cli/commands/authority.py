@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import click
 from click.exceptions import Exit
 from rich.text import Text
 
 from remit import host
-from remit.cli.render.authority import lease_table
+from remit.cli.render.authority import lease_table, question
 from remit.cli.render.findings import policy_findings
 from remit.cli.session import Session, verb
-from remit.cli.text import one_line
 from remit.errors import EXIT_ERROR
 
-__all__ = ["check_policy", "list_leases", "revoke"]
+__all__ = ["check_policy", "list_leases"]
 
 
 @verb("check", example="remit policy check --home ./home")
@@ -33,22 +31,8 @@ def check_policy(session: Session) -> None:
 def list_leases(session: Session) -> None:
     """List the grants with their leases and budgets."""
     with session.connect() as kernel:
-        leases = kernel.leases()
+        leases, consents = kernel.leases(), kernel.consents()
+    pending = [one for one in consents if one["state"] == "pending"]
     empty = Text("No grant stands: no active unit may do anything but compute.")
-    session.answer({"leases": leases}, lease_table(leases) if leases else empty)
-
-
-@verb("revoke", example="remit lease revoke acme/redact --reason 'looking into it'\nremit lease revoke g49c94f88253e")
-@click.argument("target", metavar="GRANT|ID")
-@click.option("--reason", default="", metavar="TEXT", help="Why, for the journal.")
-def revoke(session: Session, target: str, reason: str) -> None:
-    """Revoke a grant, or every grant of a unit.
-
-    It takes effect at the unit's next host call.
-    """
-    with session.connect() as kernel:
-        revoked = kernel.revoke(unit=target, reason=reason) if "/" in target else kernel.revoke(target, reason=reason)
-    lines = [
-        Text(one_line(f"revoked {lease.id}: {lease.unit}, {lease.action} on {lease.resource}")) for lease in revoked
-    ]
-    session.answer({"revoked": revoked}, *lines)
+    questions = [Text("waiting for an answer", style="bold"), *map(question, pending)] if pending else []
+    session.answer({"leases": leases, "pending": pending}, lease_table(leases) if leases else empty, *questions)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from remit.cli.render.layout import cell, table
+from remit.cli.render.layout import cell, columns, table
+from remit.cli.text import one_line
 from remit.host.views import LeaseView
 from remit.journal.event import timestamp
 
-__all__ = ["lease_table"]
+__all__ = ["explanation", "facts", "lease_table", "question"]
 
 
 def lease_table(leases: Sequence[LeaseView]) -> Table:
@@ -36,3 +38,31 @@ def _state(lease: LeaseView) -> Text:
     if lease.bytes_left is not None:
         parts.append(f"{lease.bytes_left} bytes left")
     return Text(", ".join(parts), style="green" if lease.lease_until_ms is not None else "")
+
+
+def question(consent: Mapping[str, Any]) -> Text:
+    """A question to a person, in a line, with its answer if it has one."""
+    answer = "" if consent["state"] == "pending" else f"  {consent['state']} by {consent['by']}"
+    who = f"  for {', '.join(consent['approvers'])}" if consent["approvers"] else ""
+    return Text.assemble((f"{consent['id']}  ", "bold"), one_line(consent["prompt"]), (f"{who}{answer}", "dim"))
+
+
+def explanation(said: Mapping[str, Any]) -> list[Text]:
+    """Why a decision came out as it did."""
+    style = {"allow": "bold green", "ask": "bold yellow"}.get(said["outcome"], "bold red")
+    lines = [Text.assemble((said["outcome"], style), f"  {one_line(said['reason'])}")]
+    lines += [cell(f"  {one['effect']} {one['policy']}: {one['why']}") for one in said["decided"]]
+    for miss in said["near"]:
+        lines.append(cell(f"  close: {miss['policy']} would allow it, but for"))
+        lines += [cell(f"    {condition}", "yellow") for condition in miss["failed"]]
+    if said["change"]:
+        lines.append(cell(f"  → {said['change']}", "dim"))
+    return lines
+
+
+def facts(about: Mapping[str, Any]) -> Table:
+    """Names and values, a line each."""
+    grid = columns("fit", "wrap")
+    for name, value in about.items():
+        grid.add_row("", cell(name.replace("_", " "), "dim"), cell(str(value)))
+    return grid

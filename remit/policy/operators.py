@@ -1,0 +1,94 @@
+"""What operators may do: administration is policy too, asked of Cedar once for each question and epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from remit.errors import ResourceInvalid
+from remit.kernel.model import Decision
+from remit.policy.requests import administration
+from remit.policy.resources import MAX_RESOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from remit.kernel.model import EntityRef
+    from remit.policy.epoch import Epoch
+    from remit.policy.requests import Request
+
+__all__ = ["Operators"]
+
+_MAX_MEMO = 4_096
+_MAX_PRINCIPAL = 200
+
+
+class Operators:
+    """The operators of one home by name, with their roles. Safe to share between threads."""
+
+    def __init__(self, roles: Mapping[str, Sequence[str]]) -> None:
+        self._roles = {name: tuple(held) for name, held in roles.items()}
+        self._memo: tuple[int, dict[Any, Decision]] = (-1, {})
+
+    def roles(self, principal: str) -> tuple[str, ...]:
+        """The roles of an operator; none, if there is no such."""
+        return self._roles.get(principal, ())
+
+    def decide(
+        self, epoch: Epoch, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]
+    ) -> tuple[Decision, Request | None]:
+        """The decision, and the question where Cedar was asked anew.
+
+        Deny for whatever is unknown: an operator, an action, a key of the context.
+        """
+        if len(principal) > _MAX_PRINCIPAL or len(resource.id) > MAX_RESOURCE:
+            return Decision("deny", reason="the name of the operator or of the resource is too long"), None
+        number, memo = self._memo
+        if number != epoch.number:
+            memo = {}
+            self._memo = epoch.number, memo
+        key = _memo_key(principal, action, resource, context)
+        known = memo.get(key) if key is not None else None
+        if known is not None:
+            return known, None
+        try:
+            request = self._question(epoch, principal, action, resource, context)
+        except ResourceInvalid as error:
+            return Decision("deny", reason=error.message), None
+        decision = epoch.decider.decide(request)
+        if decision.outcome == "deny" and not decision.policies and principal not in self._roles:
+            reason = f"{decision.reason}; there is no operator {principal!a} in remit.toml"
+            decision = Decision("deny", reason=reason)
+        if key is not None:
+            if len(memo) >= _MAX_MEMO:
+                memo.clear()
+            memo[key] = decision
+        return decision, request
+
+    def _question(
+        self, epoch: Epoch, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]
+    ) -> Request:
+        holding = epoch.standing.holding(resource.id) if resource.type == "Grant" else None
+        return administration(
+            principal,
+            self.roles(principal),
+            action,
+            resource,
+            context,
+            units=epoch.standing.units,
+            grants={} if holding is None else {holding.grant.id: holding.grant.unit.id},
+            quarantined=epoch.quarantined,
+        )
+
+
+def _memo_key(principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]) -> Any:
+    """A hashable form of the question, or ``None``. Types are part of it, for ``True`` equals ``1``."""
+    try:
+        facts = tuple(
+            (name, type(value), tuple(value) if isinstance(value, list) else value)
+            for name, value in sorted(context.items())
+        )
+        key = principal, action, resource, facts
+        hash(key)
+    except TypeError:
+        return None
+    return key

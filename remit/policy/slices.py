@@ -1,0 +1,126 @@
+"""Which policies can matter to a request, by their scopes alone: the engine then evaluates a few instead of thousands.
+
+Cedar scans its whole set for each request. A policy whose scope names an entity that is neither the request's nor above
+it is never satisfied and never in error, so leaving it out changes no decision, no reason and no error. Conditions are
+not looked at. Action groups come from the engine: they stand in the schema, not among the entities.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from cedarpy import pst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+__all__ = ["Key", "ScopeIndex", "above", "parents_of", "uid_key"]
+
+Key = tuple[str, str]
+"""An entity's type and id."""
+_Place = tuple[Key | None, Key | None, Key | None]
+
+
+class ScopeIndex:
+    """Policies by what their scopes name: principal, action and resource; ``None`` where a scope names nothing."""
+
+    def __init__(self, policies: Mapping[str, pst.Template], *, actions: bool = True) -> None:
+        """Index the policies.
+
+        :param actions: whether scopes are told apart by their actions too
+        """
+        self._by_place: dict[_Place, list[str]] = {}
+        groups = set()
+        for policy, template in policies.items():
+            for principal, action, resource in _places(template):
+                place = principal, action if actions else None, resource
+                self._by_place.setdefault(place, []).append(policy)
+            if isinstance(template.action, pst.ActionIn):
+                groups |= set(template.action.entities)
+        self.groups = sorted(groups, key=str)
+        """Every action that a scope names with ``in``: those whose members matter."""
+        self._resources = sorted({resource for _, _, resource in self._by_place if resource is not None})
+
+    def reach(self, principals: Sequence[Key], actions: Sequence[Key], resources: Sequence[Key]) -> frozenset[str]:
+        """The policies whose scopes name these entities or none; each list holds an entity and all above it."""
+        places = self._by_place
+        found: list[str] = []
+        everything = (None,)
+        for principal in (*everything, *principals):
+            for action in (*everything, *actions):
+                for resource in (*everything, *resources):
+                    hit = places.get((principal, action, resource))
+                    if hit is not None:
+                        found += hit
+        return frozenset(found)
+
+    def named_below(self, kind: str, prefix: str) -> list[Key]:
+        """Resources of a type that scopes name and whose ids begin like that."""
+        names = self._resources
+        first = last = bisect_left(names, (kind, prefix))
+        while last < len(names) and names[last][0] == kind and names[last][1].startswith(prefix):
+            last += 1
+        return names[first:last]
+
+
+def _places(template: pst.Template) -> Iterator[_Place]:
+    principal, resource = _named(template.principal), _named(template.resource)
+    action = template.action
+    if isinstance(action, pst.ActionEq):
+        yield principal, uid_key(action.entity), resource
+    elif isinstance(action, pst.ActionIn):
+        for one in set(action.entities):
+            yield principal, uid_key(one), resource
+    else:
+        yield principal, None, resource
+
+
+def _named(scope: pst.PrincipalOrResourceConstraint) -> Key | None:
+    if isinstance(scope, pst.ScopeEq | pst.ScopeIn | pst.ScopeIsIn) and isinstance(scope.entity, pst.EntityUid):
+        return uid_key(scope.entity)
+    return None
+
+
+def uid_key(uid: pst.EntityUid) -> Key:
+    """The key of an entity in a policy."""
+    return str(uid.type), uid.id
+
+
+# ---- what is above an entity ----
+
+
+def parents_of(entities: Iterable[Any]) -> dict[Key, tuple[Key, ...]] | None:
+    """The direct parents of each entity of a Cedar entity list, or ``None`` where it is not written as expected."""
+    parents: dict[Key, tuple[Key, ...]] = {}
+    for entity in entities:
+        try:
+            parents[_json_key(entity["uid"])] = tuple(_json_key(one) for one in entity.get("parents", ()))
+        except (TypeError, KeyError, AttributeError):
+            return None
+    return parents
+
+
+def _json_key(uid: Any) -> Key:
+    """The key behind ``{"type", "id"}`` or ``{"__entity": {"type", "id"}}``.
+
+    :raises KeyError: if it is written otherwise
+    """
+    if "__entity" in uid:
+        uid = uid["__entity"]
+    kind, name = uid["type"], uid["id"]
+    if not isinstance(kind, str) or not isinstance(name, str):
+        raise KeyError("type")
+    return kind, name
+
+
+def above(key: Key, parents: Mapping[Key, Sequence[Key]]) -> list[Key]:
+    """An entity and everything above it, each once."""
+    found = [key]
+    seen = {key}
+    for one in found:
+        for parent in parents.get(one, ()):
+            if parent not in seen:
+                seen.add(parent)
+                found.append(parent)
+    return found
