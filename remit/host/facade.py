@@ -14,9 +14,10 @@ from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
 from remit.host.governing import Governing
-from remit.host.views import CallResult, Entry, HomeView, LeaseView
+from remit.host.views import Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
+from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan
 
@@ -201,10 +202,10 @@ class Facade(Governing, ABC):
         *,
         durability: Literal["committed", "queued"] = "committed",
         caller: Caller = _LOCAL,
-    ) -> CallResult:
+    ) -> Outcome:
         """:meth:`call` with the input as JSON text, giving the whole outcome."""
         arguments = {"action": action, "text": text, "durability": durability}
-        return self.perform("call", arguments, CallResult, caller=caller, progress=no_progress)
+        return self.perform("call", arguments, Outcome, caller=caller, progress=no_progress)
 
     def emit(self, topic: str, data: Any = None, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """Say that something happened. Topics of the kernel are refused.

@@ -23,10 +23,10 @@ from remit.errors import (
     UsageError,
 )
 from remit.host.governance import Context, Governance
-from remit.host.views import CallResult, Entry, HomeView, LeaseView, plain
+from remit.host.views import Entry, HomeView, LeaseView, plain
 from remit.journal import Draft, Journal, Progress, Record, check_topic
 from remit.journal.event import client_source, encode_data
-from remit.kernel.dispatch import CancelToken
+from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
@@ -146,11 +146,10 @@ class Operations(Governance):
     def actions(self, _context: Context) -> list[dict[str, Any]]:
         return [_action_view(action) for action in self._rooms.dispatcher.catalog.actions()]
 
-    def call(self, context: Context, action: str, text: str, durability: Literal["committed", "queued"]) -> CallResult:
-        outcome = self._rooms.dispatcher.call(
+    def call(self, context: Context, action: str, text: str, durability: Literal["committed", "queued"]) -> Outcome:
+        return self._rooms.dispatcher.call(
             action, text.encode(), context.caller, durability=durability, token=context.token
         )
-        return msgspec.convert(outcome, CallResult, from_attributes=True)
 
     def emit(self, context: Context, topic: str, data: Any) -> dict[str, Any]:
         check_topic(topic)

@@ -18,7 +18,7 @@ def make_ready() -> None:
     """Build the type information of every struct of Remit that is loaded."""
     for kind in _structs(msgspec.Struct):
         if kind.__module__.partition(".")[0] == "remit":
-            with suppress(TypeError):  # holds what JSON cannot: it is never decoded
+            with suppress(TypeError, NameError):  # holds what JSON cannot: it is never decoded
                 msgspec.json.Decoder(kind)
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from remit.kernel.model import UnitRef
 
-__all__ = ["CallResult", "Entry", "HomeView", "LeaseView", "plain"]
+__all__ = ["Entry", "HomeView", "LeaseView", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -37,19 +37,6 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
-
-
-class CallResult(msgspec.Struct, frozen=True):
-    """The outcome of a call."""
-
-    action: str
-    unit: str
-    digest: str
-    output: Any
-    seq: int
-    events: int
-    duration_us: int
-    replayed: bool = False
 
 
 class LeaseView(msgspec.Struct, frozen=True):
