@@ -127,26 +127,76 @@ def _write_documents(root: Any, documents: Mapping[str, DocumentSnapshot], confi
 
 
 def _write_units(root: tomlkit.TOMLDocument, wanted: Sequence[WantedUnit]) -> None:
+    """Make ``[[unit]]`` say what is wanted, where it stands, touching as little of what is written as possible."""
     existing = root.get("unit")
-    tables = {table["id"]: table for table in existing} if isinstance(existing, AoT) else {}
-    entries = tomlkit.aot()
+    entries = existing if isinstance(existing, AoT) else tomlkit.aot()
+    tables = {table["id"]: table for table in entries}
+    tail = _loose_ends(tables, {unit.id for unit in wanted})
+    while len(entries):
+        del entries[-1]
     for unit in wanted:
-        table = tables.get(unit.id)
-        if table is None:
-            table = tomlkit.table()
-            table["id"] = unit.id
-        if unit.version != "*" or "version" in table:
-            table["version"] = unit.version
-        for key, value in (("parameters", unit.parameters), ("slots", unit.slots), ("pin", unit.pin)):
-            if not value:
-                table.pop(key, None)
-            elif key not in table or encode_json(table[key].unwrap()) != encode_json(value):
-                table[key] = value
+        table = tables.get(unit.id) or _new(unit.id, entries)
+        _fill(table, unit)
         entries.append(table)
-    if "unit" in root:
-        del root["unit"]
     if wanted:
+        _put_back(entries[-1], tail)
+    if entries is not existing or not wanted:
+        root.pop("unit", None)
+    if wanted and entries is not existing:
         root["unit"] = entries
+    if not wanted:
+        for item in tail:
+            root.add(item)
+
+
+def _loose_ends(tables: Mapping[str, Any], kept: set[str]) -> list[Any]:
+    """What stands behind the last entry, and behind entries that go.
+
+    What follows the last entry most likely speaks of the next section, so it is given back to stand in front of that;
+    what follows an entry that goes stays behind the one before it.
+    """
+    last = list(tables)[-1:]
+    tail = _take_tail(tables[last[0]]) if last else []
+    before, loose = None, []
+    for unit_id, table in tables.items():
+        if unit_id in kept:
+            before = table
+        elif before is not None:
+            _put_back(before, _take_tail(table))
+        else:
+            loose += _take_tail(table)
+    return loose + tail
+
+
+def _new(unit_id: str, entries: AoT) -> Any:
+    if len(entries):
+        entries[-1].add(tomlkit.nl())
+    table = tomlkit.table()
+    table["id"] = unit_id
+    return table
+
+
+def _take_tail(table: Any) -> list[Any]:
+    """Comments and blank lines behind the last key of a table, taken off it."""
+    body = table.value.body
+    tail: list[Any] = []
+    while body and body[-1][0] is None:
+        tail.insert(0, body.pop()[1])
+    return tail
+
+
+def _put_back(table: Any, items: Sequence[Any]) -> None:
+    table.value.body.extend((None, item) for item in items)
+
+
+def _fill(table: Any, unit: WantedUnit) -> None:
+    if (unit.version != "*" or "version" in table) and table.get("version") != unit.version:
+        table["version"] = unit.version
+    for key, value in (("parameters", unit.parameters), ("slots", unit.slots), ("pin", unit.pin)):
+        if not value:
+            table.pop(key, None)
+        elif key not in table or encode_json(table[key].unwrap()) != encode_json(value):
+            table[key] = value
 
 
 def _holds_null(value: Any) -> bool:
