@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says something about the machine, not about the property.
-settings.register_profile("remit", deadline=None)
+# By default the same examples every time, so that a run says something about the change; the soak looks further.
+settings.register_profile("remit", deadline=None, derandomize=os.environ.get("REMIT_SOAK", "1") == "1")
 settings.load_profile("remit")
 
 WAT = Path(__file__).parents[1] / "units" / "wat"
