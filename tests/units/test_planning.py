@@ -643,3 +643,16 @@ def test_a_linked_file_stays_a_link(kernel: Kernel, home: Path, tmp_path: Path, 
 def test_going_back_to_nothing_in_particular_is_a_usage_error(kernel: Kernel) -> None:
     with pytest.raises(UsageError):
         kernel.revert("")
+
+
+def test_what_was_delegated_to_a_unit_is_not_its_own(kernel: Kernel, author, install: Install) -> None:
+    install(author.tool("acme/giver", HTTP))
+    install(author.tool("acme/taker"))
+    kernel.apply(kernel.plan(add=["acme/giver", "acme/taker"]), consent=True)
+    [given] = [lease.id for lease in kernel.leases() if lease.unit == "acme/giver"]
+    kernel.delegate(given, "acme/taker", "https://api.example.com", methods=["GET"])
+    install(author.tool("acme/taker", HTTP, version="1.1.0"))
+    plan = kernel.plan(add=["acme/taker"])
+    assert {answer.status for answer in plan.capabilities if answer.unit == "acme/taker"} == {"consent"}
+    assert [item.unit for item in plan.widening] == ["acme/taker"]
+    assert all(not grant.parent for grant in plan.candidate.grants)
