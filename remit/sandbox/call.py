@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from ctypes import POINTER, byref
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from wasmtime import _ffi as ffi
 
@@ -19,10 +20,7 @@ from remit.kernel.answers import Ok, Refused
 from remit.kernel.ports import Clock, HostCalls
 from remit.sandbox.closed_wasi import RESOURCES, ClosedWorld
 
-if TYPE_CHECKING:
-    from remit.sandbox.targets import Target
-
-__all__ = ["CALLS", "CHECK_EPOCHS", "MAX_MESSAGE", "MAX_TEXT", "Call", "Later", "refused", "value_of"]
+__all__ = ["CALLS", "CHECK_EPOCHS", "MAX_MESSAGE", "MAX_TEXT", "Call", "Later", "Served", "refused", "value_of"]
 
 CHECK_EPOCHS = 16
 """A running guest is asked at least once in so many epochs whether it may go on; a cancel skips as many."""
@@ -37,10 +35,22 @@ CALLS: Final[dict[int, Call]] = {}
 """The call that runs in a store, by the address of its context."""
 
 
+class Served(Protocol):
+    """What stands behind one import of a guest; see :class:`remit.sandbox.targets.Target`."""
+
+    strict: bool
+    names: tuple[str, str]
+    counts: tuple[int, int]
+    serve: Callable[[Call, tuple[Any, ...]], Any]
+    shape: Callable[[Any], Any]
+    take: Callable[[Call, int], tuple[Any, ...]]
+    give: Callable[[Call, Any, int], None]
+
+
 class Later(Protocol):
     """Performs host calls on an event loop, one at a time, while the guest waits."""
 
-    def start(self, call: Call, target: Target, arguments: tuple[Any, ...], results: int) -> None:
+    def start(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
         """Begin to perform one."""
         ...
 
@@ -154,7 +164,7 @@ class Call:
         self.world.belong_to(self)
         return self.world
 
-    def begin(self, target: Target, context: int, arguments: int, results: int) -> None:
+    def begin(self, target: Served, context: int, arguments: int, results: int) -> None:
         """Start answering one import of a guest that runs on an event loop; :meth:`Later.done` says when it is.
 
         What cannot even start is remembered, and answered as done.
@@ -174,7 +184,7 @@ class Call:
         else:
             self.fault = error
 
-    def serve(self, target: Target, context: int, arguments: int, given: int, results: int, wanted: int) -> bool:
+    def serve(self, target: Served, context: int, arguments: int, given: int, results: int, wanted: int) -> bool:
         """Answer one import; ``False`` if the guest must stop, for the reason that was remembered.
 
         :param given: how many arguments the component declared, as ``wanted`` results: it may lie about what WASI

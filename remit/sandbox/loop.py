@@ -18,11 +18,10 @@ from typing import Any
 
 from remit.errors import SandboxError
 from remit.sandbox import capi
-from remit.sandbox.call import CALLS, Call
+from remit.sandbox.call import CALLS, Call, Served
 from remit.sandbox.engine import HUB
 from remit.sandbox.instance import Instance
 from remit.sandbox.loaded import Export
-from remit.sandbox.targets import Target
 from remit.sandbox.values import TextBudget
 
 __all__ = ["LoopInstance"]
@@ -40,7 +39,7 @@ class _Tasks:
         self._threaded = threaded
         self.task: asyncio.Task[None] | None = None
 
-    def start(self, call: Call, target: Target, arguments: tuple[Any, ...], results: int) -> None:
+    def start(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
         interface, function = target.names
         if self._threaded and interface in _QUICK:
             self._finish(call, target, call.host(interface, function, arguments), results)
@@ -51,7 +50,7 @@ class _Tasks:
     def done(self) -> bool:
         return self.task is None or self.task.done()
 
-    async def _perform(self, call: Call, target: Target, arguments: tuple[Any, ...], results: int) -> None:
+    async def _perform(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
         try:
             ask = partial(call.host, *target.names, arguments)
             found = await asyncio.get_running_loop().run_in_executor(None, ask) if self._threaded else ask()
@@ -64,7 +63,7 @@ class _Tasks:
             call.keep(error)
 
     @staticmethod
-    def _finish(call: Call, target: Target, found: Any, results: int) -> None:
+    def _finish(call: Call, target: Served, found: Any, results: int) -> None:
         value = target.shape(found)
         if call.host.abort is None:
             target.give(call, value, results)
