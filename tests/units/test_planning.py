@@ -1,4 +1,4 @@
-"""Plans: what they say, what blocks them, what widens, and that an apply does what its plan said."""
+"""Plans: what they say, what blocks them, and when a saved one may be applied."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import pytest
 
 from remit.errors import (
     ActionUnknown,
-    ConsentNeeded,
-    GenerationUnknown,
-    NothingToRevert,
     PlanBlocked,
     PlanInvalid,
     PlanStale,
-    RemitError,
     UnitUnknown,
     UsageError,
 )
@@ -25,10 +21,6 @@ from remit.units import Plan, load_plan
 
 EMIT = 'action = "events:emit"\nresource = "ticket.created"\nreason = "tell"'
 HTTP = 'action = "net:http"\nresource = "https://api.example.com"\nmethods = ["GET"]\nreason = "look up"'
-WIDER_HTTP = HTTP.replace('["GET"]', '["GET", "POST"]')
-BUDGET = EMIT + '\nbudget = { window = "1h", calls = 10 }'
-LARGER = EMIT + '\nbudget = { window = "1h", calls = 20 }'
-SECRET_DIR = 'action = "fs:read"\nresource = "/etc"\nreason = "read"'
 
 Install = Callable[[Path], str]
 
@@ -244,108 +236,6 @@ def test_setting_an_unwanted_unit_is_refused(kernel: Kernel) -> None:
         kernel.plan(set={"acme/nowhere.key": 1})
 
 
-# ---- capabilities, widening and consent ----
-
-
-def test_policys_answer_stands_beside_each_capability(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", EMIT, HTTP, SECRET_DIR + "\noptional = true"))
-    plan = kernel.plan(add=["acme/tool"])
-    assert [(a.action, a.status, a.decision.outcome) for a in plan.capabilities] == [
-        ("events:emit", "granted", "allow"),
-        ("net:http", "consent", "ask"),
-        ("fs:read", "denied", "deny"),
-    ]
-    assert plan.capabilities[2].decision.policies == ("guard.secret-dirs",)
-
-
-def test_a_denied_capability_that_is_needed_blocks(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", SECRET_DIR))
-    plan = kernel.plan(add=["acme/tool"])
-    assert [(f.id, f.severity) for f in plan.findings] == [("capability.denied", "blocking")]
-
-
-def test_widening_without_consent_is_refused_naming_it(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", EMIT))
-    with pytest.raises(ConsentNeeded, match=r"events:emit on ticket\.created") as refused:
-        kernel.apply(kernel.plan(add=["acme/tool"]))
-    assert refused.value.details["widening"] == ["acme/tool: events:emit on ticket.created"]
-    assert kernel.home().generation == 0
-
-
-def test_a_change_that_widens_nothing_needs_no_consent(kernel: Kernel, author, install: Install) -> None:
-    install(author.config("acme/tone", "{ a = 1 }"))
-    assert kernel.apply(kernel.plan(add=["acme/tone"])).number == 1
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "kind"),
-    [
-        ({"capabilities": (EMIT,)}, {"capabilities": (EMIT, HTTP)}, "capability"),
-        ({"capabilities": (HTTP,)}, {"capabilities": (WIDER_HTTP,)}, "capability"),
-        ({"capabilities": (BUDGET,)}, {"capabilities": (LARGER,)}, "budget"),
-        ({"capabilities": (BUDGET,)}, {"capabilities": (EMIT,)}, "budget"),
-        ({"memory": "8MiB"}, {"memory": "16MiB"}, "limits"),
-        ({"deadline": "250ms"}, {"deadline": "1s"}, "limits"),
-    ],
-)
-def test_an_upgrade_that_may_do_more_widens(kernel: Kernel, author, install: Install, old, new, kind: str) -> None:
-    install(author.tool("acme/tool", *old.pop("capabilities", ()), **old))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    install(author.tool("acme/tool", *new.pop("capabilities", ()), version="1.1.0", **new))
-    assert [item.kind for item in kernel.plan(add=["acme/tool"]).widening] == [kind]
-
-
-def test_an_upgrade_that_may_do_less_widens_nothing(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", LARGER, memory="16MiB"))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    install(author.tool("acme/tool", BUDGET, version="1.1.0", memory="8MiB"))
-    assert not kernel.plan(add=["acme/tool"]).needs_consent
-
-
-def test_consent_to_what_policy_asks_does_not_pass_to_an_upgrade(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", HTTP))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    install(author.tool("acme/tool", HTTP, version="1.1.0"))
-    plan = kernel.plan(add=["acme/tool"])
-    assert [answer.status for answer in plan.capabilities] == ["consent"]
-
-
-def test_a_standing_grant_is_kept_with_its_id(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", HTTP))
-    install(author.config("acme/tone", "{ a = 1 }"))
-    first = kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    second = kernel.apply(kernel.plan(add=["acme/tone"]))
-    assert second.grants == first.grants
-
-
-def test_a_revoked_grant_is_not_revived_by_another_change(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", EMIT + "\noptional = true"))
-    install(author.config("acme/tone", "{ a = 1 }"))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    kernel.revoke(unit="acme/tool")
-    assert kernel.apply(kernel.plan(add=["acme/tone"])).grants == ()
-
-
-def test_a_revoked_grant_is_not_revived_by_going_back(kernel: Kernel, home: Path, author, install: Install) -> None:
-    install(author.tool("acme/tool", EMIT + "\noptional = true"))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    kernel.revoke(unit="acme/tool")
-    kernel.apply(kernel.plan(remove=["acme/tool"]))
-    kernel.close()
-    with Kernel.open(home, serve=False) as again:
-        assert again.revert("1", consent=True).grants == ()
-
-
-def test_a_revoked_grant_is_given_anew_only_by_name_and_with_consent(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", EMIT + "\noptional = true"))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    [revoked] = kernel.revoke(unit="acme/tool")
-    plan = kernel.plan(add=["acme/tool"])
-    assert plan.needs_consent
-    [anew] = kernel.apply(plan, consent=True).grants
-    assert anew.id != revoked.id
-
-
 # ---- saved plans ----
 
 
@@ -394,66 +284,6 @@ def test_a_plan_before_an_edit_of_the_file_is_stale(kernel: Kernel, home: Path, 
         kernel.apply(plan)
 
 
-# ---- going back ----
-
-
-def test_undo_walks_back_change_by_change(kernel: Kernel, author, install: Install) -> None:
-    install(author.config("acme/one", "{ a = 1 }"))
-    install(author.config("acme/two", "{ b = 1 }"))
-    kernel.apply(kernel.plan(add=["acme/one"]))
-    kernel.apply(kernel.plan(add=["acme/two"]))
-    base = {"model": "small", "guards": {}}
-    kernel.revert()
-    assert kernel.document("assistant") == base | {"a": 1}
-    kernel.revert()
-    assert kernel.document("assistant") == base
-    with pytest.raises(NothingToRevert):
-        kernel.revert()
-
-
-def test_reverting_one_unit_leaves_the_others(kernel: Kernel, author, install: Install) -> None:
-    install(author.config("acme/one", "{ a = 1 }"))
-    install(author.config("acme/two", "{ b = 1 }"))
-    kernel.apply(kernel.plan(add=["acme/one", "acme/two"]))
-    kernel.revert("acme/one")
-    assert kernel.document("assistant") == {"model": "small", "guards": {}, "b": 1}
-
-
-def test_revert_then_apply_again_gives_everything_back(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", HTTP, schema=SCHEMA))
-    install(author.config("acme/one", "{ a = 1 }"))
-    edits = {"add": ["acme/one", "acme/tool"], "set": {"acme/tool.mask": "#"}}
-    first = kernel.apply(kernel.plan(**edits), consent=True)
-    kernel.revert(consent=True)
-    again = kernel.revert("1", consent=True)
-    assert (again.units, again.documents) == (first.units, first.documents)
-
-
-def test_a_revert_is_decided_by_todays_policy(kernel: Kernel, home: Path, author, install: Install) -> None:
-    install(author.tool("acme/tool", EMIT))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    kernel.revert()
-    kernel.close()
-    (home / "policy" / "quiet.cedar").write_text(
-        '@id("quiet")\nforbid (principal, action == Remit::Action::"events:emit", resource);\n'
-    )
-    with Kernel.open(home, serve=False) as again:
-        assert [f.id for f in again.plan(revert="1").blocking] == ["capability.denied"]
-
-
-def test_a_generation_whose_unit_is_gone_cannot_come_back(kernel: Kernel, author, install: Install) -> None:
-    install(author.config("acme/one", "{ a = 1 }"))
-    kernel.apply(kernel.plan(add=["acme/one"]))
-    kernel.revert()
-    kernel.uninstall("acme/one")
-    assert [f.id for f in kernel.plan(revert="1").blocking] == ["unit.unresolved"]
-
-
-def test_an_unknown_generation_is_an_error(kernel: Kernel) -> None:
-    with pytest.raises(GenerationUnknown):
-        kernel.plan(revert="99")
-
-
 # ---- pins and ceilings ----
 
 
@@ -492,167 +322,3 @@ def test_a_reference_may_carry_a_range(kernel: Kernel, author, install: Install)
     for wrong in ("acme/tool:echo@^2", "acme/tool:echo@junk!", "acme/tool:other", "acme/none:echo", "", ":", "@"):
         with pytest.raises(ActionUnknown):
             kernel.call(wrong, {})
-
-
-# ---- what a unit held, not what it declared ----
-
-
-def test_an_upgrade_does_not_revive_a_revoked_grant_in_silence(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", EMIT))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    kernel.revoke(unit="acme/tool")
-    install(author.tool("acme/tool", EMIT, version="1.0.1"))
-    with pytest.raises(ConsentNeeded, match="which was revoked"):
-        kernel.apply(kernel.plan(add=["acme/tool"]))
-
-
-def test_a_capability_that_policy_denied_widens_when_it_is_given(kernel: Kernel, home: Path, author) -> None:
-    rule = home / "policy" / "quiet.cedar"
-    rule.write_text('@id("quiet")\nforbid (principal, action == Remit::Action::"events:emit", resource);\n')
-    kernel.close()
-    install_optional = author.tool("acme/tool", EMIT + "\noptional = true")
-    with Kernel.open(home, serve=False) as strict:
-        strict.install(str(install_optional), allow_unsigned=True)
-        assert strict.apply(strict.plan(add=["acme/tool"])).grants == ()
-    rule.unlink()
-    with Kernel.open(home, serve=False) as relaxed:
-        assert [item.kind for item in relaxed.plan().widening] == ["capability"]
-
-
-def test_more_fuel_widens(kernel: Kernel, author, install: Install) -> None:
-    for version, fuel in (("1.0.0", 100_000), ("1.1.0", 10**12)):
-        folder = author.tool("acme/tool", version=version)
-        manifest = folder / "unit.toml"
-        manifest.write_text(manifest.read_text().replace('deadline = "250ms"', f'deadline = "250ms"\nfuel = {fuel}'))
-        install(folder)
-    kernel.apply(kernel.plan(add=["acme/tool@=1.0.0"]))
-    assert [item.kind for item in kernel.plan(add=["acme/tool@=1.1.0"]).widening] == ["limits"]
-
-
-def test_a_revoked_capability_that_is_needed_does_not_block_what_others_do(
-    kernel: Kernel, author, install: Install
-) -> None:
-    install(author.tool("acme/tool", EMIT))
-    install(author.config("acme/tone", "{ a = 1 }"))
-    kernel.apply(kernel.plan(add=["acme/tool"]), consent=True)
-    kernel.revoke(unit="acme/tool")
-    plan = kernel.plan(add=["acme/tone"])
-    assert [(f.id, f.severity) for f in plan.findings] == [("capability.revoked", "warning")]
-
-
-# ---- the operator's file ----
-
-
-@pytest.mark.parametrize("value", [float("inf"), {"a": {"b": None}}, [None]])
-def test_a_parameter_that_the_file_cannot_say_is_refused_before_anything_happens(
-    kernel: Kernel, author, install: Install, value: object
-) -> None:
-    install(author.tool("acme/tool", schema={"type": "object"}))
-    with pytest.raises(RemitError):
-        kernel.apply(kernel.plan(add=["acme/tool"], set={"acme/tool.k": value}))
-    assert kernel.home().generation == 0
-    assert not kernel.plan().changed
-
-
-def test_a_parameter_nested_beyond_the_files_bound_is_refused_before_the_commit(
-    kernel: Kernel, author, install: Install
-) -> None:
-    value: object = 1
-    for _ in range(70):
-        value = {"a": value}
-    install(author.tool("acme/tool", schema={"type": "object"}))
-    with pytest.raises(RemitError):
-        kernel.apply(kernel.plan(add=["acme/tool"], set={"acme/tool.k": value}))
-    assert kernel.home().generation == 0
-
-
-def test_true_is_not_one(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/tool", schema={"type": "object"}))
-    kernel.apply(kernel.plan(add=["acme/tool"], set={"acme/tool.k": True}))
-    kernel.apply(kernel.plan(set={"acme/tool.k": 1}))
-    assert kernel.history()[-1].units[0].parameters["k"] is not True
-
-
-def test_an_edit_while_an_apply_compiles_is_not_lost(
-    kernel: Kernel, home: Path, author, install: Install, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install(author.tool("acme/tool"))
-    runner = kernel._rooms.runner
-    prepare = runner.prepare
-
-    def slow(*arguments: object, **options: object) -> None:
-        edit(home, 'model = "small"', 'model = "edited"')
-        prepare(*arguments, **options)
-
-    plan = kernel.plan(add=["acme/tool"])
-    monkeypatch.setattr(runner, "prepare", slow)
-    with pytest.raises(PlanStale, match="edited"):
-        kernel.apply(plan)
-    assert 'model = "edited"' in (home / "remit.toml").read_text()
-
-
-def test_slots_and_pins_come_back_with_a_revert(kernel: Kernel, home: Path, author, install: Install) -> None:
-    with (home / "remit.toml").open("a") as file:
-        file.write("\n[slot.guard]\nmany = true\n")
-    install(author.tool("acme/tool", more='[[fills]]\nslot = "guard"\naction = "echo"'))
-    kernel.apply(kernel.plan(add=["acme/tool"]))
-    edit(home, 'id = "acme/tool"', 'id = "acme/tool"\nslots = { guard = false }')
-    kernel.apply(kernel.plan())
-    kernel.revert()
-    assert "guard = false" not in (home / "remit.toml").read_text()
-    assert not kernel.plan().changed
-    kernel.revert("2")
-    assert kernel.history()[-1].units[0].slots == ()
-
-
-def test_units_written_inline_keep_their_slots(kernel: Kernel, home: Path, author, install: Install) -> None:
-    install(author.tool("acme/tool", more='[[fills]]\nslot = "guard"\naction = "echo"'))
-    install(author.config("acme/tone", "{ a = 1 }"))
-    text = (home / "remit.toml").read_text()
-    inline = 'unit = [{ id = "acme/tool", slots = { guard = false } }]\n'
-    (home / "remit.toml").write_text(text.replace("[policy]", f"{inline}\n[slot.guard]\n\n[policy]", 1))
-    kernel.apply(kernel.plan(add=["acme/tone"]))
-    assert not kernel.plan().changed
-    assert kernel.history()[-1].units[0].slots == ()
-
-
-def test_a_document_that_was_taken_out_comes_back_with_a_revert(
-    kernel: Kernel, home: Path, author, install: Install
-) -> None:
-    with (home / "remit.toml").open("a") as file:
-        file.write("\n[document.routing]\nbase = { a = 1 }\n")
-    install(author.config("acme/tone", "{ a = 1 }"))
-    kernel.apply(kernel.plan(add=["acme/tone"]))
-    edit(home, "\n[document.routing]\nbase = { a = 1 }\n", "\n")
-    kernel.apply(kernel.plan())
-    kernel.revert()
-    assert kernel.document("routing") == {"a": 1}
-    assert not kernel.plan().changed
-
-
-def test_a_linked_file_stays_a_link(kernel: Kernel, home: Path, tmp_path: Path, author, install: Install) -> None:
-    real = tmp_path / "elsewhere.toml"
-    (home / "remit.toml").rename(real)
-    (home / "remit.toml").symlink_to(real)
-    install(author.config("acme/tone", "{ a = 1 }"))
-    kernel.apply(kernel.plan(add=["acme/tone"]))
-    assert (home / "remit.toml").is_symlink()
-    assert 'id = "acme/tone"\nversion' in real.read_text()
-
-
-def test_going_back_to_nothing_in_particular_is_a_usage_error(kernel: Kernel) -> None:
-    with pytest.raises(UsageError):
-        kernel.revert("")
-
-
-def test_what_was_delegated_to_a_unit_is_not_its_own(kernel: Kernel, author, install: Install) -> None:
-    install(author.tool("acme/giver", HTTP))
-    install(author.tool("acme/taker"))
-    kernel.apply(kernel.plan(add=["acme/giver", "acme/taker"]), consent=True)
-    [given] = [lease.id for lease in kernel.leases() if lease.unit == "acme/giver"]
-    kernel.delegate(given, "acme/taker", "https://api.example.com", methods=["GET"])
-    install(author.tool("acme/taker", HTTP, version="1.1.0"))
-    plan = kernel.plan(add=["acme/taker"])
-    assert {answer.status for answer in plan.capabilities if answer.unit == "acme/taker"} == {"consent"}
-    assert [item.unit for item in plan.widening] == ["acme/taker"]
-    assert all(not grant.parent for grant in plan.candidate.grants)
