@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.guests import component, python
 from benchmarks.measure import Benchmark, Figure, interleaved, percentile
-from benchmarks.peers import Extism, Stock
+from benchmarks.peers import Extism, Pipe, Stock, plain
 from remit.errors import DeadlineExceeded
 from remit.kernel.answers import Ok
 from remit.kernel.model import Limits, Program, UnitRef
@@ -72,12 +72,16 @@ def _warm(size: int) -> Any:
         resources.callback(instance.close)
         door, text = _OpenDoor(), "x" * size
         assert instance.invoke(_CALL, ("echo", text), door, _DEADLINE_MS) == ("ok", text)
-        assert extism().call("echo", text) == stock().call("echo", text) == text
+        pipe = Pipe()
+        resources.callback(pipe.close)
+        assert extism().call("echo", text) == stock().call("echo", text) == pipe.call(text) == plain("echo", text)
         found = interleaved(
             {
                 "remit": lambda: instance.invoke(_CALL, ("echo", text), door, _DEADLINE_MS),
                 "extism": lambda: extism().call("echo", text),
                 "wasmtime-py": lambda: stock().call("echo", text),
+                "pipe": lambda: pipe.call(text),
+                "plain Python": lambda: plain("echo", text),
             }
         )
         return Figure(found.pop("remit"), "us", found, runs=200)
@@ -155,7 +159,8 @@ BENCHMARKS = (
         "sandbox.warm_100b",
         "warm call, 100 bytes in and out",
         "≤ 3.5 µs",
-        "One instance, `provider.call` echoes its text; arguments validated, deadline and epochs set, result tagged.",
+        "One instance, `provider.call` echoes its text; arguments validated, deadline and epochs set, result tagged. "
+        "`pipe` is a process of `cat`, written to and read from; `plain Python` a function, with no boundary at all.",
         _warm(100),
         {"extism": 6},
     ),
