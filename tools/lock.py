@@ -23,7 +23,7 @@ def main() -> None:
     sources = ["pyproject.toml", "requirements/build.in"]
     for words in (
         ["--extra", "dev", *sources, "-o", DEV],
-        ["--extra", "author", *sources, "-c", DEV, "-o", RUN],
+        ["--extra", "author", "--extra", "http", *sources, "-c", DEV, "-o", RUN],
         ["--extra", "bench", *sources, "-c", DEV, "-o", BENCH],
     ):
         subprocess.run([*compile_, *words], cwd=ROOT, env=environment, check=True)

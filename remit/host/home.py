@@ -26,8 +26,8 @@ from remit.errors import (
 )
 from remit.host.template import TEMPLATE
 from remit.journal.files import translate_os_error, write_atomically
-from remit.kernel.config import Config, load_config
 from remit.kernel.ports import Clock, Ids, SystemClock, SystemIds
+from remit.schemas.config import Config, load_config
 
 __all__ = ["Holder", "Home", "filesystem_of"]
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from remit.schemas import Validator
+from remit.schemas.config import LOCAL_OPERATOR
+from remit.schemas.limits import Limits
 
 __all__ = [
     "LOCAL_OPERATOR",
@@ -25,9 +27,6 @@ __all__ = [
     "Program",
     "UnitRef",
 ]
-
-LOCAL_OPERATOR = "local"
-MIB = 1 << 20
 
 Admission = Literal["signed", "local"]
 Kind = Literal["config", "transform", "tool"]
@@ -125,25 +124,6 @@ class GrantStatus(msgspec.Struct, frozen=True):
     """When the live lease is re-decided (Unix milliseconds); ``None`` when none was taken yet."""
     calls_left: int | None = None
     bytes_left: int | None = None
-
-
-class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Every bound of one call. Sizes are bytes, times milliseconds."""
-
-    memory: int = 32 * MIB
-    deadline_ms: int = 1_000
-    fuel: int | None = None
-    stack: int = 512 << 10
-    input: int = 4 * MIB
-    output: int = 4 * MIB
-    host_calls: int = 10_000
-    log_lines: int = 1_000
-    effects: int = 1_000
-    """Buffered writes and events of one call together."""
-    effect_bytes: int = 8 * MIB
-    """Size of those together."""
-    state: int = 16 * MIB
-    """Quota of one unit's live state in a namespace, keys and values together."""
 
 
 class Program(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import msgspec
 
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
-from remit.kernel.config import Config
 from remit.kernel.model import (
     Action,
     Bundle,
@@ -26,6 +25,7 @@ from remit.kernel.model import (
     Program,
     UnitRef,
 )
+from remit.schemas.config import Config
 
 __all__ = [
     "Authority",

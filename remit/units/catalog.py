@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import msgspec
 
 from remit.errors import ActionUnknown
-from remit.kernel.config import Config
 from remit.kernel.model import Action
 from remit.schemas import Validator
+from remit.schemas.config import Config
 from remit.units.generation import ActiveUnit, Generation
 from remit.units.installed import Library
 from remit.units.manifest import in_range, is_range

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from remit.errors import HomeReadOnly, PlanStale
 from remit.journal import digest_of, translate_os_error, write_atomically
-from remit.kernel.config import load_config
 from remit.kernel.ports import Home
+from remit.schemas.config import load_config
 from remit.units.generation import Generation
 from remit.units.wanted import rewrite
 

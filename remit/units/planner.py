@@ -13,9 +13,9 @@ from semantic_version.base import Version
 
 from remit.errors import PatchFailed, RemitError
 from remit.journal import encode_json
-from remit.kernel.config import Config, WantedUnit
 from remit.kernel.ports import Authority
 from remit.schemas import Validator, redact
+from remit.schemas.config import Config, WantedUnit
 from remit.units.documents import apply_patch, diff, pointers
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
 from remit.units.granting import decide_grants

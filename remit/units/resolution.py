@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from remit.errors import RemitError, UnitUnknown
-from remit.kernel.config import Config, WantedUnit, expand
 from remit.kernel.model import Program, UnitRef
 from remit.schemas import Validator, formats, sensitive_pointers
+from remit.schemas.config import Config, WantedUnit, expand
 from remit.schemas.release import VERSION
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.installed import Installed, Library

@@ -15,7 +15,7 @@ from tomlkit.items import AoT
 
 from remit.errors import ConfigInvalid, UnitUnknown, UsageError
 from remit.journal import encode_json
-from remit.kernel.config import Config, WantedUnit
+from remit.schemas.config import Config, WantedUnit
 from remit.units.generation import ActiveUnit, DocumentSnapshot
 from remit.units.manifest import is_range
 

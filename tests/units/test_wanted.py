@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.kernel.config import load_config
 from remit.kernel.model import UnitRef
+from remit.schemas.config import load_config
 from remit.units.generation import ActiveUnit
 from remit.units.wanted import rewrite
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from remit.errors import ConfigInvalid, RemitError, VariableMissing
 from remit.host.template import TEMPLATE
-from remit.kernel.config import Config, expand, load_config
 from remit.kernel.model import Limits
+from remit.schemas.config import Config, expand, load_config
 
 HEAD = 'schema = "home/v1"\n'
 

@@ -12,13 +12,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from remit import schemas
 from remit.errors import ConfigInvalid, ValueInvalid, VariableMissing
-from remit.kernel.model import LOCAL_OPERATOR, Limits
 from remit.schemas import formats
+from remit.schemas.fault import Fault
+from remit.schemas.limits import Limits
+from remit.schemas.own import faults as faults_of
+from remit.schemas.quantities import parse_duration, parse_size
+from remit.schemas.toml import load as load_toml
 
-__all__ = ["Config", "DocumentDecl", "Policy", "SlotDecl", "WantedUnit", "expand", "load_config"]
+__all__ = ["LOCAL_OPERATOR", "Config", "DocumentDecl", "Policy", "SlotDecl", "WantedUnit", "expand", "load_config"]
 
+LOCAL_OPERATOR = "local"
+"""Who acts when nobody is named: the person at the home's machine."""
 _MAX_CONFIG = 1 << 20
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -93,9 +98,9 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
         host: dict[str, int] = {}
         for name, value in self.limits.items():
             if name == "deadline":
-                host["deadline_ms"] = schemas.parse_duration(value)
+                host["deadline_ms"] = parse_duration(value)
             else:
-                host[name] = schemas.parse_size(value) if isinstance(value, str) else value
+                host[name] = parse_size(value) if isinstance(value, str) else value
         lowered = {}
         for name, most in host.items():
             wanted = getattr(limits, name)
@@ -114,11 +119,11 @@ def load_config(data: bytes) -> Config:
     :raises ConfigInvalid: with every fault, if it is not TOML or does not follow ``home/v1``
     """
     try:
-        document = schemas.load_toml(data, limit=_MAX_CONFIG)
+        document = load_toml(data, limit=_MAX_CONFIG)
     except ValueInvalid as error:
         fault = {"path": "", "message": error.message}
         raise ConfigInvalid(f"remit.toml: {error.message}", faults=[fault]) from error
-    faults = schemas.faults(formats.HOME, document)
+    faults = faults_of(formats.HOME, document)
     faults += _duplicates(document)
     if faults:
         shown = "; ".join(f"{fault.path or 'remit.toml'}: {fault.message}" for fault in faults[:3])
@@ -130,14 +135,14 @@ def load_config(data: bytes) -> Config:
     return msgspec.convert(document, Config)
 
 
-def _duplicates(document: dict[str, Any]) -> list[schemas.Fault]:
+def _duplicates(document: dict[str, Any]) -> list[Fault]:
     seen: set[str] = set()
     faults = []
     units = document.get("unit")
     for index, entry in enumerate(units if isinstance(units, list) else []):
         name = entry.get("id") if isinstance(entry, dict) else None
         if isinstance(name, str) and name in seen:
-            faults.append(schemas.Fault(path=f"unit[{index}].id", message=f"{name} is listed twice"))
+            faults.append(Fault(path=f"unit[{index}].id", message=f"{name} is listed twice"))
         elif isinstance(name, str):
             seen.add(name)
     return faults
