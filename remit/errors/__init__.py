@@ -12,6 +12,7 @@ RemitError
 │   └── ConfigInvalid, VariableMissing                      RM-1110, RM-1111
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
+├── RegistryError    registries, what they answer, the lock  RM-21xx
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -111,6 +112,26 @@ from remit.errors.policy import (
     PolicyUnknown,
     ResourceInvalid,
 )
+from remit.errors.registry import (
+    ContentMismatch,
+    LockInvalid,
+    NotAUnit,
+    RedirectRefused,
+    ReferenceInvalid,
+    ReferenceUnknown,
+    RegistryDenied,
+    RegistryError,
+    RegistryFailed,
+    RegistryTooSlow,
+    RegistryUnknown,
+    RegistryUnreachable,
+    ReplyInvalid,
+    ReplyTooLarge,
+    StoreInvalid,
+    Unsolvable,
+    VersionTaken,
+    Yanked,
+)
 from remit.errors.sandbox import (
     ArtifactInvalid,
     CacheTampered,
@@ -167,6 +188,7 @@ __all__ = [
     "ConnectionLost",
     "ConsentNeeded",
     "ConsentUnknown",
+    "ContentMismatch",
     "DeadlineExceeded",
     "DelegationTooWide",
     "Denied",
@@ -202,10 +224,12 @@ __all__ = [
     "KernelUnreachable",
     "LeaseDenied",
     "LeaseExhausted",
+    "LockInvalid",
     "ManifestInvalid",
     "MemoryExceeded",
     "ModelUnknown",
     "NetworkFilesystem",
+    "NotAUnit",
     "NothingToRevert",
     "OutputInvalid",
     "OutputTooLarge",
@@ -223,8 +247,19 @@ __all__ = [
     "ProtocolError",
     "Quarantined",
     "QuotaExceeded",
+    "RedirectRefused",
+    "ReferenceInvalid",
+    "ReferenceUnknown",
+    "RegistryDenied",
+    "RegistryError",
+    "RegistryFailed",
+    "RegistryTooSlow",
+    "RegistryUnknown",
+    "RegistryUnreachable",
     "RemitError",
     "ReplayDiverged",
+    "ReplyInvalid",
+    "ReplyTooLarge",
     "ResourceInvalid",
     "SandboxError",
     "SchemaInvalid",
@@ -233,6 +268,7 @@ __all__ = [
     "SqliteTooOld",
     "StackExceeded",
     "StateConflict",
+    "StoreInvalid",
     "TranscriptInvalid",
     "TransformFailed",
     "UnitFailed",
@@ -242,9 +278,12 @@ __all__ = [
     "UnitUnknown",
     "UnitsError",
     "UnsignedRefused",
+    "Unsolvable",
     "UsageError",
     "ValueInvalid",
     "VariableMissing",
+    "VersionTaken",
+    "Yanked",
     "catalogue",
     "from_dict",
 ]

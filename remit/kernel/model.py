@@ -25,6 +25,7 @@ __all__ = [
     "GuestOutcome",
     "Limits",
     "Program",
+    "Referrer",
     "UnitRef",
 ]
 
@@ -184,6 +185,14 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     """Id of the client process behind the home's socket, or "" inside the kernel."""
 
 
+class Referrer(msgspec.Struct, frozen=True):
+    """Something that was said about a bundle and travels beside it: a signature bundle, an SBOM."""
+
+    artifact_type: str
+    """Media type of ``data``."""
+    data: bytes
+
+
 class Bundle(msgspec.Struct, frozen=True):
     """A unit as bytes: its files by name, the canonical OCI manifest that names them, and the manifest's digest."""
 
@@ -193,6 +202,8 @@ class Bundle(msgspec.Struct, frozen=True):
     admission: Admission
     origin: str
     """Where it came from, for people: a folder or file name, or a registry reference."""
+    referrers: tuple[Referrer, ...] = ()
+    """What came beside it; never part of the digest, and nothing of it is believed before it is verified."""
 
     @property
     def unit_toml(self) -> bytes:

@@ -9,7 +9,6 @@ Sources: OCI image specification 1.1 (manifest with ``artifactType``), and the C
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,15 @@ import rfc8785
 
 from remit.errors import BundleInvalid
 from remit.kernel.model import Bundle
+from remit.registry.oci import IMAGE_MANIFEST, TITLE, referrer_manifest, sha256
 from remit.schemas import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from remit.kernel.model import Admission
+    from remit.kernel.model import Admission, Referrer
 
-__all__ = ["MAX_FILE", "MAX_FILES", "MAX_TOTAL", "config_of", "layer_order", "pack", "sha256", "verify"]
+__all__ = ["MAX_FILE", "MAX_FILES", "MAX_TOTAL", "config_of", "layer_order", "pack", "verify"]
 
 MAX_FILES = 256
 MAX_FILE = 64 << 20
@@ -36,18 +36,23 @@ MANIFEST = "unit.toml"
 _MAX_NAME = 200
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _WASM_MAGIC = b"\0asm"
-_TITLE = "org.opencontainers.image.title"
-_IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.wasm.config.v0+json"
 _MEDIA_TYPES = {"json": "application/json", "md": "text/markdown", "toml": "application/toml"}
 
 
-def pack(files: Mapping[str, bytes], *, admission: Admission = "local", origin: str = "") -> Bundle:
+def pack(
+    files: Mapping[str, bytes],
+    *,
+    admission: Admission = "local",
+    origin: str = "",
+    referrers: Sequence[Referrer] = (),
+) -> Bundle:
     """Make a bundle of these files.
 
     :param files: contents by relative name; ``unit.toml`` is among them
     :param admission: how the unit comes in; only a verified signature makes it ``signed``
     :param origin: where it came from, for people
+    :param referrers: what travels beside it
     :raises BundleInvalid: if a name or size is beyond the format, or ``unit.toml`` is not there
     """
     _check(files)
@@ -56,13 +61,20 @@ def pack(files: Mapping[str, bytes], *, admission: Admission = "local", origin: 
     manifest = rfc8785.dumps(
         {
             "schemaVersion": 2,
-            "mediaType": _IMAGE_MANIFEST,
+            "mediaType": IMAGE_MANIFEST,
             "artifactType": formats.BUNDLE,
             "config": {"mediaType": _CONFIG, "digest": sha256(config), "size": len(config)},
             "layers": [_layer(name, data) for name, data in ordered.items()],
         }
     )
-    return Bundle(digest=sha256(manifest), oci_manifest=manifest, files=ordered, admission=admission, origin=origin)
+    return Bundle(
+        digest=sha256(manifest),
+        oci_manifest=manifest,
+        files=ordered,
+        admission=admission,
+        origin=origin,
+        referrers=tuple(sorted(referrers, key=lambda referrer: sha256(referrer_manifest(manifest, referrer)))),
+    )
 
 
 def verify(bundle: Bundle) -> None:
@@ -86,17 +98,12 @@ def config_of(ordered: Mapping[str, bytes]) -> bytes:
     return rfc8785.dumps({"architecture": "wasm", "os": "wasip2", "layerDigests": digests})
 
 
-def sha256(data: bytes) -> str:
-    """``sha256:…`` of some bytes."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
 def _layer(name: str, data: bytes) -> dict[str, Any]:
     return {
         "mediaType": _media_type(name, data),
         "digest": sha256(data),
         "size": len(data),
-        "annotations": {_TITLE: name},
+        "annotations": {TITLE: name},
     }
 
 
