@@ -36,6 +36,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
             "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
+            "pack": Verb("publishing", "pack", "Write a unit as one file."),
+            "publish": Verb("publishing", "publish", "Send a unit to a registry."),
+            "search": Verb("publishing", "search", "Search a registry for units."),
+            "info": Verb("publishing", "info", "Show what a registry has of one unit."),
             "install": Verb("units", "install", "Admit units; nothing active changes."),
             "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),
             "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
@@ -90,6 +94,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "list": Verb(
                 "egress", "list_egress", "List what units did outside: requests and file writes, allowed and denied."
             ),
+        },
+    ),
+    "registry": (
+        "Keep a registry of units.",
+        {
+            "serve": Verb("registry", "serve", "Serve a folder as an OCI registry, with pages to read."),
+            "check": Verb("registry", "check_registry", "Check a registry's folder, and mend its list."),
+            "yank": Verb("registry", "yank", "Withdraw a version."),
+            "log": Verb("registry", "log", "List what was published and withdrawn."),
         },
     ),
     "journal": (

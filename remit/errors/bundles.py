@@ -23,7 +23,9 @@ class UnsignedRefused(
     """The unit carries no signature and the caller did not allow that."""
 
 
-class SourceUnknown(BundleError, code="RM-2004", remedy="name a folder with unit.toml, or a .unit file"):
+class SourceUnknown(
+    BundleError, code="RM-2004", remedy="name a folder with unit.toml, a .unit file, or oci://HOST/REPOSITORY@VERSION"
+):
     """No unit source understands that reference."""
 
 

@@ -7,6 +7,15 @@ from remit.host.connection import Connection, connect
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.publishing import (
+    check_registry,
+    pack_unit,
+    publish_unit,
+    registry_log,
+    search_registry,
+    serve_registry,
+    withdraw_unit,
+)
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -32,6 +41,7 @@ __all__ = [
     "build_unit",
     "check_cases",
     "check_policies",
+    "check_registry",
     "check_unit",
     "connect",
     "format_policies",
@@ -39,6 +49,12 @@ __all__ = [
     "init",
     "inspect_file",
     "lint_policies",
+    "pack_unit",
+    "publish_unit",
     "read_journal",
+    "registry_log",
+    "search_registry",
+    "serve_registry",
     "verify_journal",
+    "withdraw_unit",
 ]

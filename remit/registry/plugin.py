@@ -1,11 +1,11 @@
-"""The registry room as a plugin: the sources of units that need no network."""
+"""The registry room as a plugin: the sources of units."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from remit.kernel.hookspecs import hookimpl
-from remit.registry.sources import FolderSource, UnitFileSource
+from remit.registry.sources import FolderSource, RegistrySource, UnitFileSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,6 @@ __all__ = ["remit_bundle_sources"]
 
 
 @hookimpl
-def remit_bundle_sources(home: Home | None) -> Sequence[BundleSource]:  # noqa: ARG001 - pluggy passes arguments by name
-    """Folders and ``.unit`` files."""
-    return [FolderSource(), UnitFileSource()]
+def remit_bundle_sources(home: Home | None) -> Sequence[BundleSource]:
+    """Registries, folders and ``.unit`` files."""
+    return [RegistrySource(home.clock if home else None), FolderSource(), UnitFileSource()]

@@ -10,7 +10,7 @@ import msgspec
 from remit.errors import ReferenceInvalid
 from remit.registry.oci import is_digest
 
-__all__ = ["SCHEME", "Reference", "Registry", "parse", "parse_registry"]
+__all__ = ["SCHEME", "Reference", "Registry", "check_repository", "is_tag", "parse", "parse_registry"]
 
 SCHEME = "oci://"
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
@@ -75,7 +75,7 @@ def parse(text: str) -> Reference:
     host, _, path = body.partition("/")
     repository, _, tag = path.partition(":")
     _check(text, host, repository)
-    if tag and not _TAG.fullmatch(tag):
+    if tag and not is_tag(tag):
         raise ReferenceInvalid(f"{tag[:80]!r} cannot be a tag")
     if at.partition(":")[0].isalnum() and ":" in at and not is_digest(at):
         raise ReferenceInvalid(f"{at[:80]!r} is not a sha256 digest")
@@ -93,6 +93,20 @@ def parse_registry(text: str) -> Registry:
     return Registry(host, prefix)
 
 
+def check_repository(name: str) -> None:
+    """Check the name of a repository.
+
+    :raises ReferenceInvalid: if it is none
+    """
+    if len(name) > _LONGEST or not _REPOSITORY.fullmatch(name):
+        raise ReferenceInvalid(f"{name[:200]!r} is no repository: lower case letters, digits and separators")
+
+
+def is_tag(text: str) -> bool:
+    """Whether this can be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def _body(text: str) -> str:
     if not text.startswith(SCHEME):
         raise ReferenceInvalid(f"{text[:200]!r} does not begin with {SCHEME}")
@@ -103,5 +117,4 @@ def _check(text: str, host: str, repository: str) -> None:
     port = host.rpartition(":")[2] if not host.endswith("]") and ":" in host else "0"
     if not _HOST.fullmatch(host) or int(port) > _MOST_PORTS:
         raise ReferenceInvalid(f"{text[:200]!r} has no usable host")
-    if len(repository) > _LONGEST or not _REPOSITORY.fullmatch(repository):
-        raise ReferenceInvalid(f"{text[:200]!r} has no usable repository: lower case letters, digits and separators")
+    check_repository(repository)

@@ -1,4 +1,4 @@
-"""Where units come from on this machine: a folder with ``unit.toml``, or a ``.unit`` file. Both come in as ``local``.
+"""Where units come from: a folder with ``unit.toml``, a ``.unit`` file, or a registry. All come in as ``local``.
 
 A folder gives the files that its manifest names, its readme and its licence, and nothing else: sources, tests and
 whatever lies about are not packed. The manifest is read here only for the names of files; whether it is right is judged
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 from remit.errors import ArtifactMissing, BundleInvalid, ManifestInvalid, ValueInvalid
 from remit.kernel.ports import no_progress
 from remit.registry.bundle import MANIFEST, MAX_FILE, pack
+from remit.registry.reference import SCHEME, parse
 from remit.registry.unitfile import MAX_UNIT_FILE, decode
 from remit.schemas import load_toml
 from remit.schemas.folder import read_inside
 
 if TYPE_CHECKING:
     from remit.kernel.model import Bundle
-    from remit.kernel.ports import Progress
+    from remit.kernel.ports import Clock, Progress
 
-__all__ = ["FolderSource", "UnitFileSource"]
+__all__ = ["FolderSource", "RegistrySource", "UnitFileSource"]
 
 _SUFFIX = ".unit"
 _OPTIONAL = ("README.md", "LICENSE")
@@ -85,6 +86,28 @@ class UnitFileSource:
         bundle = decode(data, origin=reference)
         progress(f"reading {reference}", 1.0)
         return bundle
+
+
+class RegistrySource:
+    """A unit in an OCI registry, ``oci://HOST/REPOSITORY@VERSION``."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock
+
+    def accepts(self, reference: str) -> bool:
+        """Whether the reference names a registry."""
+        return reference.startswith(SCHEME)
+
+    def fetch(self, reference: str, progress: Progress = no_progress) -> Bundle:
+        """The bundle there, with what refers to it.
+
+        :raises RegistryError: if the registry cannot be used, or answers with anything else
+        """
+        from remit.registry.client import RegistryClient  # noqa: PLC0415 - loads HTTP, which most homes never need
+
+        wanted = parse(reference)
+        with RegistryClient(wanted.registry, self._clock) as client:
+            return client.pull(wanted, progress)
 
 
 def _is_folder(reference: str) -> bool:

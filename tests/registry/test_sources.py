@@ -9,7 +9,7 @@ import pytest
 
 from remit.errors import ArtifactMissing, BundleInvalid, ManifestInvalid
 from remit.kernel import hookspecs
-from remit.registry import FolderSource, UnitFileSource, encode, pack, plugin, verify
+from remit.registry import FolderSource, RegistrySource, UnitFileSource, encode, pack, plugin, verify
 
 FOLDER = FolderSource()
 FILE = UnitFileSource()
@@ -131,9 +131,9 @@ def test_progress_reaches_its_end(unit_folder, tmp_path, unit_files):
         assert shares[-1] == 1.0
 
 
-def test_the_plugin_offers_both_sources():
+def test_the_plugin_offers_every_source():
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
     (sources,) = manager.hook.remit_bundle_sources(home=None)
-    assert [type(source) for source in sources] == [FolderSource, UnitFileSource]
+    assert [type(source) for source in sources] == [RegistrySource, FolderSource, UnitFileSource]

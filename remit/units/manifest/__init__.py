@@ -6,6 +6,7 @@ is.
 
 from __future__ import annotations
 
+from remit.schemas.versions import in_range, is_range, is_version
 from remit.units.manifest.derive import interfaces_of, limits_of
 from remit.units.manifest.files import check, check_files, schema_files
 from remit.units.manifest.model import (
@@ -22,7 +23,6 @@ from remit.units.manifest.model import (
     Transform,
 )
 from remit.units.manifest.parse import parse
-from remit.units.manifest.versions import in_range, is_range, is_version
 
 __all__ = [
     "ActionDecl",

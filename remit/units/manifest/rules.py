@@ -12,10 +12,10 @@ from typing import Any
 from remit.errors import ValueInvalid
 from remit.journal.event import KERNEL_TOPICS
 from remit.schemas import Fault, parse_duration, parse_size, show_path
+from remit.schemas.versions import is_range, is_version
 from remit.schemas.wording import nearest
 from remit.units.manifest.jsonpatch import patch_faults
 from remit.units.manifest.resources import ACTIONS, resource_fault
-from remit.units.manifest.versions import is_range, is_version
 
 __all__ = ["broken_rules"]
 

@@ -6,7 +6,7 @@ import re
 
 from semantic_version import NpmSpec, Version  # type: ignore[attr-defined] # the library marks no exports
 
-__all__ = ["in_range", "is_range", "is_version", "parse_range"]
+__all__ = ["Version", "in_range", "is_range", "is_version", "parse_range"]
 
 _MAX = 128
 _COMMA = re.compile(r"\s*,\s*")

@@ -1,0 +1,145 @@
+"""Publishing and keeping registries: packing units, sending them, serving a folder of them. Needs no kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from remit.errors import AdapterMissing, BundleInvalid, SourceUnknown, UsageError
+from remit.journal import Progress, no_progress
+from remit.kernel.model import Bundle
+from remit.registry import FolderSource, Store, UnitFileSource, encode, parse_registry
+from remit.registry.index import Entry, Offer, fold, read_log, search
+from remit.registry.intake import repair, withdraw
+from remit.units.manifest import Manifest, parse
+
+if TYPE_CHECKING:
+    from remit.registry.users import Users
+
+__all__ = [
+    "Published",
+    "check_registry",
+    "pack_unit",
+    "publish_unit",
+    "registry_log",
+    "search_registry",
+    "serve_registry",
+    "withdraw_unit",
+]
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A unit that was sent to a registry."""
+
+    id: str
+    version: str
+    digest: str
+    reference: str
+    fresh: bool
+    """Whether it was not there before."""
+
+
+def pack_unit(
+    reference: Path | str, target: Path | None = None, progress: Progress = no_progress
+) -> tuple[Path, Bundle]:
+    """Write a unit's folder as a ``.unit`` file, beside it unless told otherwise.
+
+    :raises BundleError: if it is not well formed
+    """
+    bundle = _local(str(reference), progress)
+    manifest = parse(bundle.unit_toml)
+    name = f"{manifest.id.replace('/', '-')}-{manifest.version}.unit"
+    place = Path(name) if target is None else target / name if target.is_dir() else target
+    try:
+        place.write_bytes(encode(bundle))
+    except OSError as error:
+        raise BundleInvalid(
+            f"{place} cannot be written: {error.strerror}", remedy="name a place for the file"
+        ) from error
+    return place, bundle
+
+
+def publish_unit(target: str, reference: Path | str, progress: Progress = no_progress) -> Published:
+    """Send a unit to a registry, under its version, whole or not at all.
+
+    :param target: ``oci://HOST[/PREFIX]``
+    :raises VersionTaken: if that version is there with other contents
+    :raises RegistryError: if the registry cannot be used
+    """
+    from remit.registry.client import RegistryClient  # noqa: PLC0415 - loads HTTP
+
+    registry = parse_registry(target)
+    bundle = _local(str(reference), progress)
+    manifest: Manifest = parse(bundle.unit_toml)
+    repository = registry.repository(manifest.id)
+    with RegistryClient(registry) as client:
+        fresh = client.push(repository, bundle, manifest.version, progress)
+    place = f"oci://{registry.host}/{repository}@{manifest.version}"
+    return Published(manifest.id, manifest.version, bundle.digest, place, fresh)
+
+
+def search_registry(target: str, words: str) -> list[Offer]:
+    """Units of a registry whose name or title holds every word.
+
+    :raises ReferenceUnknown: if the registry keeps no list of units
+    """
+    from remit.registry.client import RegistryClient  # noqa: PLC0415 - loads HTTP
+
+    with RegistryClient(parse_registry(target)) as client:
+        return search(fold(client.log()).values(), words)
+
+
+def serve_registry(data: Path, *, host: str, port: int, users: Path | None, ready: Callable[[str], None]) -> None:
+    """Serve a folder as a registry until interrupted.
+
+    :param ready: called with the address once it listens
+    :raises UsageError: if it would be open to others without knowing its users
+    :raises AdapterMissing: if the extra ``http`` is not installed
+    """
+    try:
+        from remit.registry.serving import run  # noqa: PLC0415 - loads the web server
+    except ImportError as error:
+        raise AdapterMissing(f"serving needs {error.name}", remedy="pip install 'remit[http]'") from error
+    from remit.registry.users import load_users  # noqa: PLC0415 - beside it
+
+    if users is None and host not in ("127.0.0.1", "::1", "localhost"):
+        raise UsageError(f"{host} is open to others", remedy="say who may write, with --users FILE")
+    known: Users | None = load_users(users) if users else None
+    store = Store(data)
+    repair(store)
+    run(store, known, host, port, ready)
+
+
+def check_registry(data: Path) -> list[str]:
+    """What was wrong with a registry's list, and was mended, or is wrong with its contents."""
+    return repair(_store(data))
+
+
+def registry_log(data: Path) -> list[Entry]:
+    """What was published and withdrawn, oldest first."""
+    log = _store(data).log_path
+    return read_log(log.read_bytes()) if log.exists() else []
+
+
+def withdraw_unit(data: Path, unit: str, version: str, reason: str, *, kill: bool) -> Entry:
+    """Yank a version, or kill it.
+
+    :raises ReferenceUnknown: if it was never published there
+    """
+    return withdraw(_store(data), unit, version, reason, "keeper", kill=kill)
+
+
+def _store(data: Path) -> Store:
+    if not (data / "oci-layout").is_file():
+        raise UsageError(f"{data} is no registry", remedy="name the folder that 'remit registry serve' keeps")
+    return Store(data)
+
+
+def _local(reference: str, progress: Progress) -> Bundle:
+    for source in (FolderSource(), UnitFileSource()):
+        if source.accepts(reference):
+            return source.fetch(reference, progress)
+    raise SourceUnknown(f"{reference[:200]!r} is neither a unit's folder nor a .unit file")

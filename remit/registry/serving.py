@@ -1,0 +1,47 @@
+"""Running the built-in registry: one process, one socket, until it is interrupted."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from remit.errors import RegistryUnreachable
+from remit.registry.server import application
+from remit.registry.store import Store
+from remit.registry.users import Users
+
+__all__ = ["run"]
+
+_WAITING = 128
+_SAME_TIME = 64
+
+
+def run(store: Store, users: Users | None, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    :param port: 0 for any that is free
+    :param ready: called with the address once it listens
+    :raises RegistryUnreachable: if the port is taken
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+        except OSError as error:
+            raise RegistryUnreachable(f"{host}:{port}: {error.strerror}", remedy="choose another --port") from error
+        listening.listen(_WAITING)
+        shown = f"[{host}]" if ":" in host else host
+        ready(f"http://{shown}:{listening.getsockname()[1]}")
+        config = uvicorn.Config(
+            application(store, users),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            limit_concurrency=_SAME_TIME,
+            timeout_keep_alive=10,
+            server_header=False,
+        )
+        uvicorn.Server(config).run(sockets=[listening])
