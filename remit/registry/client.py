@@ -249,7 +249,8 @@ class RegistryClient:
         for size in self._each(lambda item: self._upload(repository, *item), blobs.items()):
             done += size
             progress(f"sending to {self.registry.host}", done / total)
-        self._put_manifest(repository, bundle.digest, bundle.oci_manifest)
+        if referring:
+            self._put_manifest(repository, bundle.digest, bundle.oci_manifest)
         for manifest, referrer in zip(referring, bundle.referrers, strict=True):
             self._attach(repository, bundle.digest, manifest, referrer.artifact_type)
         reply = self._put_manifest(repository, tag, bundle.oci_manifest, (_CREATED, _CONFLICT))

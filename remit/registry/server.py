@@ -80,6 +80,12 @@ def application(store: Store, users: Users | None = None) -> Starlette:
     )
 
 
+class _File(FileResponse):
+    """A file in parts that are worth a thread's while."""
+
+    chunk_size = 1 << 20
+
+
 class _Server:
     """The endpoints."""
 
@@ -111,7 +117,7 @@ class _Server:
         self.may_read(request)
         if not self._store.log_path.exists():
             return Response(b"", media_type="application/jsonl")
-        return FileResponse(self._store.log_path, media_type="application/jsonl")
+        return _File(self._store.log_path, media_type="application/jsonl")
 
     async def answer(self, request: Request) -> Response:
         """Everything below ``/v2/``."""
@@ -163,7 +169,7 @@ class _Server:
             raise _Refusal(404, "BLOB_UNKNOWN", f"{name} has no {digest}")
         headers = {"docker-content-digest": digest, "etag": f'"{digest}"', "x-content-type-options": "nosniff"}
         del request  # starlette serves its Range
-        return FileResponse(self._store.blob_path(digest), media_type="application/octet-stream", headers=headers)
+        return _File(self._store.blob_path(digest), media_type="application/octet-stream", headers=headers)
 
     async def _delete_blob(self, request: Request, name: str, digest: str) -> Response:
         del request

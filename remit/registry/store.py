@@ -147,11 +147,13 @@ class Store:
         :param names: the digests of what it names, all of them here
         """
         digest = self.put(repository, data)
-        for named in {*names, digest}:
-            _sync(self.blob_path(named))
-        _sync(self.root / "blobs" / "sha256")
-        _sync(self._of(repository, "_blobs", digest).parent)
-        self._write(self._of(repository, "_manifests", digest), media_type.encode(), settle=True)
+        known = self._of(repository, "_manifests", digest)
+        if not known.exists():
+            for named in {*names, digest}:
+                _sync(self.blob_path(named))
+            _sync(self.root / "blobs" / "sha256")
+            _sync(self._of(repository, "_blobs", digest).parent)
+            self._write(known, media_type.encode(), settle=True)
         if subject:
             place = self._referring(repository, subject) / _hex(digest)
             self._write(place, msgspec.json.encode(entry), settle=True)

@@ -24,6 +24,8 @@ PROMISED = {
     "policy diff", "policy what-if", "policy shadow", "policy publish", "policy rollback", "policy history",
     "policy authorize", "policy posture", "journal verify", "journal tail",
     "cache list", "cache clear", "document show",
+    "unit pack", "unit publish", "unit search", "unit info",
+    "registry serve", "registry check", "registry yank", "registry log",
 }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def serve():
     servers = []
 
     def start(app):
-        listening = socket.socket()
+        listening = socket.socket(proto=socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         config = uvicorn.Config(app, log_level="critical", lifespan="off", access_log=False, ws="none")
