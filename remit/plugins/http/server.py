@@ -33,7 +33,7 @@ from remit.plugins.http.streams import Watcher
 __all__ = ["HttpService", "application"]
 
 _log = logging.getLogger(__name__)
-_THREADS = 32
+_THREADS = 16
 _MOST_CONNECTIONS = 1_000
 _IDLE_S = 20
 _BACKLOG = 1_024
@@ -49,11 +49,15 @@ _HEADERS = {
 def application(facade: Facade, options: ServiceOptions) -> Starlette:
     """The ASGI application of a home."""
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="remit-http")
+    waiting = ThreadPoolExecutor(1, thread_name_prefix="remit-http-watch")  # waits most of the time, for events
 
     async def run(work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
-    watcher = Watcher(facade, run)
+    async def wait(work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(waiting, work)
+
+    watcher = Watcher(facade, wait)
     context = Context(facade, options, watcher, run)
 
     @asynccontextmanager
@@ -68,6 +72,7 @@ def application(facade: Facade, options: ServiceOptions) -> Starlette:
             with suppress(asyncio.CancelledError):
                 await task
             pool.shutdown(wait=False)
+            waiting.shutdown(wait=False)
 
     tokens = Tokens(options.root, options.token)
     return Starlette(
@@ -150,7 +155,8 @@ class HttpService:
         :raises AddressInUse: if that is not possible there
         """
         family = socket.AF_INET6 if ":" in self._options.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Named, or asyncio does not see that it is TCP, and leaves Nagle's delay on.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self._options.host, self._options.port))
