@@ -7,6 +7,7 @@ from remit.host.connection import Connection, connect
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.service import Service, ServiceOptions, new_token, open_service
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -28,6 +29,8 @@ __all__ = [
     "Facade",
     "Home",
     "Kernel",
+    "Service",
+    "ServiceOptions",
     "authorize_corpus",
     "build_unit",
     "check_cases",
@@ -39,6 +42,8 @@ __all__ = [
     "init",
     "inspect_file",
     "lint_policies",
+    "new_token",
+    "open_service",
     "read_journal",
     "verify_journal",
 ]

@@ -15,6 +15,7 @@ from remit.host.client import Client, NotPerformed
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.operations import READS
 from remit.journal import Progress
 from remit.kernel.model import Caller
 
@@ -23,11 +24,6 @@ __all__ = ["Connection", "connect"]
 T = TypeVar("T")
 _ATTEMPTS = 500
 _PAUSE_S = 0.02
-_READS = frozenset({
-    "home", "plan", "units", "unit", "history", "diff", "document", "documents", "actions", "events", "models", "state",
-    "leases", "cache", "findings",
-})  # fmt: skip
-"""Operations that change nothing: asking twice is harmless."""
 
 
 class Connection(Facade):
@@ -58,7 +54,7 @@ class Connection(Facade):
                 return inner.perform(operation, arguments, result, caller=caller, progress=progress)
             except ConnectionLost as error:
                 self._forget(inner)
-                if not isinstance(error, NotPerformed) and operation not in _READS:
+                if not isinstance(error, NotPerformed) and operation not in READS:
                     raise
 
     def _current(self) -> Facade:
