@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from remit.errors import ConnectionLost, HomeBusy, KernelUnreachable
 from remit.host.client import Client, NotPerformed
@@ -22,6 +22,7 @@ from remit.kernel.model import Caller
 __all__ = ["Connection", "connect"]
 
 T = TypeVar("T")
+Signals = Literal["leave", "manage"]
 _ATTEMPTS = 500
 _PAUSE_S = 0.02
 
@@ -29,8 +30,9 @@ _PAUSE_S = 0.02
 class Connection(Facade):
     """A home through whichever kernel it has. When that goes away, the next operation finds or becomes the next one."""
 
-    def __init__(self, root: Path | str, program: str | None) -> None:
+    def __init__(self, root: Path | str, program: str | None, signals: Signals = "leave") -> None:
         self._root = root
+        self._signals = signals
         self._program = program
         self._closed = False
         self._inner: Facade | None = self._resolve()
@@ -75,7 +77,7 @@ class Connection(Facade):
         pause = threading.Event()
         for _ in range(_ATTEMPTS):
             try:
-                return Kernel.open(self._root, program=self._program)
+                return Kernel.open(self._root, program=self._program, signals=self._signals)
             except HomeBusy:
                 pass
             try:
@@ -94,11 +96,12 @@ class Connection(Facade):
                 self._inner.close()
 
 
-def connect(root: Path | str, *, program: str | None = None) -> Connection:
+def connect(root: Path | str, *, program: str | None = None, signals: Signals = "leave") -> Connection:
     """Use a home: as the client of its live kernel, else as its kernel.
 
     :param program: what the lock names as its holder, where this process becomes the kernel
+    :param signals: as :meth:`Kernel.open` takes it, where this process becomes the kernel
     :raises HomeMissing: if there is no home
     :raises KernelUnreachable: if the lock's holder does not answer for ten seconds
     """
-    return Connection(root, program)
+    return Connection(root, program, signals)
