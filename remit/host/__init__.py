@@ -16,6 +16,7 @@ from remit.host.publishing import (
     serve_registry,
     withdraw_unit,
 )
+from remit.host.service import Service, ServiceOptions, new_token, open_service
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -37,6 +38,8 @@ __all__ = [
     "Facade",
     "Home",
     "Kernel",
+    "Service",
+    "ServiceOptions",
     "authorize_corpus",
     "build_unit",
     "check_cases",
@@ -49,6 +52,8 @@ __all__ = [
     "init",
     "inspect_file",
     "lint_policies",
+    "new_token",
+    "open_service",
     "pack_unit",
     "publish_unit",
     "read_journal",

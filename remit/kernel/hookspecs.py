@@ -54,6 +54,15 @@ def remit_host_interfaces(home: Home) -> Mapping[str, HostInterface] | None:
     """Host interfaces by short WIT name: what a guest's imports are served with."""
 
 
+@hookspec(firstresult=True)
+def remit_service(facade: Any, options: Any) -> Any:
+    """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
+
+    :param facade: the home, whoever its kernel is (``remit.host.Facade``)
+    :param options: where and how to listen (``remit.host.ServiceOptions``)
+    """
+
+
 # ---- what is built from the journal ----
 
 
