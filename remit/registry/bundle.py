@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
-from remit.errors import BundleInvalid
+from remit.errors import BundleInvalid, NotAUnit
 from remit.kernel.model import Bundle
 from remit.registry.oci import IMAGE_MANIFEST, TITLE, referrer_manifest, sha256
 from remit.schemas import formats
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from remit.kernel.model import Admission, Referrer
+    from remit.registry.oci import Descriptor, Manifest
 
-__all__ = ["MAX_FILE", "MAX_FILES", "MAX_TOTAL", "config_of", "layer_order", "pack", "verify"]
+__all__ = ["MAX_FILE", "MAX_FILES", "MAX_TOTAL", "config_of", "layer_order", "layers_by_name", "pack", "verify"]
 
 MAX_FILES = 256
 MAX_FILE = 64 << 20
@@ -85,6 +86,22 @@ def verify(bundle: Bundle) -> None:
     again = pack(bundle.files, admission=bundle.admission, origin=bundle.origin)
     if again.oci_manifest != bundle.oci_manifest or again.digest != bundle.digest:
         raise BundleInvalid("the bundle's files are not what its digest says")
+
+
+def layers_by_name(manifest: Manifest) -> dict[str, Descriptor]:
+    """The layers by file name, within the limits of a bundle: nothing is fetched that could not be one.
+
+    :raises NotAUnit: if a layer has no name, two have the same, or they are too many or too large
+    """
+    layers = manifest.layers
+    named = {layer.annotations.get(TITLE, ""): layer for layer in layers}
+    if "" in named or len(named) != len(layers):
+        raise NotAUnit("the manifest's files have no names, or the same one twice")
+    if len(layers) > MAX_FILES or sum(layer.size for layer in layers) > MAX_TOTAL:
+        raise NotAUnit("the manifest names more than a unit may hold")
+    if any(layer.size > MAX_FILE for layer in layers):
+        raise NotAUnit("the manifest names a file that is larger than a unit's may be")
+    return named
 
 
 def layer_order(files: Mapping[str, bytes]) -> list[str]:

@@ -10,7 +10,7 @@ Source: OCI distribution specification 1.1 (https://github.com/opencontainers/di
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -21,7 +21,6 @@ import rfc8785
 from remit.errors import (
     BundleInvalid,
     ContentMismatch,
-    NotAUnit,
     ReferenceUnknown,
     RegistryFailed,
     ReplyInvalid,
@@ -30,19 +29,17 @@ from remit.errors import (
 )
 from remit.kernel.model import Bundle, Referrer
 from remit.kernel.ports import Clock, Progress, SystemClock, no_progress
-from remit.registry.bundle import MAX_FILE, MAX_FILES, MAX_TOTAL, config_of, pack
+from remit.registry.bundle import config_of, layers_by_name, pack
 from remit.registry.credentials import Credentials, credentials_for
-from remit.registry.index import MAX_LOG, Entry, read_log
+from remit.registry.index import MAX_LOG, Entry, fold, read_log
 from remit.registry.oci import (
     IMAGE_INDEX,
     IMAGE_MANIFEST,
     MAX_MANIFEST,
     MAX_REFERRER,
     MAX_REFERRERS,
-    TITLE,
     Descriptor,
     Index,
-    Manifest,
     read_index,
     read_json,
     read_manifest,
@@ -51,6 +48,7 @@ from remit.registry.oci import (
     sha256,
 )
 from remit.registry.reference import Reference, Registry
+from remit.registry.standing import hold
 from remit.registry.tags import best_version, tag_of
 from remit.registry.transport import Broken, Reply, Transport
 
@@ -113,7 +111,7 @@ class RegistryClient:
         repository = reference.repository
         raw = self.manifest(repository, reference.digest or self._tag(reference))
         manifest = read_unit(raw)
-        named = _named(manifest)
+        named = layers_by_name(manifest)
         referring = self._pool.submit(self.referrers, repository, sha256(raw))
         total = sum(layer.size for layer in manifest.layers) or 1
         done = 0
@@ -127,6 +125,17 @@ class RegistryClient:
         if bundle.oci_manifest != raw:
             raise BundleInvalid(f"{reference} is not packed as a unit is")
         return bundle
+
+    def standing(self, reference: Reference) -> Reference:
+        """The reference, held to the best version that was not withdrawn, where the registry keeps a list of units.
+
+        :raises Yanked: if nothing in the range stands
+        """
+        try:
+            offer = fold(self.log()).get(reference.repository)
+        except ReferenceUnknown:
+            return reference
+        return reference if offer is None else hold(reference, offer)
 
     def manifest(self, repository: str, reference: str) -> bytes:
         """A manifest by its tag or digest.
@@ -366,22 +375,6 @@ class RegistryClient:
     def _each(self, work: Callable[[T], R], items: Iterable[T], *, here: bool = False) -> Iterable[R]:
         """The work on each item, in order; in parallel, unless the caller is itself one of the parallel ones."""
         return map(work, items) if here else self._pool.map(work, items)
-
-
-def _named(manifest: Manifest) -> dict[str, Descriptor]:
-    """The layers by file name, within the limits of a bundle: nothing is fetched that could not be one.
-
-    :raises NotAUnit: if a layer has no name, two have the same, or they are too many or too large
-    """
-    layers: Sequence[Descriptor] = manifest.layers
-    named = {layer.annotations.get(TITLE, ""): layer for layer in layers}
-    if "" in named or len(named) != len(layers):
-        raise NotAUnit("the manifest's files have no names, or the same one twice")
-    if len(layers) > MAX_FILES or sum(layer.size for layer in layers) > MAX_TOTAL:
-        raise NotAUnit("the manifest names more than a unit may hold")
-    if any(layer.size > MAX_FILE for layer in layers):
-        raise NotAUnit("the manifest names a file that is larger than a unit's may be")
-    return named
 
 
 def _scope(repository: str, *, write: bool = False) -> str:

@@ -1,7 +1,7 @@
 """What a registry offers: a fold of its log, searched in memory. Pure; reading and fetching are done elsewhere.
 
 The log, ``units.jsonl``, has one JSON object a line: a version was published, yanked, or killed. Lines are only added.
-A yanked version is not chosen for new installations; a killed one is to stop wherever it runs.
+A yanked version is what no range means any more; a killed one is given to nobody.
 """
 
 from __future__ import annotations

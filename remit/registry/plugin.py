@@ -17,5 +17,5 @@ __all__ = ["remit_bundle_sources"]
 
 @hookimpl
 def remit_bundle_sources(home: Home | None) -> Sequence[BundleSource]:
-    """Registries, folders and ``.unit`` files."""
-    return [RegistrySource(home.clock if home else None), FolderSource(), UnitFileSource()]
+    """Folders, registries and ``.unit`` files; a folder that is there is meant before a unit of that name elsewhere."""
+    return [FolderSource(), RegistrySource(home), UnitFileSource()]

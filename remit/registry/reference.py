@@ -71,12 +71,14 @@ def parse(text: str) -> Reference:
 
     :raises ReferenceInvalid: if it is none
     """
-    body, _, at = _body(text).partition("@")
+    body, marked, at = _body(text).partition("@")
     host, _, path = body.partition("/")
-    repository, _, tag = path.partition(":")
+    repository, colon, tag = path.partition(":")
     _check(text, host, repository)
-    if tag and not is_tag(tag):
+    if colon and not is_tag(tag):
         raise ReferenceInvalid(f"{tag[:80]!r} cannot be a tag")
+    if marked and not at:
+        raise ReferenceInvalid(f"{text[:200]!r} ends with '@': write a range or a digest behind it")
     if at.partition(":")[0].isalnum() and ":" in at and not is_digest(at):
         raise ReferenceInvalid(f"{at[:80]!r} is not a sha256 digest")
     digest = at if is_digest(at) else ""

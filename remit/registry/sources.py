@@ -8,24 +8,27 @@ elsewhere.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remit.errors import ArtifactMissing, BundleInvalid, ManifestInvalid, ValueInvalid
+from remit.errors import ArtifactMissing, BundleInvalid, ManifestInvalid, RegistryUnknown, ValueInvalid
 from remit.kernel.ports import no_progress
 from remit.registry.bundle import MANIFEST, MAX_FILE, pack
-from remit.registry.reference import SCHEME, parse
+from remit.registry.reference import SCHEME, parse, parse_registry
 from remit.registry.unitfile import MAX_UNIT_FILE, decode
 from remit.schemas import load_toml
+from remit.schemas.config import load_config
 from remit.schemas.folder import read_inside
 
 if TYPE_CHECKING:
     from remit.kernel.model import Bundle
-    from remit.kernel.ports import Clock, Progress
+    from remit.kernel.ports import Home, Progress
 
 __all__ = ["FolderSource", "RegistrySource", "UnitFileSource"]
 
 _SUFFIX = ".unit"
+_NAMED = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*(@[^/]{1,128})?")
 _OPTIONAL = ("README.md", "LICENSE")
 
 
@@ -89,25 +92,43 @@ class UnitFileSource:
 
 
 class RegistrySource:
-    """A unit in an OCI registry, ``oci://HOST/REPOSITORY@VERSION``."""
+    """A unit in an OCI registry: ``oci://HOST/REPOSITORY@VERSION``, or ``publisher/name@RANGE`` in the home's own.
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock
+    :param home: whose ``[registry]`` tables count; without one, only whole references are understood
+    """
+
+    def __init__(self, home: Home | None = None) -> None:
+        self._home = home
 
     def accepts(self, reference: str) -> bool:
-        """Whether the reference names a registry."""
-        return reference.startswith(SCHEME)
+        """Whether the reference names a registry, or a unit without a place."""
+        return reference.startswith(SCHEME) or (self._home is not None and _NAMED.fullmatch(reference) is not None)
 
     def fetch(self, reference: str, progress: Progress = no_progress) -> Bundle:
         """The bundle there, with what refers to it.
 
+        :raises RegistryUnknown: if no registry of the home covers the unit's publisher
+        :raises Yanked: if every version in the range was withdrawn, or the digest was
         :raises RegistryError: if the registry cannot be used, or answers with anything else
         """
         from remit.registry.client import RegistryClient  # noqa: PLC0415 - loads HTTP, which most homes never need
 
-        wanted = parse(reference)
-        with RegistryClient(wanted.registry, self._clock) as client:
-            return client.pull(wanted, progress)
+        wanted = parse(reference if reference.startswith(SCHEME) else self._placed(reference))
+        with RegistryClient(wanted.registry, self._home.clock if self._home else None) as client:
+            return client.pull(client.standing(wanted), progress)
+
+    def _placed(self, reference: str) -> str:
+        """A unit that is named without a place, as a whole reference.
+
+        The first registry that covers the publisher is the only one: a unit of the same name elsewhere is never taken.
+        """
+        assert self._home is not None
+        unit, separator, wanted = reference.partition("@")
+        for choice in load_config(self._home.config_path.read_bytes()).registry.values():
+            if {"*", unit.partition("/")[0]} & set(choice.publishers):
+                registry = parse_registry(choice.url)
+                return f"{SCHEME}{registry.host}/{registry.repository(unit)}{separator}{wanted}"
+        raise RegistryUnknown(f"no registry of this home covers {unit}")
 
 
 def _is_folder(reference: str) -> bool:

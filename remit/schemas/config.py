@@ -20,7 +20,17 @@ from remit.schemas.own import faults as faults_of
 from remit.schemas.quantities import parse_duration, parse_size
 from remit.schemas.toml import load as load_toml
 
-__all__ = ["LOCAL_OPERATOR", "Config", "DocumentDecl", "Policy", "SlotDecl", "WantedUnit", "expand", "load_config"]
+__all__ = [
+    "LOCAL_OPERATOR",
+    "Config",
+    "DocumentDecl",
+    "Policy",
+    "RegistryChoice",
+    "SlotDecl",
+    "WantedUnit",
+    "expand",
+    "load_config",
+]
 
 LOCAL_OPERATOR = "local"
 """Who acts when nobody is named: the person at the home's machine."""
@@ -68,6 +78,15 @@ class Operator(msgspec.Struct, frozen=True):
     """``sha256:…`` of each bearer token that speaks for the operator over HTTP."""
 
 
+class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ``[registry.NAME]``: where units that are named without a place come from."""
+
+    url: str
+    """``oci://HOST[/PREFIX]``."""
+    publishers: tuple[str, ...] = ("*",)
+    """Whose units come from there, and from no registry further down; ``*`` is everybody."""
+
+
 class PluginChoice(msgspec.Struct, frozen=True):
     """``[plugin]``."""
 
@@ -92,6 +111,8 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where each secret is: an environment variable, or a file of the home. Never the secret itself."""
     record: dict[Literal["mode"], Literal["off", "digests", "full"]] = {}
     plugin: PluginChoice = PluginChoice()
+    registry: dict[str, RegistryChoice] = {}
+    """In the order of the file: the first that covers a publisher is asked, and no other."""
     sandbox: Sandbox = Sandbox()
     limits: dict[str, Any] = {}
 

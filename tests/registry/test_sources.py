@@ -136,4 +136,4 @@ def test_the_plugin_offers_every_source():
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
     (sources,) = manager.hook.remit_bundle_sources(home=None)
-    assert [type(source) for source in sources] == [RegistrySource, FolderSource, UnitFileSource]
+    assert [type(source) for source in sources] == [FolderSource, RegistrySource, UnitFileSource]

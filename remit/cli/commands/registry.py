@@ -61,11 +61,11 @@ def check_registry(session: Session, data: Path) -> None:
 @click.argument("unit", metavar="ID@VERSION")
 @_DATA
 @click.option("--reason", default="", metavar="TEXT", help="Shown to whoever has it or asks for it.")
-@click.option("--kill", is_flag=True, help="It must stop where it runs, not only not be chosen any more.")
+@click.option("--kill", is_flag=True, help="Give it to nobody any more, not even by its digest.")
 def yank(session: Session, unit: str, data: Path, reason: str, *, kill: bool) -> None:
     """Withdraw a version.
 
-    It stays where it is for those who have it locked, and is chosen for nobody else.
+    It stays for those who name exactly it, and no range means it any more.
     """
     name, separator, version = unit.partition("@")
     if not separator:

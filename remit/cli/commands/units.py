@@ -23,7 +23,8 @@ __all__ = ["diff", "history", "install", "list_units", "show", "show_document", 
 def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bool) -> None:
     """Admit units; nothing active changes.
 
-    A REF is a folder with unit.toml, built before, a .unit file, or oci://HOST/REPOSITORY@VERSION in a registry.
+    A REF is a folder with unit.toml, built before, a .unit file, oci://HOST/REPOSITORY@RANGE, or ID[@RANGE] in a
+    registry that remit.toml names.
     """
     installed = []
     with session.connect() as kernel:
