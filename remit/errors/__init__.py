@@ -12,7 +12,7 @@ RemitError
 │   └── ConfigInvalid, VariableMissing                      RM-1110, RM-1111
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
-├── RegistryError    registries, what they answer, the lock  RM-21xx
+├── RegistryError    registries, what they answer           RM-21xx
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -121,7 +121,6 @@ from remit.errors.policy import (
 )
 from remit.errors.registry import (
     ContentMismatch,
-    LockInvalid,
     NotAUnit,
     RedirectRefused,
     ReferenceInvalid,
@@ -135,7 +134,6 @@ from remit.errors.registry import (
     ReplyInvalid,
     ReplyTooLarge,
     StoreInvalid,
-    Unsolvable,
     VersionTaken,
     Yanked,
 )
@@ -232,7 +230,6 @@ __all__ = [
     "KernelUnreachable",
     "LeaseDenied",
     "LeaseExhausted",
-    "LockInvalid",
     "ManifestInvalid",
     "MemoryExceeded",
     "ModelUnknown",
@@ -292,7 +289,6 @@ __all__ = [
     "UnitUnknown",
     "UnitsError",
     "UnsignedRefused",
-    "Unsolvable",
     "UsageError",
     "ValueInvalid",
     "VariableMissing",

@@ -1,4 +1,4 @@
-"""Errors of registries, of what they answer, and of the lock that pins it: RM-21xx."""
+"""Errors of registries and of what they answer: RM-21xx."""
 
 from __future__ import annotations
 
@@ -61,14 +61,6 @@ class RegistryFailed(RegistryError, code="RM-2112", remedy="try again later"):
 
 class RegistryUnknown(RegistryError, code="RM-2113", remedy="declare it under [registry.NAME] in remit.toml"):
     """No registry of the home covers that unit."""
-
-
-class LockInvalid(RegistryError, code="RM-2114", remedy="make it again: delete remit.lock, run 'remit unit sync'"):
-    """``remit.lock`` cannot be read, or says what it must not."""
-
-
-class Unsolvable(RegistryError, code="RM-2115", remedy="change the ranges that contradict each other"):
-    """No choice of versions satisfies every range."""
 
 
 class Yanked(RegistryError, code="RM-2116", exit_code=EXIT_REFUSED, remedy="choose another version"):

@@ -109,6 +109,7 @@ def serve_registry(data: Path, *, host: str, port: int, users: Path | None, read
         raise UsageError(f"{host} is open to others", remedy="say who may write, with --users FILE")
     known: Users | None = load_users(users) if users else None
     store = Store(data)
+    store.sweep()
     repair(store)
     run(store, known, host, port, ready)
 

@@ -29,6 +29,8 @@ from remit.schemas.versions import is_version
 
 __all__ = ["record", "repair", "subject_of", "take", "withdraw"]
 
+_MOST_REQUIRED = 64
+
 
 def take(store: Store, repository: str, tag: str, data: bytes, media_type: str, by: str) -> str:
     """Keep a manifest, under its digest and the tag, if one is given. Gives the digest of its subject, or "".
@@ -161,4 +163,5 @@ def _text(value: Any) -> str:
 
 def _requires(table: Any) -> dict[str, str]:
     units = table.get("units") if isinstance(table, dict) else None
-    return {str(key): str(value) for key, value in units.items()} if isinstance(units, dict) else {}
+    found = list(units.items())[:_MOST_REQUIRED] if isinstance(units, dict) else []
+    return {_text(unit): _text(wanted) for unit, wanted in found}

@@ -154,6 +154,8 @@ class _Server:
     def _may_write(self, request: Request, repository: str) -> str:
         name = self.may_read(request)
         if self._users is None:
+            if "origin" in request.headers:  # browsers say so: a page elsewhere must not write, even what nobody names
+                raise _Refusal(403, "DENIED", "a web page may not write here")
             return name
         if not name:
             raise _Refusal(401, "UNAUTHORIZED", "who are you?", {"www-authenticate": 'Basic realm="remit"'})

@@ -36,6 +36,7 @@ __all__ = ["Store", "is_release"]
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _STEP = 1 << 20
+_STALE_MS = 24 * 3_600_000
 
 
 def is_release(tag: str) -> bool:
@@ -136,6 +137,13 @@ class Store:
             raise ContentMismatch(f"what was sent is not {digest}", remedy="send it again")
         path.replace(self.blob_path(digest))
         self.offer(repository, digest)
+
+    def sweep(self) -> None:
+        """Remove what uploads and crashes left behind more than a day ago."""
+        for path in (self.root / "uploads").iterdir():
+            with suppress(FileNotFoundError):  # another process sweeps too, or finished it
+                if self.clock.now_ms() - path.stat().st_mtime * 1000 > _STALE_MS:
+                    path.unlink()
 
     # ---- manifests and tags ----
 

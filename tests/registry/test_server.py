@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -205,6 +206,18 @@ def test_a_version_neither_moves_nor_goes(http, image):
 
 def test_a_page_elsewhere_that_was_pointed_at_this_machine_gets_nothing(http):
     assert http.get("/v2/", headers={"host": "evil.example"}).status_code == 403
+
+
+def test_a_page_elsewhere_cannot_write(http):
+    reply = http.post(f"/v2/{NAME}/blobs/uploads/", headers={"origin": "https://evil.example"})
+    assert (reply.status_code, code(reply)) == (403, "DENIED")
+
+
+def test_what_uploads_left_behind_is_swept_after_a_day(store, http):
+    fresh, stale = (http.post(f"/v2/{NAME}/blobs/uploads/").headers["docker-upload-uuid"] for _ in range(2))
+    os.utime(store.root / "uploads" / stale, (0, 0))
+    store.sweep()
+    assert [path.name for path in (store.root / "uploads").iterdir()] == [fresh]
 
 
 # ---- units ----

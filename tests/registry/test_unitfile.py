@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.errors import BundleInvalid
+from remit.kernel.model import Referrer
 from remit.registry import decode, encode, pack, unitfile
 
-BUNDLE = pack({"unit.toml": b"schema", "a.wasm": b"\0asm123", "schemas/in.json": b"{}", "empty": b""})
+BESIDE = [Referrer("application/vnd.one+json", b'{"one":1}'), Referrer("application/vnd.two+json", b"")]
+FILES = {"unit.toml": b"schema", "a.wasm": b"\0asm123", "schemas/in.json": b"{}", "empty": b""}
+BUNDLE = pack(FILES, referrers=BESIDE)
 DATA = encode(BUNDLE)
 
 files = st.dictionaries(
@@ -34,6 +37,19 @@ def refused(data: bytes) -> bool:
 def test_a_bundle_comes_back_as_it_was(found):
     bundle = pack(found, origin="here")
     assert decode(encode(bundle), origin="here") == bundle
+
+
+def test_what_travels_beside_a_bundle_comes_back_and_is_no_part_of_its_digest():
+    assert set(decode(DATA).referrers) == set(BESIDE)
+    assert BUNDLE.digest == pack(FILES).digest
+    assert encode(pack(FILES, referrers=BESIDE[::-1])) == DATA
+
+
+def test_more_beside_a_bundle_than_may_be_is_refused(monkeypatch):
+    many = [Referrer("application/x", str(number).encode()) for number in range(17)]
+    assert refused(encode(pack(FILES, referrers=many)))
+    monkeypatch.setattr(unitfile, "MAX_REFERRER", 8)
+    assert refused(DATA)
 
 
 @given(files)
