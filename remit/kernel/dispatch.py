@@ -181,9 +181,7 @@ class Dispatcher:
         granted = program.limits.deadline_ms
         if caller.deadline_ms is not None:
             if caller.deadline_ms <= 0:
-                raise DeadlineExceeded(
-                    "the caller's deadline had passed before the call began", remedy="grant more time"
-                )
+                raise DeadlineExceeded("the deadline had passed before the call began", remedy="grant more time")
             granted = min(granted, caller.deadline_ms)
         return Scope(
             program=program,

@@ -66,7 +66,7 @@ def test_an_action_that_nobody_offers_is_unknown_and_leaves_no_record(world):
 
 @pytest.mark.parametrize("left", [0, -1])
 def test_a_call_whose_deadline_has_passed_does_not_begin(world, left):
-    world.offer("acme/echo:echo", lambda guest: pytest.fail("the guest ran"))
+    world.offer("acme/echo:echo", lambda _guest: pytest.fail("the guest ran"))
     with pytest.raises(DeadlineExceeded, match="before the call began"):
         world.call("acme/echo:echo", deadline_ms=left)
 
