@@ -105,6 +105,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         "Keep a registry of units.",
         {
             "serve": Verb("registry", "serve", "Serve a folder as an OCI registry, with pages to read."),
+            "export": Verb("registry", "export", "Write a registry as files for any web server."),
             "check": Verb("registry", "check_registry", "Check a registry's folder, and mend its list."),
             "yank": Verb("registry", "yank", "Withdraw a version."),
             "log": Verb("registry", "log", "List what was published and withdrawn."),

@@ -9,6 +9,7 @@ from remit.host.home import Home
 from remit.host.kernel import Kernel
 from remit.host.publishing import (
     check_registry,
+    export_registry,
     pack_unit,
     publish_unit,
     registry_log,
@@ -47,6 +48,7 @@ __all__ = [
     "check_registry",
     "check_unit",
     "connect",
+    "export_registry",
     "format_policies",
     "home_policies",
     "init",

@@ -14,6 +14,7 @@ from remit.kernel.model import Bundle
 from remit.registry import FolderSource, Store, UnitFileSource, encode, parse_registry
 from remit.registry.index import Entry, Offer, fold, read_log, search
 from remit.registry.intake import repair, withdraw
+from remit.registry.static import export
 from remit.units.manifest import Manifest, parse
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Published",
     "check_registry",
+    "export_registry",
     "pack_unit",
     "publish_unit",
     "registry_log",
@@ -117,6 +119,14 @@ def serve_registry(data: Path, *, host: str, port: int, users: Path | None, read
 def check_registry(data: Path) -> list[str]:
     """What was wrong with a registry's list, and was mended, or is wrong with its contents."""
     return repair(_store(data))
+
+
+def export_registry(data: Path, target: Path, progress: Progress = no_progress) -> int:
+    """Write a registry as plain files for any web server; gives the number of tags.
+
+    :raises StoreInvalid: if the target holds something, or contents were changed
+    """
+    return export(_store(data), target, progress)
 
 
 def registry_log(data: Path) -> list[Entry]:

@@ -26,7 +26,7 @@ PROMISED = {
     "policy authorize", "policy posture", "journal verify", "journal tail",
     "cache list", "cache clear", "document show",
     "unit pack", "unit publish", "unit search", "unit info",
-    "registry serve", "registry check", "registry yank", "registry log",
+    "registry export", "registry serve", "registry check", "registry yank", "registry log",
 }  # fmt: skip
 
 

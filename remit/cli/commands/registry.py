@@ -14,7 +14,7 @@ from remit.cli.session import Session, verb
 from remit.cli.text import one_line, plain
 from remit.errors import EXIT_ERROR, UsageError
 
-__all__ = ["check_registry", "log", "serve", "yank"]
+__all__ = ["check_registry", "export", "log", "serve", "yank"]
 
 _DATA = click.option(
     "--data",
@@ -41,6 +41,19 @@ def serve(session: Session, data: Path, port: int, address: str, users: Path | N
         session.line({"address": where}, Text.assemble("serving ", plain(str(data)), " at ", (where, "bold")))
 
     host.serve_registry(data, host=address, port=port, users=users, ready=ready)
+
+
+@verb("export", example="remit registry export ./public --data ./registry")
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@_DATA
+def export(session: Session, target: Path, data: Path) -> None:
+    """Write a registry as files for any web server.
+
+    Reading from there works as from the registry itself. DIR must be empty: a copy is made whole.
+    """
+    with session.progress() as progress:
+        count = host.export_registry(data, target, progress)
+    session.answer({"target": str(target), "tags": count}, Text(f"exported {count} tag(s) to {plain(str(target))}"))
 
 
 @verb("check", example="remit registry check --data ./registry")
