@@ -55,6 +55,7 @@ from remit.registry.transport import Broken, Reply, Transport
 __all__ = ["RegistryClient"]
 
 _OK, _CREATED, _ACCEPTED, _PARTIAL, _NOT_FOUND, _CONFLICT = 200, 201, 202, 206, 404, 409
+_LISTED = (_OK, 403, _NOT_FOUND, 405)
 _DEADLINE_MS = 300_000
 _PARALLEL = 4
 _ATTEMPTS = 4
@@ -196,7 +197,10 @@ class RegistryClient:
 
         :raises ReferenceUnknown: if it keeps no such list
         """
-        reply = self._http.send("GET", "/units.jsonl", accept=(_OK,), limit=MAX_LOG)
+        reply = self._http.send("GET", "/units.jsonl", accept=_LISTED, limit=MAX_LOG)
+        # Some registries answer what they do not know with a page for people.
+        if reply.status != _OK or reply.headers.get("content-type", "").startswith("text/html"):
+            raise ReferenceUnknown(f"{self.registry.host} keeps no list of units")
         return read_log(reply.body)
 
     def referrers(self, repository: str, digest: str) -> tuple[Referrer, ...]:
