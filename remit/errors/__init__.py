@@ -97,6 +97,7 @@ from remit.errors.plugins import (
     AdapterMissing,
     PluginError,
     PluginFailed,
+    PluginUnknown,
 )
 from remit.errors.policy import (
     ConsentNeeded,
@@ -217,6 +218,7 @@ __all__ = [
     "PlanStale",
     "PluginError",
     "PluginFailed",
+    "PluginUnknown",
     "PolicyError",
     "PolicyInvalid",
     "PolicyUnknown",

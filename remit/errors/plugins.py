@@ -19,3 +19,7 @@ class PluginFailed(
 
 class AdapterMissing(PluginError, code="RM-9002", remedy="enable the plugin that provides it"):
     """A port has no adapter."""
+
+
+class PluginUnknown(PluginError, code="RM-9003", remedy="run 'remit plugin list'"):
+    """There is no plugin with that name that could be managed."""

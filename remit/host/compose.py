@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from remit.host.home import Home
+from remit.host.plugging import Plugins
 from remit.host.transcripts import Transcribers
 from remit.host.typeinfo import make_ready
 from remit.journal import Draft, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
-from remit.kernel.plugins import Plugins
 from remit.kernel.ports import Authority, BundleSource, Runner
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Generation, Library, Lifecycle, evaluator
