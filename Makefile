@@ -50,6 +50,7 @@ demo: $(VENV)/.run
 ## test: all tests (ARGS="-k name" narrows)
 .PHONY: test
 test: $(VENV)/.dev
+	@$(BIN)/python tools/system_packages.py
 	$(BIN)/python -m pytest -q $(ARGS)
 
 ## lint: style, types, layers, sizes, docs, untracked output
@@ -83,6 +84,7 @@ bench: $(VENV)/.bench
 ## soak: the tests at ten times their size, results to docs/verification.md
 .PHONY: soak
 soak: $(VENV)/.dev
+	@$(BIN)/python tools/system_packages.py
 	$(BIN)/python tools/soak.py $(ARGS)
 
 ## lock: choose the exact versions anew (UPGRADE=--upgrade takes the newest)

@@ -8,11 +8,12 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import kernel, policy, sandbox
+from benchmarks import journal, kernel, many, policy, sandbox
 from benchmarks.measure import Figure
 from benchmarks.page import render
 
-BENCHMARKS = {one.key: one for one in (*sandbox.BENCHMARKS, *kernel.BENCHMARKS, *policy.BENCHMARKS)}
+_ROOMS = (sandbox, many, kernel, policy, journal)
+BENCHMARKS = {one.key: one for room in _ROOMS for one in room.BENCHMARKS}
 
 
 def main() -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.guests import component, plugin
 
-__all__ = ["Extism", "Stock"]
+__all__ = ["Extism", "Pipe", "Stock", "plain"]
 
 SECRET = "correct horse"  # noqa: S105 - what the host answers in every benchmark
 
@@ -74,3 +75,34 @@ class Stock:
     def fresh(self, action: str, text: str) -> str:
         """A call of an instance of its own."""
         return self.instance()(action, text)
+
+
+class Pipe:
+    """Another process that gives back what is written to it: no sandbox, but a boundary."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(["cat"], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def call(self, text: str) -> str:
+        """There and back."""
+        process, data = self._process, text.encode()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(data)
+        found = b""
+        while len(found) < len(data):
+            found += process.stdout.read(len(data) - len(found))
+        return found.decode()
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+def plain(_action: str, text: str) -> str:
+    """The guest's logic as a Python function: no boundary at all."""
+    return text.encode().decode()

@@ -14,8 +14,31 @@ from hypothesis import settings
 settings.register_profile("remit", deadline=None, derandomize=os.environ.get("REMIT_SOAK", "1") == "1")
 settings.load_profile("remit")
 
+_MISSING = pytest.StashKey[dict[str, int]]()
+
 WAT = Path(__file__).parents[1] / "units" / "wat"
 ACTIVE = ("echo", "counter", "loop")
+
+
+@pytest.fixture
+def program(request):
+    """The path of a program of the machine: ``program("docker-registry")``; the summary names what is missing."""
+
+    def find(name):
+        found = shutil.which(name)
+        if found is None:
+            missing = request.config.stash.setdefault(_MISSING, {})
+            missing[name] = missing.get(name, 0) + 1
+            pytest.skip(f"{name} is not on this machine")
+        return found
+
+    return find
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Name what the machine lacks, and how many tests did not run for want of it."""
+    for name, count in sorted(config.stash.get(_MISSING, {}).items()):
+        terminalreporter.line(f"NOT TESTED HERE: {count} tests need {name}, which is not on this machine", red=True)
 
 
 @pytest.fixture(scope="session")

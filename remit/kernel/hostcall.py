@@ -38,7 +38,7 @@ _REFUSALS: tuple[tuple[type[RemitError], Refusal], ...] = (
 class Door:
     """The host calls of one call of one instance, counted, bounded, recorded. Implements ``ports.HostCalls``."""
 
-    __slots__ = ("_abort", "_instance", "_interfaces", "_n", "_recorder", "_scope")
+    __slots__ = ("_abort", "_instance", "_interfaces", "_limit", "_n", "_recorder", "_scope")
 
     def __init__(
         self, instance: str, scope: Scope, interfaces: Mapping[str, HostInterface], recorder: Recorder | None = None
@@ -47,6 +47,7 @@ class Door:
         self._scope = scope
         self._interfaces = interfaces
         self._recorder = recorder
+        self._limit = scope.limits.host_calls  # read once: it is looked at in every host call
         self._n = 0
         self._abort: BaseException | None = None
 
@@ -71,9 +72,8 @@ class Door:
     def _answer(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
         if self._abort is not None:
             return Refused("unavailable", "the call is being stopped")
-        limit = self._scope.limits.host_calls
-        if self._n > limit:
-            return self._stop(HostCallsExceeded(f"one call may make {limit} host calls"))
+        if self._n > self._limit:
+            return self._stop(HostCallsExceeded(f"one call may make {self._limit} host calls"))
         try:
             served = self._interfaces[interface].functions[function]
         except KeyError:

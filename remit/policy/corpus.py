@@ -47,7 +47,8 @@ def authorize_lines(
     """
     engine = Engine.parse(policies, schema)
     facts = _facts(engine, entities)
-    for line in requests:
+    for number, text in enumerate(requests):
+        line = text if number else text.removeprefix("\ufeff")  # a byte order mark begins a file, not a request
         if line.strip():
             # Policies may be as deep as the parser takes them, and so is their evaluation.
             yield on_large_stack(lambda line=line: _verdict(engine, facts, line))  # type: ignore[misc]  # mypy cannot type a lambda with bound defaults

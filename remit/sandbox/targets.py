@@ -16,7 +16,7 @@ from remit.sandbox import capi
 from remit.sandbox.call import MAX_MESSAGE, Call, refused, value_of
 from remit.sandbox.layout import planned
 from remit.sandbox.packing import boxer
-from remit.sandbox.reading import reader
+from remit.sandbox.reading import Read, reader
 from remit.sandbox.types import Result, Signature
 from remit.sandbox.values import TextBudget, check_value, lift, lower
 
@@ -53,6 +53,8 @@ class Target:
         fast = capi.FAST and all(map(planned, params))
         self._reads = tuple((i * capi.VAL_SIZE, reader(kind)) for i, kind in enumerate(params)) if fast else ()
         self.take: Callable[[Call, int], tuple[Any, ...]] = self._take_planned if fast else self._take_declared
+        if len(self._reads) == 1:
+            self.take = _taker(self._reads[0][1])
         self.give: Callable[[Call, Any, int], None] = self._give_declared
         if result is None:
             self.give = _give_nothing
@@ -76,6 +78,15 @@ class Target:
         check_value(self._signature.result, value)
         out = ffi.wasmtime_component_val_t.from_address(address)
         lower(self._signature.result, value, out, call.resource)
+
+
+def _taker(read: Read) -> Callable[[Call, int], tuple[Any, ...]]:
+    """As ``_take_planned``, for the one argument that most functions have."""
+
+    def take(call: Call, address: int) -> tuple[Any, ...]:
+        return (read(address, TextBudget(call.text)),)
+
+    return take
 
 
 def _give_nothing(_call: Call, _value: Any, _address: int) -> None:

@@ -116,3 +116,14 @@ def test_no_policy_text_ends_the_process(shape):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in {"allow", "deny", "refused"}
+
+
+def test_a_byte_order_mark_before_the_first_request_changes_nothing():
+    line = json.dumps({
+        "principal": {"type": "U", "id": "a"}, "action": {"type": "Action", "id": "l"},
+        "resource": {"type": "B", "id": "b"}, "context": {},
+    })  # fmt: skip
+    policies = "permit (principal, action, resource);"
+    plain = list(authorize_lines(policies, "[]", None, [line, line]))
+    assert [verdict.decision for verdict, _ in plain] == ["allow", "allow"]
+    assert list(authorize_lines(policies, "[]", None, ["\ufeff" + line, line])) == plain
