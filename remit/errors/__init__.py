@@ -95,6 +95,7 @@ from remit.errors.journal import (
 )
 from remit.errors.plugins import (
     AdapterMissing,
+    PluginBlocked,
     PluginError,
     PluginFailed,
     PluginUnknown,
@@ -216,6 +217,7 @@ __all__ = [
     "PlanBlocked",
     "PlanInvalid",
     "PlanStale",
+    "PluginBlocked",
     "PluginError",
     "PluginFailed",
     "PluginUnknown",

@@ -116,8 +116,8 @@ def remit_startup(kernel: Any) -> None:
 
 
 @hookspec
-def remit_shutdown(kernel: Any) -> None:
-    """The kernel is about to close: nothing more can be called, the journal still takes records."""
+def remit_shutdown(authority: Authority) -> None:
+    """The kernel is closing: nothing can be called any more, and the journal is about to be closed."""
 
 
 @hookspec

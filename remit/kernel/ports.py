@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -228,6 +228,7 @@ class Catalog(Protocol):
         ...
 
 
+@runtime_checkable
 class BundleSource(Protocol):
     """Where units come from: a folder, a file, a registry."""
 

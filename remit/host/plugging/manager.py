@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from remit.errors import AdapterMissing, PluginFailed, PluginUnknown, RemitError
+from remit.errors import AdapterMissing, PluginBlocked, PluginFailed, PluginUnknown, RemitError
 from remit.host.plugging.status import Failure, PluginStatus, Seat, distribution_of
 from remit.host.plugging.worker import Busy, Hung
 from remit.journal import Clock, SystemClock
 from remit.kernel import hookspecs
 from remit.units import Finding
 
-__all__ = ["BLOCKED_BY", "ENTRY_POINT", "FAILED_TOO_OFTEN", "MOST_FAILURES", "Plugins"]
+__all__ = ["BLOCKED_BY", "ENTRY_POINT", "FAILED_TOO_OFTEN", "IN_CONFIG", "MOST_FAILURES", "Plugins"]
 
 T = TypeVar("T")
 ENTRY_POINT = "remit.plugins"
@@ -32,6 +32,9 @@ BLOCKED_BY = "REMIT_PLUGINS_DISABLE"
 """The environment variable that blocks plugins: names with commas between, or ``*`` for every one that is not ours."""
 MOST_FAILURES = 5
 FAILED_TOO_OFTEN = "it failed too often"
+IN_CONFIG = "remit.toml disables it"
+IN_ENVIRONMENT = f"{BLOCKED_BY} blocks it"
+_KEPT_OFF = {IN_CONFIG, IN_ENVIRONMENT}
 DEADLINE_S = 10.0
 _DEADLINES_S = {"remit_before_call": 1.0, "remit_after_call": 1.0}
 _FAILED: Any = object()
@@ -68,7 +71,7 @@ class Plugins:
         for name in builtins:
             self._manager.register(import_module(name), name)
             self._seats[name] = Seat(name, origin="built in", builtin=True)
-        reasons = disabled if isinstance(disabled, Mapping) else dict.fromkeys(disabled, "remit.toml disables it")
+        reasons = disabled if isinstance(disabled, Mapping) else dict.fromkeys(disabled, IN_CONFIG)
         for point in metadata.entry_points(group=ENTRY_POINT):
             self._seat(point, reasons)
 
@@ -82,7 +85,7 @@ class Plugins:
             return
         self._seats[point.name] = seat
         if is_blocked(point.name):
-            seat.off = f"{BLOCKED_BY} blocks it"
+            seat.off = IN_ENVIRONMENT
         elif point.name in reasons:
             seat.off = reasons[point.name]
         else:
@@ -109,7 +112,7 @@ class Plugins:
         :raises ValueError: if a plugin has the name, or the object is registered already
         """
         if is_blocked(name):
-            self._seats[name] = Seat(name, origin="registered", off=f"{BLOCKED_BY} blocks it")
+            self._seats[name] = Seat(name, origin="registered", off=IN_ENVIRONMENT)
             return
         self._manager.register(plugin, name)
         self._seats[name] = Seat(name, origin="registered")
@@ -134,7 +137,14 @@ class Plugins:
                 return result
         raise AdapterMissing(f"no plugin provides {hook}")
 
-    def offers(self, hook: str, kind: type[T], **arguments: Any) -> list[tuple[str, T]]:
+    def answers(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Each answer that is not ``None`` as it comes, with its plugin's name.
+
+        :raises PluginFailed: if a built-in fails
+        """
+        return ((plugin, result) for plugin, result in self._results(hook, arguments) if result is not None)
+
+    def offers(self, hook: str, kind: type[Any], **arguments: Any) -> list[tuple[str, Any]]:
         """What the plugins offer through a hook that gives a sequence, item by item, each with its plugin's name.
 
         An answer with anything in it that is no ``kind`` (a runtime protocol will do) is its plugin's fault, and
@@ -150,6 +160,16 @@ class Plugins:
     def implements(self, hook: str) -> list[str]:
         """The plugins that implement a hook, in the order of registration."""
         return [one.plugin_name for one in getattr(self._manager.hook, hook).get_hookimpls()]
+
+    def hook_of(self, plugin: str, hook: str) -> Callable[..., Any]:
+        """A plugin's implementation of a hook, with whatever arguments it takes; to be called through :meth:`run`."""
+        [found] = [one for one in getattr(self._manager.hook, hook).get_hookimpls() if one.plugin_name == plugin]
+        function: Callable[..., Any] = found.function
+        return function if found.argnames else lambda *_arguments: function()
+
+    def is_on(self, plugin: str) -> bool:
+        """Whether a plugin gets hooks."""
+        return not self._seats[plugin].off
 
     def run(self, plugin: str, hook: str, function: Callable[..., T], *arguments: Any) -> T | None:
         """Call what a plugin gave to us (an endpoint, a panel's data) as if it were its hook; ``None`` if it failed.
@@ -219,6 +239,10 @@ class Plugins:
         if tell is not None:
             tell(failure)
 
+    def fail(self, plugin: str, hook: str, error: BaseException) -> None:
+        """What a plugin gave us turned out to be no good."""
+        self._fail(self._seats[plugin], hook, error)
+
     def tell(self, listener: Callable[[Failure], None]) -> None:
         """Have each failure told, those until now first. The listener must not wait."""
         with self._lock:
@@ -241,23 +265,22 @@ class Plugins:
             hooks[name] = sorted(caller.name for caller in callers or ())
         return [seat.status(hooks.get(name, []), self.failures) for name, seat in self._seats.items()]
 
-    def disable(self, name: str, reason: str) -> None:
-        """Give a plugin no more hooks; what it offered to composed parts stays until the kernel starts again.
+    def switch(self, name: str, *, on: bool, by: str) -> None:
+        """Give a plugin no more hooks, or hooks again. What it offered to composed parts stays until the next start.
 
         :raises PluginUnknown: if there is none, or it is a built-in
-        """
-        self._third_party(name).off = reason
-
-    def enable(self, name: str) -> bool:
-        """Take a plugin back, and give whether it works at once: one that was not loaded waits for the next start.
-
-        :raises PluginUnknown: if there is none, or it is a built-in
+        :raises PluginBlocked: if ``remit.toml`` or the environment keeps it off
         """
         seat = self._third_party(name)
-        if is_blocked(name):
-            return False
-        seat.off, seat.failures = "", 0
-        return self._manager.get_plugin(name) is not None
+        if seat.off in _KEPT_OFF:
+            raise PluginBlocked(f"{name} stays off: {seat.off}")
+        with self._lock:
+            if not on:
+                seat.off = f"{by} disabled it"
+            elif self._manager.get_plugin(name) is None:
+                seat.off = "it is loaded when the kernel starts again" if not seat.broken else ""
+            else:
+                seat.off, seat.failures = "", 0
 
     def _third_party(self, name: str) -> Seat:
         seat = self._seats.get(name)
@@ -304,7 +327,7 @@ def _converted(function: Callable[..., Any], convert: Callable[[Any], Any]) -> C
     return lambda *arguments: convert(function(*arguments))
 
 
-def _items(result: Any, kind: type[T]) -> tuple[T, ...]:
+def _items(result: Any, kind: type[Any]) -> tuple[Any, ...]:
     """On the plugin's own thread: an endless iterator is as bad as an endless loop."""
     items = () if result is None else tuple(result)
     for item in items:

@@ -11,7 +11,7 @@ from importlib import metadata
 
 import pytest
 
-from remit.errors import AdapterMissing, PluginFailed, PluginUnknown, PolicyInvalid
+from remit.errors import AdapterMissing, PluginBlocked, PluginFailed, PluginUnknown, PolicyInvalid
 from remit.host.plugging import Failure, Plugins
 from remit.kernel import hookspecs
 from remit.kernel.hookspecs import hookimpl
@@ -301,7 +301,7 @@ def test_a_plugin_that_fails_too_often_gets_no_more_hooks_and_a_finding_says_so(
     assert (finding.id, finding.severity) == ("plugin.disabled", "warning")
     assert "broken" in finding.message
     assert "remit plugin enable broken" in finding.remedy
-    assert plugins.enable("broken")
+    plugins.switch("broken", on=True, by="ada")
     plugins.call("remit_startup", kernel=None)
     assert len(calls) == 4
 
@@ -322,7 +322,8 @@ def test_the_environment_blocks_by_name_and_wins_over_enabling(entry_points, mon
     plugins = Plugins(())
     plugins.register(_plugin(remit_startup=lambda: "on"), "off-too" if blocked != "*" else "any")
     assert loaded == []
-    assert not plugins.enable("off")
+    with pytest.raises(PluginBlocked):
+        plugins.switch("off", on=True, by="ada")
     [status] = [one for one in plugins.status() if one.name == "off"]
     assert (status.state, status.hooks) == ("off", [])
     assert "REMIT_PLUGINS_DISABLE" in status.reason
@@ -349,4 +350,4 @@ def test_status_tells_hooks_origin_and_failures_of_every_plugin(builtin, entry_p
 def test_only_third_parties_can_be_switched_off(builtin, name):
     plugins = Plugins([builtin("sim_builtin", remit_startup=lambda: "ours")])
     with pytest.raises(PluginUnknown):
-        plugins.disable(name, "why not")
+        plugins.switch(name, on=False, by="ada")
