@@ -28,7 +28,7 @@ from remit.kernel.dispatch import Dispatcher
 from remit.kernel.offers import Service
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
 from remit.kernel.scope import HostInterface
-from remit.units import ActiveCatalog, Generation, Library, Lifecycle, evaluator
+from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator
 
 if TYPE_CHECKING:
     from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
@@ -92,21 +92,17 @@ def compose(home: Home, program: str, extra: Mapping[str, object] | None = None)
 
 
 def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms:
-    models: dict[str, Fold[Any]] = {PluginsFold.name: PluginsFold()} | _by_name(
-        plugins, plugins.offers("remit_read_models", Fold)
-    )
-    folds = Folds(journal, models.values())
+    folds = Folds(journal, _models(plugins))
     authority: Authority = plugins.first(
-        "remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
+        "remit_authority", Authority, home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
     )
     services = Services(plugins, plugins.offers("remit_services", Service, home=home))
-    runner: Runner = plugins.first("remit_runner", home=home, abi="component")
+    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component")
     if services.actions:
         runner = ServingRunner(runner, services)
     interfaces: dict[str, HostInterface] = {}
-    for offered in plugins.call("remit_host_interfaces", home=home):
-        served: Mapping[str, HostInterface] = offered
-        interfaces.update(served)
+    for _, offered in plugins.answers("remit_host_interfaces", Mapping, home=home):
+        interfaces.update(offered)
     active: Generation = folds.state("generations").active
     library = Library(journal.blobs)
 
@@ -140,6 +136,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         authority=authority,
         runner=runner,
         evaluate=evaluator(dispatcher.evaluate),
+        advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,
     )
     lifecycle.recover()
@@ -170,14 +167,14 @@ def _office(authority: Authority, home: Home, journal: Journal, folds: Folds) ->
     return Office(authority, home, journal, folds) if isinstance(authority, CedarAuthority) else None
 
 
-def _by_name(plugins: Plugins, offered: Sequence[tuple[str, Fold[Any]]]) -> dict[str, Fold[Any]]:
-    models: dict[str, Fold[Any]] = {}
-    for plugin, fold in offered:
+def _models(plugins: Plugins) -> Sequence[Fold[Any]]:
+    models: dict[str, Fold[Any]] = {PluginsFold.name: PluginsFold()}
+    for plugin, fold in plugins.offers("remit_read_models", Fold):
         if fold.name in models:
             plugins.fail(plugin, "remit_read_models", ValueError(f"another plugin has a read model {fold.name}"))
         else:
             models[fold.name] = fold
-    return models
+    return list(models.values())
 
 
 def _journalling(journal: Journal) -> Callable[[Failure], None]:

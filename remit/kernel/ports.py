@@ -108,6 +108,7 @@ class HostCalls(Protocol):
         ...
 
 
+@runtime_checkable
 class Runner(Protocol):
     """Runs artifacts. The sandbox is one; others (native, remote) come through the same hook."""
 
@@ -160,6 +161,7 @@ class Runner(Protocol):
         ...
 
 
+@runtime_checkable
 class Authority(Protocol):
     """Policy: who may do what. Every method fails closed."""
 

@@ -71,13 +71,13 @@ class Plugins:
         for name in builtins:
             self._manager.register(import_module(name), name)
             self._seats[name] = Seat(name, origin="built in", builtin=True)
-        reasons = disabled if isinstance(disabled, Mapping) else dict.fromkeys(disabled, IN_CONFIG)
+        self._reasons = disabled if isinstance(disabled, Mapping) else dict.fromkeys(disabled, IN_CONFIG)
         for point in metadata.entry_points(group=ENTRY_POINT):
-            self._seat(point, reasons)
+            self._seat(point)
 
     # ---- loading ----
 
-    def _seat(self, point: metadata.EntryPoint, reasons: Mapping[str, str]) -> None:
+    def _seat(self, point: metadata.EntryPoint) -> None:
         origin, version = distribution_of(point)
         seat = Seat(point.name, origin=origin, version=version)
         if point.name in self._seats:
@@ -86,8 +86,8 @@ class Plugins:
         self._seats[point.name] = seat
         if is_blocked(point.name):
             seat.off = IN_ENVIRONMENT
-        elif point.name in reasons:
-            seat.off = reasons[point.name]
+        elif point.name in self._reasons:
+            seat.off = self._reasons[point.name]
         else:
             self._load(seat, point)
 
@@ -111,11 +111,9 @@ class Plugins:
 
         :raises ValueError: if a plugin has the name, or the object is registered already
         """
-        if is_blocked(name):
-            self._seats[name] = Seat(name, origin="registered", off=IN_ENVIRONMENT)
-            return
         self._manager.register(plugin, name)
-        self._seats[name] = Seat(name, origin="registered")
+        off = IN_ENVIRONMENT if is_blocked(name) else self._reasons.get(name, "")
+        self._seats[name] = Seat(name, origin="registered", off=off)
 
     # ---- asking ----
 
@@ -126,23 +124,25 @@ class Plugins:
         """
         return [result for _, result in self._results(hook, arguments) if result is not None]
 
-    def first(self, hook: str, **arguments: Any) -> Any:
-        """The first answer that is not ``None``, the latest registered plugin asked first.
+    def first(self, hook: str, kind: type[Any] = object, **arguments: Any) -> Any:
+        """The first answer that is not ``None``, the latest registered plugin asked first. See :meth:`answers`.
 
         :raises AdapterMissing: if no plugin answers
         :raises PluginFailed: if a built-in fails
         """
-        for _, result in self._results(hook, arguments, latest_first=True):
+        for _, result in self._results(hook, arguments, lambda found: _checked(found, kind), latest_first=True):
             if result is not None:
                 return result
         raise AdapterMissing(f"no plugin provides {hook}")
 
-    def answers(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        """Each answer that is not ``None`` as it comes, with its plugin's name.
+    def answers(self, hook: str, kind: type[Any], **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Each answer that is not ``None`` as it comes, with its plugin's name. One that is no ``kind`` is a failure.
 
         :raises PluginFailed: if a built-in fails
         """
-        return ((plugin, result) for plugin, result in self._results(hook, arguments) if result is not None)
+        for plugin, result in self._results(hook, arguments, lambda found: _checked(found, kind)):
+            if result is not None:
+                yield plugin, result
 
     def offers(self, hook: str, kind: type[Any], **arguments: Any) -> list[tuple[str, Any]]:
         """What the plugins offer through a hook that gives a sequence, item by item, each with its plugin's name.
@@ -331,6 +331,11 @@ def _items(result: Any, kind: type[Any]) -> tuple[Any, ...]:
     """On the plugin's own thread: an endless iterator is as bad as an endless loop."""
     items = () if result is None else tuple(result)
     for item in items:
-        if not isinstance(item, kind):
-            raise TypeError(f"gave {type(item).__name__} where {kind.__name__} is wanted")
+        _checked(item, kind)
     return items
+
+
+def _checked(result: Any, kind: type[Any]) -> Any:
+    if result is not None and not isinstance(result, kind):
+        raise TypeError(f"gave {type(result).__name__} where {kind.__name__} is wanted")
+    return result

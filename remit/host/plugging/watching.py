@@ -32,8 +32,8 @@ def around_calls(plugins: Plugins) -> Around | None:
         shown = value if action.input is None else redact(action.input.schema, value)
         unit = action.program.unit
         call = Invocation(action.name, unit.id, unit.digest, caller, shown)
-        for plugin, reason in plugins.answers("remit_before_call", call=call):
-            raise Denied(f"plugin {plugin} refused {action.name}: {str(reason)[:500]}", plugin=plugin)
+        for plugin, reason in plugins.answers("remit_before_call", str, call=call):
+            raise Denied(f"plugin {plugin} refused {action.name}: {reason[:500]}", plugin=plugin)
 
         def end(outcome: Outcome | None, error: Exception | None) -> None:
             plugins.call("remit_after_call", call=call, outcome=outcome, error=error)
