@@ -92,6 +92,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             ),
         },
     ),
+    "plugin": (
+        "See, make and switch the plugins of the kernel.",
+        {
+            "list": Verb("plugins", "list_plugins", "List the plugins: where from, what for, at what cost."),
+            "new": Verb("plugins", "new", "Make a plugin's project, with tests."),
+            "enable": Verb("plugins", "enable", "Take a plugin back into use."),
+            "disable": Verb("plugins", "disable", "Take a plugin out of use, now and after a restart."),
+        },
+    ),
     "journal": (
         "Read and verify the record of everything, whether or not a kernel runs.",
         {

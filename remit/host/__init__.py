@@ -7,6 +7,8 @@ from remit.host.connection import Connection, connect
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.plugging.commands import plugin_commands
+from remit.host.scaffold import new_plugin
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -39,6 +41,8 @@ __all__ = [
     "init",
     "inspect_file",
     "lint_policies",
+    "new_plugin",
+    "plugin_commands",
     "read_journal",
     "verify_journal",
 ]
