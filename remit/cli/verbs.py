@@ -33,8 +33,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
     "unit": (
         "Install units; plan, apply and revert what is active.",
         {
+            "new": Verb("authoring", "new", "Make a unit's project that passes its own tests."),
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
+            "test": Verb("authoring", "test", "Run a unit's own tests: the manifest's, and pytest."),
             "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
             "install": Verb("units", "install", "Admit units; nothing active changes."),
             "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),

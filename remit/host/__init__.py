@@ -8,7 +8,7 @@ from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
 from remit.host.plugging.commands import plugin_commands
-from remit.host.scaffold import new_plugin
+from remit.host.scaffold import new_plugin, new_unit
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -23,6 +23,7 @@ from remit.host.tools import (
     read_journal,
     verify_journal,
 )
+from remit.host.trying import built_unit, try_unit
 
 __all__ = [
     "Client",
@@ -32,6 +33,7 @@ __all__ = [
     "Kernel",
     "authorize_corpus",
     "build_unit",
+    "built_unit",
     "check_cases",
     "check_policies",
     "check_unit",
@@ -42,7 +44,9 @@ __all__ = [
     "inspect_file",
     "lint_policies",
     "new_plugin",
+    "new_unit",
     "plugin_commands",
     "read_journal",
+    "try_unit",
     "verify_journal",
 ]

@@ -17,10 +17,11 @@ from string import Template
 from remit.errors import UsageError
 from remit.journal import translate_os_error
 
-__all__ = ["new_plugin", "scaffold"]
+__all__ = ["new_plugin", "new_unit", "scaffold"]
 
 _PLUGIN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MOST_NAME = 60
+LANGUAGES = ("python", "wat")
 _SUFFIX = ".tmpl"
 
 
@@ -67,3 +68,20 @@ def new_plugin(name: str, folder: Path | str = ".") -> tuple[Path, list[str]]:
     module = name.replace("-", "_")
     target = Path(folder) / name
     return target, scaffold("plugin", target, {"name": name, "module": module})
+
+
+def new_unit(unit: str, language: str, kind: str = "tool", folder: Path | str = ".") -> tuple[Path, list[str]]:
+    """A unit's project that builds and passes its tests at once, in a folder of its name; gives the folder and files.
+
+    :param unit: ``publisher/name``
+    :param kind: ``tool``, or ``config``, which has no code and no language
+    :raises UsageError: if the id is none, the folder exists, or there is no such template
+    """
+    publisher, slash, name = unit.partition("/")
+    if not slash or not all(_PLUGIN.fullmatch(part) and len(part) <= _MOST_NAME for part in (publisher, name)):
+        raise UsageError(f"{unit[:100]!r} cannot be a unit's id", remedy="write publisher/name, lower case")
+    if kind != "config" and (kind != "tool" or language not in LANGUAGES):
+        raise UsageError(f"there is no template of kind {kind} in {language}")
+    target = Path(folder) / name
+    template = "unit-config" if kind == "config" else f"unit-{language}"
+    return target, scaffold(template, target, {"id": unit, "name": name})

@@ -17,6 +17,7 @@ from remit.cli.verbs import GROUPS, TOP
 
 PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "unit inspect", "egress preview", "egress list",
+    "unit new", "unit test",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit list", "unit show", "unit history", "unit diff",
     "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
