@@ -69,7 +69,7 @@ class Session:
 
     def connect(self) -> Connection:
         """The home, whoever its kernel is; use it with ``with``."""
-        return connect(self.home, program=self.program)
+        return connect(self.home, program=self.program, signals="manage")
 
     # ---- printing ----
 

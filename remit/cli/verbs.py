@@ -26,6 +26,7 @@ TOP: Mapping[str, Verb] = {
     "list": Verb("call", "list_actions", "List the actions that can be called, or show one's schemas."),
     "emit": Verb("events", "emit", "Say that something happened."),
     "events": Verb("events", "events", "Show what happened, and follow it."),
+    "serve": Verb("serve", "serve", "Serve the home over HTTP: state, events, actions."),
     "state": Verb("events", "state", "Show a read model, now or as of a record."),
 }
 

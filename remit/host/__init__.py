@@ -9,6 +9,7 @@ from remit.host.home import Home
 from remit.host.kernel import Kernel
 from remit.host.plugging.commands import plugin_commands
 from remit.host.scaffold import new_plugin, new_unit
+from remit.host.service import Service, ServiceOptions, new_token, open_service
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -31,6 +32,8 @@ __all__ = [
     "Facade",
     "Home",
     "Kernel",
+    "Service",
+    "ServiceOptions",
     "authorize_corpus",
     "build_unit",
     "built_unit",
@@ -44,7 +47,9 @@ __all__ = [
     "inspect_file",
     "lint_policies",
     "new_plugin",
+    "new_token",
     "new_unit",
+    "open_service",
     "plugin_commands",
     "read_journal",
     "try_unit",

@@ -8,33 +8,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from remit.errors import ConnectionLost, HomeBusy, KernelUnreachable
 from remit.host.client import Client, NotPerformed
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.operations import READS
 from remit.journal import Progress
 from remit.kernel.model import Caller
 
 __all__ = ["Connection", "connect"]
 
 T = TypeVar("T")
+Signals = Literal["leave", "manage"]
 _ATTEMPTS = 500
 _PAUSE_S = 0.02
-_READS = frozenset({
-    "home", "plan", "units", "unit", "history", "diff", "document", "documents", "actions", "events", "models", "state",
-    "leases", "cache", "findings",
-})  # fmt: skip
-"""Operations that change nothing: asking twice is harmless."""
 
 
 class Connection(Facade):
     """A home through whichever kernel it has. When that goes away, the next operation finds or becomes the next one."""
 
-    def __init__(self, root: Path | str, program: str | None) -> None:
+    def __init__(self, root: Path | str, program: str | None, signals: Signals = "leave") -> None:
         self._root = root
+        self._signals = signals
         self._program = program
         self._closed = False
         self._inner: Facade | None = self._resolve()
@@ -58,7 +56,7 @@ class Connection(Facade):
                 return inner.perform(operation, arguments, result, caller=caller, progress=progress)
             except ConnectionLost as error:
                 self._forget(inner)
-                if not isinstance(error, NotPerformed) and operation not in _READS:
+                if not isinstance(error, NotPerformed) and operation not in READS:
                     raise
 
     def _current(self) -> Facade:
@@ -79,7 +77,7 @@ class Connection(Facade):
         pause = threading.Event()
         for _ in range(_ATTEMPTS):
             try:
-                return Kernel.open(self._root, program=self._program)
+                return Kernel.open(self._root, program=self._program, signals=self._signals)
             except HomeBusy:
                 pass
             try:
@@ -98,11 +96,12 @@ class Connection(Facade):
                 self._inner.close()
 
 
-def connect(root: Path | str, *, program: str | None = None) -> Connection:
+def connect(root: Path | str, *, program: str | None = None, signals: Signals = "leave") -> Connection:
     """Use a home: as the client of its live kernel, else as its kernel.
 
     :param program: what the lock names as its holder, where this process becomes the kernel
+    :param signals: as :meth:`Kernel.open` takes it, where this process becomes the kernel
     :raises HomeMissing: if there is no home
     :raises KernelUnreachable: if the lock's holder does not answer for ten seconds
     """
-    return Connection(root, program)
+    return Connection(root, program, signals)

@@ -19,13 +19,13 @@ from remit.errors import JournalClosed, ProtocolError
 from remit.host.compose import Rooms, compose
 from remit.host.facade import Facade
 from remit.host.home import Home
-from remit.host.operations import Context, Operations
+from remit.host.operations import READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
 from remit.host.server import Server
 from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
 from remit.kernel.dispatch import CancelToken
-from remit.kernel.model import Caller
+from remit.kernel.model import Caller, EntityRef
 
 __all__ = ["Kernel"]
 
@@ -112,7 +112,7 @@ class Kernel(Facade):
         del result  # the operation's own annotation says it
         token = self._rooms.dispatcher.token()
         context = Context(caller, progress, token)
-        method: Callable[..., T] = self._method(operation)
+        method: Callable[..., T] = self._method(operation, caller)
         if threading.current_thread() is not threading.main_thread():
             with self._present():
                 return method(context, **arguments)
@@ -151,13 +151,15 @@ class Kernel(Facade):
         except RuntimeError as error:  # the pool has shut down: another thread closed the kernel
             raise JournalClosed("this kernel is closed") from error
 
-    def _method(self, operation: str) -> Callable[..., Any]:
+    def _method(self, operation: str, caller: Caller) -> Callable[..., Any]:
         # Names come from outside: only what the façade offers is an operation.
         method: Callable[..., Any] | None = None
         if operation.isidentifier() and not operation.startswith("_"):
             method = getattr(self._operations, operation, None)
         if method is None:
             raise ProtocolError(f"there is no operation {operation[:100]!r}")
+        if operation in READS and operation != "actions":  # which lists what the caller may invoke, and no more
+            self._rooms.lifecycle.authorize(caller, "home:read", EntityRef("Home", self._rooms.home.id))
         return method
 
     async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
@@ -177,7 +179,7 @@ class Kernel(Facade):
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken
     ) -> Any:
-        method = self._method(operation)
+        method = self._method(operation, caller)
         return method(Context(caller, progress, token), **_typed(operation, arguments))
 
     def close(self) -> None:

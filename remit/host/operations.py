@@ -33,7 +33,14 @@ from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
 from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
 
-__all__ = ["Context", "Operations"]
+__all__ = ["READS", "Context", "Operations"]
+
+READS = frozenset({
+    "home", "plan", "units", "unit", "history", "diff", "document", "documents", "actions", "events", "models", "state",
+    "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
+    "plugins",
+})  # fmt: skip
+"""Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
 _MOST_EVENTS = 10_000
 _LONGEST_WAIT_MS = 30_000
@@ -144,8 +151,13 @@ class Operations(Governance):
         active = self._rooms.lifecycle.generations.active
         return sorted({*active.documents, *self._rooms.home.config.documents})
 
-    def actions(self, _context: Context) -> list[dict[str, Any]]:
-        return [_action_view(action) for action in self._rooms.dispatcher.catalog.actions()]
+    def actions(self, context: Context) -> list[dict[str, Any]]:
+        authority, principal = self._rooms.authority, context.caller.principal
+        return [
+            _action_view(action)
+            for action in self._rooms.dispatcher.catalog.actions()
+            if authority.authorize(principal, "action:invoke", EntityRef("Action", action.name)).allowed
+        ]
 
     def call(self, context: Context, action: str, text: str, durability: Literal["committed", "queued"]) -> Outcome:
         return self._rooms.dispatcher.call(

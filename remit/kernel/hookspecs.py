@@ -65,6 +65,15 @@ def remit_services(home: Home) -> Sequence[Service] | None:
     """Actions that this plugin performs, for units and callers. A name that a plugin before it has is refused."""
 
 
+@hookspec(firstresult=True)
+def remit_service(facade: Any, options: Any) -> Any:
+    """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
+
+    :param facade: the home, whoever its kernel is (``remit.host.Facade``)
+    :param options: where and how to listen (``remit.host.ServiceOptions``)
+    """
+
+
 # ---- what is built from the journal ----
 
 

@@ -40,7 +40,7 @@ ADMINISTRATION = (
     "unit:revert",
     "unit:uninstall",
 )
-"""Every administrative action of the Cedar schema but ``action:invoke`` and ``event:emit``."""
+"""Every action of group ``admin`` in the Cedar schema."""
 
 _SAMPLES = {
     "action:call": "canary/unit:action",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from remit.kernel.hookspecs import hookimpl
 from remit.policy.history import SetHistory
+from remit.policy.ledger import Egress
 from remit.policy.models import Budgets, Leases
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def remit_shutdown(authority: Authority) -> None:
 
 @hookimpl
 def remit_read_models() -> Sequence[Fold[Any]]:
-    """The read models ``leases``, ``budgets`` and ``policy``."""
-    return (Leases(), Budgets(), SetHistory())
+    """The read models ``leases``, ``budgets``, ``egress`` and ``policy``."""
+    return (Leases(), Budgets(), Egress(), SetHistory())
 
 
 def check_home(home: Home) -> list[Finding]:

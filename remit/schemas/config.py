@@ -64,6 +64,8 @@ class Operator(msgspec.Struct, frozen=True):
     """One ``[operator.NAME]``."""
 
     roles: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    """``sha256:…`` of each bearer token that speaks for the operator over HTTP."""
 
 
 class PluginChoice(msgspec.Struct, frozen=True):

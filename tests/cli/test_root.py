@@ -16,7 +16,7 @@ from remit.cli import root
 from remit.cli.verbs import GROUPS, TOP
 
 PROMISED = {
-    "init", "demo", "call", "list", "emit", "events", "state", "unit inspect", "egress preview", "egress list",
+    "init", "demo", "call", "list", "emit", "events", "state", "serve", "unit inspect", "egress preview", "egress list",
     "unit new", "unit test",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit list", "unit show", "unit history", "unit diff",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from remit.cli.render.egress import egress_lines, preview_lines
+from remit.cli.render.egress import destination_lines, egress_lines, preview_lines
 from remit.cli.session import Session, verb
 
 __all__ = ["list_egress", "preview"]
@@ -33,11 +33,18 @@ def preview(session: Session, url: str, unit: str, method: str) -> None:
     session.answer({"previews": found}, *(preview_lines(found) if found else [empty]))
 
 
-@verb("list", example="remit egress list --last 50")
+@verb("list", example="remit egress list --last 50\nremit egress list --by-destination")
 @click.option("--last", default=_SHOWN, type=click.IntRange(1, 10_000), metavar="N", help="The newest N attempts.")
-def list_egress(session: Session, last: int) -> None:
+@click.option("--by-destination", is_flag=True, help="Count by unit and place instead.")
+def list_egress(session: Session, last: int, *, by_destination: bool) -> None:
     """List what units did outside: requests and file writes, allowed and denied."""
+    empty = Text("No unit reached outside yet.")
+    if by_destination:
+        with session.connect() as kernel:
+            ledger = kernel.state("egress")
+        places = ledger["destinations"][:last]
+        session.answer({"destinations": places}, *(destination_lines(places) if places else [empty]))
+        return
     with session.connect() as kernel:
         records = kernel.events(prefixes=_KINDS, last=last)
-    empty = Text("No unit reached outside yet.")
     session.answer({"attempts": records}, *(egress_lines(records) if records else [empty]))

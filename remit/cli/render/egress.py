@@ -14,7 +14,7 @@ from remit.cli.text import one_line
 if TYPE_CHECKING:
     from remit.sandbox.egress.gate import EgressPreview
 
-__all__ = ["egress_lines", "preview_lines"]
+__all__ = ["destination_lines", "egress_lines", "preview_lines"]
 
 
 def preview_lines(previews: Sequence[EgressPreview]) -> list[RenderableType]:
@@ -48,6 +48,18 @@ def egress_lines(records: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
         shown.add_row(
             cell(str(record["seq"])), cell(str(data.get("unit", ""))), cell(str(what)),
             cell(f"{outcome}{tries}", style), cell(str(size)),
+        )  # fmt: skip
+    return [shown]
+
+
+def destination_lines(places: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """A row for each place that a unit reached, or tried to."""
+    shown = table("unit", "where", "outcome", "times", "sent", "received", "codes")
+    for place in places:
+        style = "" if place["outcome"] == "allowed" else "red"
+        shown.add_row(
+            cell(place["unit"]), cell(place["where"]), cell(place["outcome"], style), cell(str(place["attempts"])),
+            cell(str(place["sent"])), cell(str(place["received"])), cell(" ".join(place["codes"][-3:])),
         )  # fmt: skip
     return [shown]
 

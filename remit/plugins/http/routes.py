@@ -1,0 +1,190 @@
+"""What is served at which address: a table, and a handler for each of its rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from sse_starlette import EventSourceResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.errors import RemitError, RequestInvalid, RouteUnknown
+from remit.host import Facade, ServiceOptions
+from remit.kernel.model import Caller
+from remit.plugins.http import spec
+from remit.plugins.http.requests import body_of, flag, number, object_of
+from remit.plugins.http.streams import Watcher, frames
+
+__all__ = ["TABLE", "Context", "Route"]
+
+T = TypeVar("T")
+_MOST_EVENTS = 10_000
+_FEWEST = 100
+_PING_S = 15
+_STALLED_S = 30
+_RETRY_MS = 1_000
+
+
+class Context(NamedTuple):
+    """What every handler has."""
+
+    facade: Facade
+    options: ServiceOptions
+    watcher: Watcher
+    run: Callable[..., Awaitable[Any]]
+    """Performs a blocking function on a thread, never on the event loop."""
+
+
+Handler = Callable[[Context, Request, Caller], Awaitable[Response]]
+
+
+class Route(NamedTuple):
+    """One row: method, path as OpenAPI writes it, handler, and whether it is open to everybody."""
+
+    method: str
+    path: str
+    handler: Handler
+    public: bool = False
+
+
+def _json(value: Any, status: int = 200, **headers: str) -> Response:
+    data = msgspec.json.encode(value, enc_hook=str)
+    return Response(data, status_code=status, media_type="application/json", headers=headers)
+
+
+# ---- state ----
+
+
+async def models(context: Context, _request: Request, caller: Caller) -> Response:
+    """The names of the read models."""
+    return _json({"models": await context.run(lambda: context.facade.models(caller=caller))})
+
+
+async def state(context: Context, request: Request, caller: Caller) -> Response:
+    """A read model, or the part of it that the rest of the path names."""
+    at = number(request, "at", -1)
+    name, *path = request.path_params["model"].split("/")
+    value = await context.run(lambda: context.facade.state(name, at=None if at < 0 else at, caller=caller))
+    for step in path:
+        value = _part(value, step)
+    return _json(value)
+
+
+def _part(value: Any, step: str) -> Any:
+    if isinstance(value, dict) and step in value:
+        return value[step]
+    if isinstance(value, list) and step.isascii() and step.isdigit() and len(step) < 10 and int(step) < len(value):  # noqa: PLR2004 - digits of an index
+        return value[int(step)]
+    raise RouteUnknown(f"the read model has no part {step[:200]!r}")
+
+
+# ---- events ----
+
+
+async def events(context: Context, request: Request, caller: Caller) -> Response:
+    """Records: as a stream where the client accepts one, else a page of them."""
+    prefixes = tuple(request.query_params.getlist("prefix")) or ("",)
+    resumed = request.headers.get("last-event-id")
+    if resumed is not None and not (resumed.isascii() and resumed.isdigit() and len(resumed) <= 15):  # noqa: PLR2004 - digits of a sequence number
+        raise RequestInvalid("Last-Event-ID is the sequence number of a record")
+    after = int(resumed) if resumed is not None else number(request, "after", 0)
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        last = number(request, "last", 0, most=_MOST_EVENTS)
+        limit = number(request, "limit", _FEWEST, least=1, most=_MOST_EVENTS)
+        page = await context.run(
+            lambda: context.facade.events(after, prefixes=prefixes, limit=limit, last=last, caller=caller)
+        )
+        return _json({"events": page})
+    await context.run(lambda: context.facade.events(after, limit=1, caller=caller))  # refused before it is begun
+    stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller)
+    return EventSourceResponse(stream, ping=_PING_S, send_timeout=_STALLED_S, headers={"cache-control": "no-store"})
+
+
+async def emit(context: Context, request: Request, caller: Caller) -> Response:
+    """Journal an event: ``{"type": TOPIC, "data": …}``, or a CloudEvent of which those two are taken."""
+    event = await object_of(request, context.options)
+    topic = event.get("type")
+    if not isinstance(topic, str):
+        raise RequestInvalid("the event has no type")
+    unknown = set(event) - {"type", "data", "specversion", "id", "source", "datacontenttype", "time", "subject"}
+    if unknown:
+        raise RequestInvalid(f"an event has no {min(unknown)[:100]!r}")
+    record = await context.run(lambda: context.facade.emit(topic, event.get("data"), caller=caller))
+    return _json(record, 201)
+
+
+# ---- actions ----
+
+
+async def actions(context: Context, _request: Request, caller: Caller) -> Response:
+    """The actions that the caller may invoke, with their schemas."""
+    return _json({"actions": await context.run(lambda: context.facade.actions(caller=caller))})
+
+
+async def call(context: Context, request: Request, caller: Caller) -> Response:
+    """Call an action; the body is its input, the answer its output."""
+    part = request.path_params
+    name = f"{part['publisher']}/{part['name']}:{part['action']}"
+    queued = flag(request, "durability", ("committed", "queued")) == "queued"
+    body = await body_of(request, context.options)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise RequestInvalid("the body is not UTF-8") from error
+    outcome = await context.run(
+        lambda: context.facade.call_text(
+            name, text or "null", durability="queued" if queued else "committed", caller=caller
+        )
+    )
+    return _json(
+        outcome.output,
+        **{
+            "remit-seq": str(outcome.seq),
+            "remit-unit": outcome.digest,
+            "idempotency-replayed": "true" if outcome.replayed else "false",
+        },
+    )
+
+
+# ---- the service itself ----
+
+
+async def healthy(_context: Context, _request: Request, _caller: Caller) -> Response:
+    """The process answers."""
+    return _json({"status": "ok"})
+
+
+async def ready(context: Context, _request: Request, _caller: Caller) -> Response:
+    """The home's kernel answers, and the service is not stopping."""
+    if context.watcher.stopping:
+        return _json({"status": "stopping"}, 503)
+    try:
+        await asyncio.wait_for(context.run(context.facade.home), timeout=5)
+    except (RemitError, TimeoutError):  # why not is for those who may read the home
+        return _json({"status": "unready"}, 503)
+    return _json({"status": "ready"})
+
+
+async def specification(context: Context, request: Request, caller: Caller) -> Response:
+    """What is served here, for programs: OpenAPI, AsyncAPI, or MCP's tools."""
+    make = spec.MAKERS.get(request.path_params["kind"])
+    if make is None:
+        raise RouteUnknown(f"there is no such specification; there are {', '.join(sorted(spec.MAKERS))}")
+    found = await context.run(lambda: context.facade.actions(caller=caller))
+    return _json(make(found))
+
+
+TABLE: tuple[Route, ...] = (
+    Route("GET", "/state", models),
+    Route("GET", "/state/{model:path}", state),
+    Route("GET", "/events", events),
+    Route("POST", "/events", emit),
+    Route("GET", "/actions", actions),
+    Route("POST", "/actions/{publisher}/{name}/{action}", call),
+    Route("GET", "/spec/{kind}", specification),
+    Route("GET", "/healthz", healthy, public=True),
+    Route("GET", "/readyz", ready, public=True),
+)

@@ -1,0 +1,87 @@
+"""Events as they happen, as server-sent events (WHATWG HTML 9.2): each follower at its own pace, from where it was.
+
+One watcher waits for the journal and wakes the followers; each reads by its own cursor, so a slow one delays nobody and
+loses nothing. A follower that stops reading is cut off, and goes on with ``Last-Event-ID``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from remit.errors import RemitError
+from remit.host import Facade
+from remit.kernel.model import Caller
+
+__all__ = ["Watcher", "frames"]
+
+Run = Callable[..., Awaitable[Any]]
+_PAGE = 1_000
+_WAIT_MS = 1_000
+_PAUSE_S = 0.5
+
+
+class Watcher:
+    """Tells followers that the journal has grown."""
+
+    def __init__(self, facade: Facade, run: Run) -> None:
+        """:param run: performs a blocking function off the event loop."""
+        self._facade = facade
+        self._run = run
+        self._grown = asyncio.Condition()
+        self.head = 0
+        self.stopping = False
+
+    async def watch(self) -> None:
+        """Wait for records until cancelled."""
+        while True:
+            try:
+                if not self.head:
+                    self.head = (await self._run(self._facade.home)).head
+                found = await self._run(lambda: self._facade.events(self.head, limit=_PAGE, wait_ms=_WAIT_MS))
+            except RemitError:  # the kernel is closing or moving: followers wait, the next turn asks again
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            if found:
+                async with self._grown:
+                    self.head = found[-1]["seq"]
+                    self._grown.notify_all()
+
+    async def beyond(self, seq: int) -> None:
+        """Return when there is a record after ``seq``, or the service stops."""
+        async with self._grown:
+            await self._grown.wait_for(lambda: self.head > seq or self.stopping)
+
+    async def stop(self) -> None:
+        """Let every follower end."""
+        async with self._grown:
+            self.stopping = True
+            self._grown.notify_all()
+
+
+async def frames(
+    watcher: Watcher, facade: Facade, run: Run, after: int, prefixes: tuple[str, ...], caller: Caller
+) -> AsyncIterator[bytes]:
+    """Records after ``after`` for ever, as frames of an event stream, a page at a time.
+
+    Each page is asked for on the caller's behalf: who loses the right to read is cut off at the next record.
+    """
+    yield b": remit\n\n"
+    while not watcher.stopping:
+        page = await run(lambda: facade.events(after, limit=_PAGE, caller=caller))  # noqa: B023 - awaited at once
+        if not page:
+            await watcher.beyond(after)
+            continue
+        after = page[-1]["seq"]
+        wanted = [record for record in page if record["event"]["type"].startswith(prefixes)]
+        if wanted:
+            yield b"".join(_frame(record) for record in wanted)
+
+
+def _frame(record: dict[str, Any]) -> bytes:
+    # msgspec's JSON has no line breaks in it, so one data line holds it whole.
+    head = f"id: {record['seq']}\nevent: {record['event']['type']}\ndata: ".encode()
+    return head + msgspec.json.encode(record) + b"\n\n"
