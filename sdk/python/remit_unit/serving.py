@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from remit_unit import _world
 from remit_unit.errors import Rejected, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["ACTIONS", "Handler", "Provider", "Transformer", "action", "on", "transform"]
 
@@ -60,18 +56,14 @@ def transform(function: F) -> F:
     return function
 
 
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Whatever goes wrong is the unit's answer: an exception that left it would be a trap."""
-    try:
-        yield
-    except Rejected as error:
-        raise _world.raised("rejected", str(error)) or error from error
-    except Retry as error:
-        raise _world.raised("retry", str(error), error.after_ms) or error from error
-    except Exception as error:
-        lines = "".join(traceback.format_exception(error, limit=-8)).rstrip()
-        raise _world.raised("failed", lines) or error from error
+def _answer(error: Exception) -> Exception:
+    """Whatever goes wrong is the unit's answer: an exception of any other kind that left it would be a trap."""
+    if isinstance(error, Rejected):
+        return _world.raised("rejected", str(error)) or error
+    if isinstance(error, Retry):
+        return _world.raised("retry", str(error), error.after_ms) or error
+    lines = "".join(traceback.format_exception(error, limit=-8)).rstrip()
+    return _world.raised("failed", lines) or error
 
 
 class Provider:
@@ -79,14 +71,10 @@ class Provider:
 
     def call(self, action: str, input: str) -> str:  # noqa: A002 - the world names its arguments
         """Run an action on a JSON text."""
-        fast = _RAW.get(action)
-        with _answering():
-            if fast is not None:
-                return fast(input)
-            wanted = ACTIONS.get(action)
-            if wanted is None:
-                raise Rejected(f"there is no action {action!r}")
-            return json.dumps(_applied(wanted, json.loads(input)), ensure_ascii=False)
+        try:
+            return _RAW[action](input) if action in _RAW else _acted(action, input)
+        except Exception as error:
+            raise _answer(error) from error
 
 
 class Handler:
@@ -94,11 +82,13 @@ class Handler:
 
     def handle(self, event: Any) -> str:
         """React to an event."""
-        with _answering():
+        try:
             wanted = _REACTIONS.get(event.topic)
             if wanted is None:
-                raise Rejected(f"nothing reacts to {event.topic!r}")
+                raise Rejected(f"nothing reacts to {event.topic!r}")  # noqa: TRY301 - answered like the unit's own
             return json.dumps(wanted({**vars(event), "data": json.loads(event.data or "null")}), ensure_ascii=False)
+        except Exception as error:
+            raise _answer(error) from error
 
 
 class Transformer:
@@ -106,11 +96,18 @@ class Transformer:
 
     def transform(self, context: str) -> str:
         """Compute patches from the documents."""
-        with _answering():
+        try:
             if not _TRANSFORMS:
-                raise Rejected("this unit has no transform")
+                raise Rejected("this unit has no transform")  # noqa: TRY301 - as above
             return json.dumps(_TRANSFORMS[0](json.loads(context)), ensure_ascii=False)
+        except Exception as error:
+            raise _answer(error) from error
 
 
-def _applied(wanted: Callable[..., Any], value: Any) -> Any:
-    return wanted(**value) if isinstance(value, dict) else wanted() if value is None else wanted(value)
+def _acted(action: str, text: str) -> str:
+    wanted = ACTIONS.get(action)
+    if wanted is None:
+        raise Rejected(f"there is no action {action!r}")
+    value = json.loads(text)
+    output = wanted(**value) if isinstance(value, dict) else wanted() if value is None else wanted(value)
+    return json.dumps(output, ensure_ascii=False)
