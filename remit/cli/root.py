@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from remit import __version__
-from remit.cli.text import one_line
+from remit.cli.text import json_text, one_line
 from remit.cli.verbs import GROUPS, TOP, Verb
 from remit.errors import EXIT_ERROR, EXIT_USAGE, RemitError, UsageError
 
@@ -98,7 +98,7 @@ class Root(LazyGroup):
             _say("interrupted")
             return _EXIT_INTERRUPTED
         except click.ClickException as error:
-            return _misused(error)
+            return _misused(error, as_json="--json" in (sys.argv[1:] if args is None else args))
         except RemitError as error:
             _report(error)
             return error.exit_code
@@ -109,13 +109,16 @@ class Root(LazyGroup):
         return result if isinstance(result, int) else 0
 
 
-def _misused(error: click.ClickException) -> int:
+def _misused(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "remit"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
     else:
-        _report(UsageError(error.format_message().rstrip("."), remedy=f"see '{where} --help'"))
+        usage = UsageError(error.format_message().rstrip("."), remedy=f"see '{where} --help'")
+        if as_json:  # the command never began, so it cannot print its document
+            click.echo(json_text({"error": usage.as_dict()}))
+        _report(usage)
     return EXIT_USAGE
 
 

@@ -52,7 +52,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
     ),
     "document": (
         "Look at the documents that units patch.",
-        {"show": Verb("units", "show_document", "Show an effective document.")},
+        {
+            "show": Verb("documents", "show", "Show an effective document."),
+            "diff": Verb("documents", "diff", "Show what differs in a document between two generations."),
+            "blame": Verb("documents", "blame", "Show which unit set each value, and since when."),
+        },
     ),
     "policy": (
         "Look after the policies that decide.",

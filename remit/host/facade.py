@@ -20,7 +20,7 @@ from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
-from remit.units import Edits, Finding, Generation, InstalledUnit, Plan
+from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan
 
 __all__ = ["Facade"]
 
@@ -169,6 +169,14 @@ class Facade(Governing, ABC):
         """
         arguments = {"name": name, "generation": generation}
         return self.perform("document", arguments, object, caller=caller, progress=no_progress)
+
+    def blame(self, name: str, *, generation: int | None = None, caller: Caller = _LOCAL) -> list[Blame]:
+        """Who set each value of a document, and since which generation it stands.
+
+        :raises DocumentUnknown: if no document has that name in that generation
+        """
+        arguments = {"name": name, "generation": generation}
+        return self.perform("blame", arguments, list[Blame], caller=caller, progress=no_progress)
 
     def documents(self, *, caller: Caller = _LOCAL) -> list[str]:
         """The names of the active generation's documents."""

@@ -31,13 +31,13 @@ from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
-from remit.units import Edits, Finding, Generation, InstalledUnit, Plan, diff
+from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, blame, diff
 
 __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
-    "home", "plan", "units", "unit", "history", "diff", "document", "documents", "actions", "events", "models", "state",
-    "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
+    "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
+    "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
     "plugins",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
@@ -146,6 +146,13 @@ class Operations(Governance):
         if generation is None and name in declared:
             return declared[name].base
         raise DocumentUnknown(f"there is no document {name[:200]!r}")
+
+    def blame(self, _context: Context, name: str, generation: int | None) -> list[Blame]:
+        generations = self._rooms.lifecycle.generations
+        chosen = generations.active if generation is None else generations.get(generation)
+        if name not in chosen.documents:
+            raise DocumentUnknown(f"generation {chosen.number} has no document {name[:200]!r}")
+        return blame(name, chosen, generations.by_number.get)
 
     def documents(self, _context: Context) -> list[str]:
         active = self._rooms.lifecycle.generations.active

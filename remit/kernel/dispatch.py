@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from remit.errors import (
+    DeadlineExceeded,
     Denied,
     HopsExceeded,
     HostFault,
@@ -191,6 +192,8 @@ class Dispatcher:
         unit = program.unit
         granted = program.limits.deadline_ms
         if caller.deadline_ms is not None:
+            if caller.deadline_ms <= 0:
+                raise DeadlineExceeded("the deadline had passed before the call began", remedy="grant more time")
             granted = min(granted, caller.deadline_ms)
         return Scope(
             program=program,

@@ -30,7 +30,7 @@ def load(data: bytes, *, limit: int = MAX_TOML_BYTES) -> dict[str, Any]:
     if len(data) > limit:
         raise _invalid(f"has {len(data)} bytes; {limit} are allowed")
     try:
-        text = data.decode()
+        text = data.decode().removeprefix("\ufeff")  # TOML 1.1 lets a byte order mark begin a file
     except UnicodeDecodeError as error:
         raise _invalid(f"is not UTF-8 at byte {error.start}") from error
     long_key = _LONG_KEY.search(text)

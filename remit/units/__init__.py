@@ -5,6 +5,7 @@ Does not know Cedar, wasmtime, bundles or sockets.
 
 from __future__ import annotations
 
+from remit.units.blame import Blame, blame
 from remit.units.catalog import ActiveCatalog
 from remit.units.documents import Change, diff
 from remit.units.generation import ActiveUnit, Generation, Generations
@@ -17,6 +18,7 @@ from remit.units.wanted import Edits, parse_setting
 __all__ = [
     "ActiveCatalog",
     "ActiveUnit",
+    "Blame",
     "Change",
     "Edits",
     "Finding",
@@ -27,6 +29,7 @@ __all__ = [
     "Library",
     "Lifecycle",
     "Plan",
+    "blame",
     "diff",
     "evaluator",
     "load_plan",

@@ -7,7 +7,7 @@ digests of both texts. Killed in between, the next start does the move, unless t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from remit.errors import HomeReadOnly, PlanStale
@@ -41,7 +41,9 @@ class ConfigFile:
         before = self._read()
         if digest_of(before) != planned:
             raise PlanStale("the plan is stale: remit.toml was edited")
-        after = rewrite(before.decode(), generation.units, generation.documents, self._home.config).encode()
+        after = _in_its_form(
+            before.decode(), lambda text: rewrite(text, generation.units, generation.documents, self._home.config)
+        ).encode()
         if after != before:
             load_config(after)
             if not os.access(self._file, os.W_OK) or not os.access(self._file.parent, os.W_OK):
@@ -72,3 +74,12 @@ class ConfigFile:
             return self._file.read_bytes()
         except OSError as error:
             raise translate_os_error(error, "reading remit.toml") from error
+
+
+def _in_its_form(text: str, edit: Callable[[str], str]) -> str:
+    """The edited text, with the byte order mark and the line ends that the operator's editor gave it."""
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    windows = text.count("\r\n") == text.count("\n") > 0
+    plain = text.removeprefix(mark)
+    edited = edit(plain.replace("\r\n", "\n") if windows else plain)
+    return mark + (edited.replace("\n", "\r\n") if windows else edited)

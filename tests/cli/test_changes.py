@@ -205,3 +205,16 @@ def test_check_prints_every_fault_with_its_path(remit, units, tmp_path):
 def test_build_says_where_the_artifact_is(remit, units):
     assert json.loads(remit("unit", "build", units / "echo", "--json").stdout)["artifact"].endswith("echo.wasm")
     assert "RM-2005" in remit("unit", "build", units / "tone-1.0.0", code=1).stderr
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_document_says_who_set_what_and_what_changed(remit):
+    remit("unit", "apply", "acme/tone")
+    blamed = json.loads(remit("document", "blame", "assistant", "--json").stdout)["values"]
+    tone = [one["path"] for one in blamed if one["unit"].startswith("acme/tone@")]
+    assert tone
+    changes = json.loads(remit("document", "diff", "assistant", "--json").stdout)["changes"]
+    assert any(tone[0].startswith(change["path"]) for change in changes)
+    assert tone[0] in remit("document", "blame", "assistant").stdout
+    assert "no difference" in remit("document", "diff", "assistant", "1", "1").stdout
+    assert "RM-6007" in remit("document", "blame", "nothing", code=1).stderr

@@ -18,6 +18,7 @@ from remit.cli.verbs import GROUPS, TOP
 PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "serve", "unit inspect", "egress preview", "egress list",
     "unit new", "unit test",
+    "document diff", "document blame",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit list", "unit show", "unit history", "unit diff",
     "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
@@ -153,3 +154,9 @@ def test_init_makes_a_home_once(remit, tmp_path: Path):
     assert (tmp_path / "new" / "remit.toml").is_file()
     assert remit("init", tmp_path / "new", code=1).stderr.startswith("error[RM-1102]")
     assert set(json.loads(remit("init", tmp_path / "second", "--json").stdout)) == {"id", "root"}
+
+
+def test_wrong_words_are_a_document_too_for_a_program(remit):
+    done = remit("events", "--json", "--last", "many", code=64)
+    assert json.loads(done.stdout)["error"]["code"] == "RM-1000"
+    assert "error[RM-1000]" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from remit.errors import (
     ActionUnknown,
+    DeadlineExceeded,
     Denied,
     GuestTrapped,
     HostCallsExceeded,
@@ -61,6 +62,13 @@ def test_an_action_that_nobody_offers_is_unknown_and_leaves_no_record(world):
     with pytest.raises(ActionUnknown):
         world.call("acme/none:none")
     assert world.journal.head.seq == 1
+
+
+@pytest.mark.parametrize("left", [0, -1])
+def test_a_call_whose_deadline_has_passed_does_not_begin(world, left):
+    world.offer("acme/echo:echo", lambda _guest: pytest.fail("the guest ran"))
+    with pytest.raises(DeadlineExceeded, match="before the call began"):
+        world.call("acme/echo:echo", deadline_ms=left)
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,14 @@ import shlex
 from pathlib import Path
 
 import click
-import msgspec
 from rich.text import Text
 
 from remit.cli.render.units import difference, generation_table, unit_details, unit_table
 from remit.cli.session import Session, verb
-from remit.cli.text import one_line, short_digest
+from remit.cli.text import short_digest
 from remit.errors import UsageError
 
-__all__ = ["diff", "history", "install", "list_units", "show", "show_document", "uninstall"]
+__all__ = ["diff", "history", "install", "list_units", "show", "uninstall"]
 
 
 @verb("install", example="remit unit install ./redact --allow-unsigned")
@@ -107,17 +106,3 @@ def diff(session: Session, before: int | None, after: int | None) -> None:
             raise UsageError("there is only one generation yet", remedy="run 'remit unit history'")
         found = kernel.diff(last - 1 if before is None else before, last)
     session.answer(found, *difference(found))
-
-
-@verb("show", example="remit document show assistant\nremit document show assistant --generation 1")
-@click.argument("name", metavar="NAME")
-@click.option("--generation", type=click.IntRange(min=0), metavar="N", help="As it was in this generation.")
-def show_document(session: Session, name: str, generation: int | None) -> None:
-    """Show an effective document.
-
-    That is its base and the patches of the active units, in order.
-    """
-    with session.connect() as kernel:
-        found = kernel.document(name, generation=generation)
-    data = {"name": one_line(name), "generation": generation, "document": msgspec.to_builtins(found)}
-    session.document(data if session.as_json else found)
