@@ -91,8 +91,8 @@ class Kernel(Facade):
             if serve:
                 kernel._server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
                 resources.callback(kernel._server.close)
+            rooms.plugins.call("remit_startup", kernel=kernel)
             kernel._resources = resources.pop_all()
-        rooms.plugins.call("remit_startup", kernel=kernel)
         return kernel
 
     @property
