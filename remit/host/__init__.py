@@ -9,7 +9,7 @@ from remit.host.home import Home
 from remit.host.kernel import Kernel
 from remit.host.plugging.commands import plugin_commands
 from remit.host.scaffold import new_plugin, new_unit
-from remit.host.service import Service, ServiceOptions, new_token, open_service
+from remit.host.service import ServiceOptions, WebService, new_token, open_service
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -32,8 +32,8 @@ __all__ = [
     "Facade",
     "Home",
     "Kernel",
-    "Service",
     "ServiceOptions",
+    "WebService",
     "authorize_corpus",
     "build_unit",
     "built_unit",

@@ -66,7 +66,7 @@ def remit_services(home: Home) -> Sequence[Service] | None:
 
 
 @hookspec(firstresult=True)
-def remit_service(facade: Any, options: Any) -> Any:
+def remit_web_service(facade: Any, options: Any) -> Any:
     """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
 
     :param facade: the home, whoever its kernel is (``remit.host.Facade``)
