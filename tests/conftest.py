@@ -14,6 +14,8 @@ from hypothesis import settings
 settings.register_profile("remit", deadline=None, derandomize=os.environ.get("REMIT_SOAK", "1") == "1")
 settings.load_profile("remit")
 
+pytest_plugins = ["remit.testing.plugin"]  # by name as well: a checkout on the path has no entry points
+
 _MISSING = pytest.StashKey[dict[str, int]]()
 
 WAT = Path(__file__).parents[1] / "units" / "wat"

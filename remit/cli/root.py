@@ -47,9 +47,13 @@ class LazyGroup(click.Group):
         """The command with this name, imported now."""
         verb = self._verbs.get(cmd_name)
         if verb is None:
-            return super().get_command(ctx, cmd_name)
+            return super().get_command(ctx, cmd_name) or self.more(cmd_name)
         command: click.Command = getattr(import_module(f"remit.cli.commands.{verb.module}"), verb.attribute)
         return command
+
+    def more(self, _name: str) -> click.Command | None:
+        """A command that is neither in the table nor given at construction."""
+        return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, without importing anything."""
@@ -62,6 +66,12 @@ class LazyGroup(click.Group):
 
 class Root(LazyGroup):
     """The command ``remit``. Its :meth:`main` always ends the process with one of the module's exit codes."""
+
+    def more(self, name: str) -> click.Command | None:
+        """A command that a plugin brings: plugins are imported for a word that nobody else knows, and only then."""
+        from remit.cli.contributed import command  # noqa: PLC0415 - loads the host
+
+        return command(name)
 
     def main(
         self,

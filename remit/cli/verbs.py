@@ -34,8 +34,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
     "unit": (
         "Install units; plan, apply and revert what is active.",
         {
+            "new": Verb("authoring", "new", "Make a unit's project that passes its own tests."),
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
+            "test": Verb("authoring", "test", "Run a unit's own tests: the manifest's, and pytest."),
             "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
             "pack": Verb("publishing", "pack", "Write a unit as one file."),
             "publish": Verb("publishing", "publish", "Send a unit to a registry."),
@@ -109,6 +111,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "check": Verb("registry", "check_registry", "Check a registry's folder, and mend its list."),
             "yank": Verb("registry", "yank", "Withdraw a version."),
             "log": Verb("registry", "log", "List what was published and withdrawn."),
+        },
+    ),
+    "plugin": (
+        "See, make and switch the plugins of the kernel.",
+        {
+            "list": Verb("plugins", "list_plugins", "List the plugins: where from, what for, at what cost."),
+            "new": Verb("plugins", "new", "Make a plugin's project, with tests."),
+            "enable": Verb("plugins", "enable", "Take a plugin back into use."),
+            "disable": Verb("plugins", "disable", "Take a plugin out of use, now and after a restart."),
         },
     ),
     "journal": (

@@ -103,8 +103,10 @@ from remit.errors.journal import (
 )
 from remit.errors.plugins import (
     AdapterMissing,
+    PluginBlocked,
     PluginError,
     PluginFailed,
+    PluginUnknown,
 )
 from remit.errors.policy import (
     ConsentNeeded,
@@ -244,8 +246,10 @@ __all__ = [
     "PlanBlocked",
     "PlanInvalid",
     "PlanStale",
+    "PluginBlocked",
     "PluginError",
     "PluginFailed",
+    "PluginUnknown",
     "PolicyError",
     "PolicyInvalid",
     "PolicyUnknown",

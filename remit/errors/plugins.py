@@ -19,3 +19,15 @@ class PluginFailed(
 
 class AdapterMissing(PluginError, code="RM-9002", remedy="enable the plugin that provides it"):
     """A port has no adapter."""
+
+
+class PluginUnknown(PluginError, code="RM-9003", remedy="run 'remit plugin list'"):
+    """There is no plugin with that name that could be managed."""
+
+
+class PluginBlocked(
+    PluginError,
+    code="RM-9004",
+    remedy="take it off [plugin] disable in remit.toml or REMIT_PLUGINS_DISABLE, and start again",
+):
+    """A plugin is kept off by configuration, which no command overrides."""

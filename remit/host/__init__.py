@@ -7,6 +7,7 @@ from remit.host.connection import Connection, connect
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.plugging.commands import plugin_commands
 from remit.host.publishing import (
     check_registry,
     export_registry,
@@ -17,7 +18,8 @@ from remit.host.publishing import (
     serve_registry,
     withdraw_unit,
 )
-from remit.host.service import Service, ServiceOptions, new_token, open_service
+from remit.host.scaffold import new_plugin, new_unit
+from remit.host.service import ServiceOptions, WebService, new_token, open_service
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -32,6 +34,7 @@ from remit.host.tools import (
     read_journal,
     verify_journal,
 )
+from remit.host.trying import built_unit, try_unit
 
 __all__ = [
     "Client",
@@ -39,10 +42,11 @@ __all__ = [
     "Facade",
     "Home",
     "Kernel",
-    "Service",
     "ServiceOptions",
+    "WebService",
     "authorize_corpus",
     "build_unit",
+    "built_unit",
     "check_cases",
     "check_policies",
     "check_registry",
@@ -54,14 +58,18 @@ __all__ = [
     "init",
     "inspect_file",
     "lint_policies",
+    "new_plugin",
     "new_token",
+    "new_unit",
     "open_service",
     "pack_unit",
+    "plugin_commands",
     "publish_unit",
     "read_journal",
     "registry_log",
     "search_registry",
     "serve_registry",
+    "try_unit",
     "verify_journal",
     "withdraw_unit",
 ]

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from remit.errors import JournalError
 from remit.host.home import Home
+from remit.host.plugging import (
+    Failure,
+    Plugins,
+    PluginsFold,
+    ServedCatalog,
+    Services,
+    ServingRunner,
+    around_calls,
+    disabled_in,
+    failure_draft,
+)
 from remit.host.transcripts import Transcribers
 from remit.host.typeinfo import make_ready
-from remit.journal import Draft, Folds, Journal
+from remit.journal import Fold, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
-from remit.kernel.plugins import Plugins
-from remit.kernel.ports import Authority, BundleSource, Runner
+from remit.kernel.offers import Service
+from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
 from remit.kernel.scope import HostInterface
-from remit.units import ActiveCatalog, Generation, Library, Lifecycle, evaluator
+from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator
 
 if TYPE_CHECKING:
     from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
@@ -41,7 +53,8 @@ class Rooms(msgspec.Struct, kw_only=True):
     runner: Runner
     dispatcher: Dispatcher
     lifecycle: Lifecycle
-    sources: Sequence[BundleSource]
+    sources: Sequence[tuple[str, BundleSource]]
+    """Each with the plugin that it comes from."""
 
     def close(self) -> None:
         """Close everything, the journal last."""
@@ -49,19 +62,29 @@ class Rooms(msgspec.Struct, kw_only=True):
             closing.callback(self.journal.close)
             closing.callback(self.folds.save)
             closing.callback(self.runner.close)
-            self.plugins.call("remit_shutdown", kernel=self)
+            closing.callback(self.plugins.close)
+            self.plugins.call("remit_shutdown", authority=self.authority)
 
 
-def compose(home: Home, program: str) -> Rooms:
+def compose(home: Home, program: str, extra: Mapping[str, object] | None = None) -> Rooms:
     """Open the journal of a home whose lock is held, and join the rooms.
 
+    :param extra: plugin objects of the embedding program, by name
     :raises JournalError: if the journal cannot be trusted
     :raises PolicyInvalid: if a policy file is wrong: a home does not start without its policies
     """
-    plugins = Plugins(BUILTINS, home.config.plugin.disable)
     journal = Journal(home.private, home.clock, home.ids)
     home.id = journal.home_id
     try:
+        plugins = Plugins(
+            BUILTINS,
+            disabled_in(journal, home.config.plugin.disable),
+            clock=home.clock,
+            deadline_s=home.config.plugin.deadline_ms / 1_000,
+            most_failures=home.config.plugin.failures,
+        )
+        for name, plugin in (extra or {}).items():
+            plugins.register(plugin, name)
         return _join(home, program, plugins, journal)
     except BaseException:
         journal.close()
@@ -69,32 +92,40 @@ def compose(home: Home, program: str) -> Rooms:
 
 
 def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms:
-    folds = Folds(journal, [fold for found in plugins.call("remit_read_models") for fold in found])
+    folds = Folds(journal, _models(plugins))
     authority: Authority = plugins.first(
-        "remit_authority", home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
+        "remit_authority", Authority, home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
     )
-    runner: Runner = plugins.first("remit_runner", home=home, abi="component")
+    services = Services(plugins, plugins.offers("remit_services", Service, home=home))
+    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component")
+    if services.actions:
+        runner = ServingRunner(runner, services)
     interfaces: dict[str, HostInterface] = {}
-    for offered in plugins.call("remit_host_interfaces", home=home):
-        served: Mapping[str, HostInterface] = offered
-        interfaces.update(served)
+    for _, offered in plugins.answers("remit_host_interfaces", Mapping, home=home):
+        interfaces.update(offered)
     active: Generation = folds.state("generations").active
     library = Library(journal.blobs)
+
+    def catalog(generation: Generation) -> Catalog:
+        units = ActiveCatalog(generation, library, home.config)
+        return ServedCatalog(units, services.actions) if services.actions else units
+
     dispatcher = Dispatcher(
         home_id=home.id,
         journal=journal,
-        catalog=ActiveCatalog(active, library, home.config),
+        catalog=catalog(active),
         authority=authority,
         runner=runner,
         interfaces=interfaces,
         clock=home.clock,
         ids=home.ids,
         recorders=Transcribers(home, library),
+        around=around_calls(plugins),
     )
 
     def activated(generation: Generation) -> None:
         authority.activate([unit.ref for unit in generation.units], generation.grants)
-        dispatcher.catalog = ActiveCatalog(generation, library, home.config)
+        dispatcher.catalog = catalog(generation)
         journal.generation = generation.number
 
     lifecycle = Lifecycle(
@@ -105,6 +136,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         authority=authority,
         runner=runner,
         evaluate=evaluator(dispatcher.evaluate),
+        advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,
     )
     lifecycle.recover()
@@ -121,11 +153,10 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         runner=runner,
         dispatcher=dispatcher,
         lifecycle=lifecycle,
-        sources=[source for found in plugins.call("remit_bundle_sources", home=home) for source in found],
+        sources=plugins.offers("remit_bundle_sources", BundleSource, home=home),
     )
     make_ready()
-    plugins.call("remit_startup", kernel=rooms)
-    _announce(rooms)
+    plugins.tell(_journalling(journal))
     return rooms
 
 
@@ -136,11 +167,19 @@ def _office(authority: Authority, home: Home, journal: Journal, folds: Folds) ->
     return Office(authority, home, journal, folds) if isinstance(authority, CedarAuthority) else None
 
 
-def _announce(rooms: Rooms) -> None:
-    """Journal what the start found: plugins that failed."""
-    drafts = [
-        Draft(type="plugin.failed", subject=failure.plugin, data=msgspec.to_builtins(failure))
-        for failure in rooms.plugins.failures
-    ]
-    if drafts:
-        rooms.journal.append(drafts)
+def _models(plugins: Plugins) -> Sequence[Fold[Any]]:
+    models: dict[str, Fold[Any]] = {PluginsFold.name: PluginsFold()}
+    for plugin, fold in plugins.offers("remit_read_models", Fold):
+        if fold.name in models:
+            plugins.fail(plugin, "remit_read_models", ValueError(f"another plugin has a read model {fold.name}"))
+        else:
+            models[fold.name] = fold
+    return list(models.values())
+
+
+def _journalling(journal: Journal) -> Callable[[Failure], None]:
+    def tell(failure: Failure) -> None:
+        with suppress(JournalError):  # it is closing: the log has the failure
+            journal.submit([failure_draft(failure)])
+
+    return tell

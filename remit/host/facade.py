@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
 from remit.host.governing import Governing
+from remit.host.plugging.status import PluginStatus
 from remit.host.views import Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
@@ -309,5 +310,18 @@ class Facade(Governing, ABC):
         return self.perform("clear_cache", {}, int, caller=caller, progress=no_progress)
 
     def findings(self, *, caller: Caller = _LOCAL) -> list[Finding]:
-        """What the kernel noticed while starting: plugins that failed."""
+        """What the kernel noticed: plugins that failed, and those that are off because they failed too often."""
         return self.perform("findings", {}, list[Finding], caller=caller, progress=no_progress)
+
+    def plugin_list(self, *, caller: Caller = _LOCAL) -> list[PluginStatus]:
+        """Every plugin, those that are off or broken included, with what its hooks cost and how they failed."""
+        return self.perform("plugins", {}, list[PluginStatus], caller=caller, progress=no_progress)
+
+    def switch_plugin(self, name: str, *, on: bool, caller: Caller = _LOCAL) -> PluginStatus:
+        """Take a plugin out of use at once, or back; one that was not loaded is back at the kernel's next start.
+
+        :raises PluginUnknown: if there is none with that name, or it is built in
+        :raises PluginBlocked: if ``remit.toml`` or the environment keeps it off
+        """
+        arguments = {"name": name, "on": on}
+        return self.perform("switch_plugin", arguments, PluginStatus, caller=caller, progress=no_progress)

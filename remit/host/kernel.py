@@ -20,6 +20,7 @@ from remit.host.compose import Rooms, compose
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.operations import READS, Context, Operations
+from remit.host.plugging import Observers, Plugins
 from remit.host.server import Server
 from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
@@ -61,6 +62,7 @@ class Kernel(Facade):
         signals: Literal["leave", "manage"] = "leave",
         clock: Clock | None = None,
         ids: Ids | None = None,
+        plugins: Mapping[str, object] | None = None,
     ) -> Kernel:
         """Become the kernel of a home.
 
@@ -68,6 +70,7 @@ class Kernel(Facade):
         :param serve: whether other processes may use the home through this one
         :param signals: ``"manage"`` wraps the process's signal handlers, so that what the main thread asks for runs on
             it, without another thread between; ``"leave"`` leaves them alone
+        :param plugins: plugin objects of the embedding program, by name; they are treated as any third party's
         :raises HomeMissing: if there is no home
         :raises HomeBusy: if another process is its kernel: ``remit.connect`` uses that one
         :raises PolicyInvalid: if a policy file is wrong
@@ -77,8 +80,9 @@ class Kernel(Facade):
         name = program or Path(sys.argv[0] or "python").name
         with ExitStack() as resources:
             resources.enter_context(home.locked(name))
-            rooms = compose(home, name)
+            rooms = compose(home, name, plugins)
             resources.callback(rooms.close)
+            resources.callback(Observers(rooms.plugins, rooms.journal).close)
             managed = ManagedSignals() if signals == "manage" else None
             if managed is not None:
                 resources.callback(managed.close)
@@ -87,8 +91,14 @@ class Kernel(Facade):
             if serve:
                 kernel._server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
                 resources.callback(kernel._server.close)
+            rooms.plugins.call("remit_startup", kernel=kernel)
             kernel._resources = resources.pop_all()
         return kernel
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins of this process's kernel, for what asks them at its own time: commands, HTTP, dashboards."""
+        return self._rooms.plugins
 
     # ---- performing ----
 

@@ -23,6 +23,7 @@ from remit.errors import (
     UsageError,
 )
 from remit.host.governance import Context, Governance
+from remit.host.plugging import PluginStatus, choice
 from remit.host.views import Entry, HomeView, LeaseView, plain
 from remit.journal import Draft, Journal, Progress, Record, check_topic
 from remit.journal.event import client_source, encode_data
@@ -37,6 +38,7 @@ __all__ = ["READS", "Context", "Operations"]
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
+    "plugins",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -72,8 +74,8 @@ class Operations(Governance):
         )
 
     def _fetch(self, reference: str, progress: Progress) -> Bundle:
-        for source in self._rooms.sources:
-            if source.accepts(reference):
+        for plugin, source in self._rooms.sources:
+            if self._rooms.plugins.run(plugin, "source.accepts", source.accepts, reference):
                 return source.fetch(reference, progress)
         raise SourceUnknown(f"no unit source understands {reference[:200]!r}")
 
@@ -280,12 +282,18 @@ class Operations(Governance):
         return entries
 
     def findings(self, _context: Context) -> list[Finding]:
-        return [
-            Finding(
-                "warning", "plugin.failed", "", f"plugin {failure.plugin} failed in {failure.hook}: {failure.error}"
-            )
-            for failure in self._rooms.plugins.failures
-        ]
+        return self._rooms.plugins.findings()
+
+    def plugins(self, _context: Context) -> list[PluginStatus]:
+        return self._rooms.plugins.status()
+
+    def switch_plugin(self, context: Context, name: str, on: bool) -> PluginStatus:
+        rooms, by = self._rooms, context.caller.principal
+        rooms.lifecycle.authorize(context.caller, "plugin:change", EntityRef("Home", rooms.home.id))
+        rooms.plugins.switch(name, on=on, by=by)
+        rooms.journal.append([choice(name, on=on, by=by)])
+        [found] = [status for status in rooms.plugins.status() if status.name == name]
+        return found
 
 
 def _wait(journal: Journal, after: int, wait_ms: int, token: CancelToken) -> None:

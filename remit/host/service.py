@@ -1,13 +1,12 @@
 """Serving a home over the network: what a service is asked for, who may speak through it, and where one comes from.
 
-How it is served is a plugin's business (hook ``remit_service``); this module holds what both sides share.
+How it is served is a plugin's business (hook ``remit_web_service``); this module holds what both sides share.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -18,10 +17,10 @@ from remit.errors import ConfigInvalid, ServiceMissing
 from remit.host.compose import BUILTINS
 from remit.host.facade import Facade
 from remit.host.home import Home
-from remit.kernel.plugins import Plugins
+from remit.host.plugging import Plugins
 from remit.schemas.config import LOCAL_OPERATOR, load_config
 
-__all__ = ["Service", "ServiceOptions", "Tokens", "new_token", "open_service"]
+__all__ = ["ServiceOptions", "Tokens", "WebService", "new_token", "open_service"]
 
 _SERVICES = ("remit.plugins.http",)
 _TOKEN_BYTES = 32
@@ -48,7 +47,7 @@ class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How long requests under way may take when the service stops."""
 
 
-class Service(Protocol):
+class WebService(Protocol):
     """Something that serves a home until it is told to stop."""
 
     @property
@@ -120,18 +119,14 @@ def new_token(root: Path) -> tuple[str, str]:
     return token, digest(token)
 
 
-def open_service(facade: Facade, options: ServiceOptions) -> Service:
+def open_service(facade: Facade, options: ServiceOptions) -> WebService:
     """What serves the home: the latest registered plugin that offers to.
 
     :raises ServiceMissing: if none does
     """
-    disabled = (*load_config((options.root / "remit.toml").read_bytes()).plugin.disable, *_blocked())
+    disabled = load_config((options.root / "remit.toml").read_bytes()).plugin.disable
     plugins = Plugins((*_SERVICES, *BUILTINS), disabled)
-    found: list[Service] = plugins.call("remit_service", facade=facade, options=options)
+    found: list[WebService] = plugins.call("remit_web_service", facade=facade, options=options)
     if not found:
         raise ServiceMissing("no plugin serves HTTP here")
     return found[-1]
-
-
-def _blocked() -> tuple[str, ...]:
-    return tuple(name for name in os.environ.get("REMIT_PLUGINS_DISABLE", "").split(",") if name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import apsw
 
@@ -23,6 +23,7 @@ _SNAPSHOT_EVERY = 10_000
 _BATCH = 1_000
 
 
+@runtime_checkable
 class Fold(Protocol[S]):
     """One read model."""
 

@@ -7,7 +7,7 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -37,9 +37,12 @@ from remit.kernel.scope import HostInterface, Scope
 from remit.kernel.unitstate import StateTable
 from remit.schemas import Validator
 
-__all__ = ["CancelToken", "Dispatcher", "Durability", "Outcome"]
+__all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]
 
 Durability = Literal["committed", "queued"]
+Ended = Callable[[Outcome | None, Exception | None], None]
+Around = Callable[[Action, Any, Caller], Ended]
+"""Middleware: called before a call runs, may refuse by raising ``Denied``, gives what is called when it ended."""
 
 
 class CancelToken:
@@ -88,6 +91,7 @@ class Dispatcher:
         clock: Clock,
         ids: Ids,
         recorders: Recorders | None = None,
+        around: Around | None = None,
     ) -> None:
         self.catalog = catalog
         self._home_id = home_id
@@ -98,6 +102,7 @@ class Dispatcher:
         self._clock = clock
         self._ids = ids
         self._recorders = recorders
+        self._around = around
         self._recording = Recording(journal, clock, ids)
         self._prepared: set[str] = set()
 
@@ -163,18 +168,25 @@ class Dispatcher:
             scope.record = partial(self._recording.outside, record)
             scope.cancelled = lambda: token.cancelled
             scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
+            ended: Ended = _unwatched
             try:
                 _check_chain(action, caller)
+                if self._around is not None:
+                    ended = self._around(action, value, caller)
                 output = self._run(action, value, scope, token)
-                return self._recording.completed(record, scope, output, durability)
+                outcome = self._recording.completed(record, scope, output, durability)
             except RemitError as error:
                 error.message, error.details = scope.masked(error.message), scope.masked(error.details)
                 self._recording.failed(record, scope, error, durability)
+                ended(None, error)
                 raise
             except Exception as error:
                 fault = HostFault(f"the runner failed in {action.name}: {type(error).__name__}")
                 self._recording.failed(record, scope, fault, durability)
+                ended(None, fault)
                 raise fault from error
+            ended(outcome, None)
+            return outcome
 
     def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
         unit = program.unit
@@ -259,6 +271,10 @@ _REFUSALS: Mapping[str, Any] = {
     "RM-7009": "conflict",
     "RM-5011": "timed-out",
 }
+
+
+def _unwatched(_outcome: Outcome | None, _error: Exception | None) -> None:
+    """The end of a call that no middleware saw begin."""
 
 
 def _check_chain(action: Action, caller: Caller) -> None:

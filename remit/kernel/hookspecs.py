@@ -1,6 +1,10 @@
-"""Every hook of Remit, in one place. Plugins implement them with :data:`hookimpl`; hooks run when things are composed.
+"""Every hook of Remit, in one place. Plugins implement them with :data:`hookimpl` and take the arguments they want.
 
-Built-in rooms use the same hooks as third parties; ``remit.host`` registers them by module name.
+Built-in rooms use the same hooks as third parties; ``remit.host`` registers them by module name, others come by entry
+point ``remit.plugins``. A third party's hook runs on its plugin's own thread under a deadline: one that raises, hangs
+or wants to end the process is named, journalled and left out, and the kernel serves on (``docs/plugins.md``).
+
+Where a hook gets ``kernel``, that is the façade of this process's kernel (:class:`remit.Kernel`).
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from remit.journal.event import Record
     from remit.journal.fold import Fold, Folds
     from remit.journal.log import Journal
+    from remit.kernel.offers import Invocation, Panel, Route, Service
+    from remit.kernel.outcome import Outcome
     from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner
     from remit.kernel.scope import HostInterface
 
@@ -54,8 +60,13 @@ def remit_host_interfaces(home: Home) -> Mapping[str, HostInterface] | None:
     """Host interfaces by short WIT name: what a guest's imports are served with."""
 
 
+@hookspec
+def remit_services(home: Home) -> Sequence[Service] | None:
+    """Actions that this plugin performs, for units and callers. A name that a plugin before it has is refused."""
+
+
 @hookspec(firstresult=True)
-def remit_service(facade: Any, options: Any) -> Any:
+def remit_web_service(facade: Any, options: Any) -> Any:
     """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
 
     :param facade: the home, whoever its kernel is (``remit.host.Facade``)
@@ -76,19 +87,61 @@ def remit_gc_roots(home: Home) -> Sequence[str] | None:
     """Digests of blobs that must be kept."""
 
 
+# ---- changes ----
+
+
+@hookspec
+def remit_plan_findings(plan: Any) -> Sequence[Any] | None:
+    """What this plugin has to say of a plan: :class:`remit.units.Finding`; one of severity ``blocking`` stops an apply.
+
+    Asked again at apply: the same plan must get the same findings.
+    """
+
+
+# ---- what people see ----
+
+
+@hookspec
+def remit_commands() -> Sequence[Any] | None:
+    """Commands for ``remit``: :class:`click.Command` objects, groups included. A built-in verb's name is refused."""
+
+
+@hookspec
+def remit_http_routes(kernel: Any) -> Sequence[Route] | None:
+    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own."""
+
+
+@hookspec
+def remit_panels(kernel: Any) -> Sequence[Panel] | None:
+    """Panels of the dashboard; asked once, when it starts."""
+
+
 # ---- lifecycle and observation ----
 
 
 @hookspec
 def remit_startup(kernel: Any) -> None:
-    """The kernel is composed and about to serve."""
+    """The kernel is composed and serves."""
 
 
 @hookspec
-def remit_shutdown(kernel: Any) -> None:
-    """The kernel is about to close."""
+def remit_shutdown(authority: Authority) -> None:
+    """The kernel is closing: nothing can be called any more, and the journal is about to be closed."""
 
 
 @hookspec
 def remit_event(record: Record) -> None:
-    """A record was committed. Runs off the writer's thread; a slow observer delays only observers."""
+    """A record was committed. Runs after the fact and in order; a slow observer falls behind alone."""
+
+
+@hookspec
+def remit_before_call(call: Invocation) -> str | None:
+    """Middleware: give a reason to refuse a call, or ``None``. It can only narrow: policy has let the call through.
+
+    A guard that fails does not refuse. What must hold belongs into policy, which fails closed.
+    """
+
+
+@hookspec
+def remit_after_call(call: Invocation, outcome: Outcome | None, error: Exception | None) -> None:
+    """Middleware: a call ended, with an outcome or an error. What it gives is not looked at."""

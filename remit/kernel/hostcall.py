@@ -19,6 +19,7 @@ from remit.errors import (
     StateConflict,
 )
 from remit.kernel.answers import HostCall, Ok, Recorder, Refusal, Refused
+from remit.kernel.model import Caller
 from remit.kernel.scope import HostInterface, Scope
 
 __all__ = ["Door", "HostCall", "Ok", "Recorder", "Recorders", "Refusal", "Refused"]
@@ -60,6 +61,11 @@ class Door:
     def partition(self) -> str:
         """The caller's namespace: what an instance remembers of one must not reach another."""
         return self._scope.caller.namespace
+
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf the call runs."""
+        return self._scope.caller
 
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
         """Perform one host call. Never raises."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -108,6 +108,7 @@ class HostCalls(Protocol):
         ...
 
 
+@runtime_checkable
 class Runner(Protocol):
     """Runs artifacts. The sandbox is one; others (native, remote) come through the same hook."""
 
@@ -160,6 +161,7 @@ class Runner(Protocol):
         ...
 
 
+@runtime_checkable
 class Authority(Protocol):
     """Policy: who may do what. Every method fails closed."""
 
@@ -228,6 +230,7 @@ class Catalog(Protocol):
         ...
 
 
+@runtime_checkable
 class BundleSource(Protocol):
     """Where units come from: a folder, a file, a registry."""
 

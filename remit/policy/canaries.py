@@ -29,6 +29,7 @@ ADMINISTRATION = (
     "lease:renew",
     "lease:request",
     "lease:revoke",
+    "plugin:change",
     "policy:publish",
     "policy:rollback",
     "policy:shadow",

@@ -46,9 +46,9 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: J
 
 
 @hookimpl
-def remit_shutdown(kernel: Any) -> None:
+def remit_shutdown(authority: Authority) -> None:
     """What budgets hold in reserve is given back when a kernel ends in order."""
-    settle = getattr(kernel.authority, "settle", None)  # another plugin's authority may have none
+    settle = getattr(authority, "settle", None)  # another plugin's authority may have none
     if settle is not None:
         settle()
 

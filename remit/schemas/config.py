@@ -91,6 +91,15 @@ class PluginChoice(msgspec.Struct, frozen=True):
     """``[plugin]``."""
 
     disable: tuple[str, ...] = ()
+    deadline: str = "10s"
+    """How long a hook of a third party may take."""
+    failures: int = 5
+    """After so many, a plugin gets no more hooks."""
+
+    @property
+    def deadline_ms(self) -> int:
+        """:attr:`deadline` in milliseconds."""
+        return parse_duration(self.deadline)
 
 
 class Sandbox(msgspec.Struct, frozen=True, omit_defaults=True):

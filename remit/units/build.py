@@ -51,7 +51,10 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
         )
     tool = f"{manifest.build.tool} {_version(distribution)}"
     tree = source.parent if manifest.build.tool == "componentize-py" else source
-    stamp = Stamp.of(artifact, tree, (tool, manifest.build.source, narrowed(manifest)))
+    facts = [tool, manifest.build.source, narrowed(manifest)]
+    if manifest.build.tool == "componentize-py":
+        facts.append(componentize.sdk_digest())
+    stamp = Stamp.of(artifact, tree, tuple(facts))
     if stamp.current():
         progress(f"{manifest.id} is built", 1.0)
         return artifact

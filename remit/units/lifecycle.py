@@ -6,7 +6,7 @@ Each change is one journal transaction, and ``remit.toml`` follows it (see :mod:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from remit.units.admission import examine
 from remit.units.configfile import ConfigFile
 from remit.units.generation import Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library
-from remit.units.plan import Plan
+from remit.units.plan import Finding, Plan
 from remit.units.planner import Planner
 from remit.units.resolution import Evaluate
 from remit.units.wanted import Edits
@@ -41,8 +41,13 @@ class Lifecycle:
         runner: Runner,
         evaluate: Evaluate,
         activated: Callable[[Generation], None],
+        advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
     ) -> None:
-        """:param activated: called with each generation that becomes active, after its commit"""
+        """Take hold of a home's units.
+
+        :param activated: called with each generation that becomes active, after its commit
+        :param advise: what others have to say of a plan; asked again at apply, where it must say the same
+        """
         self._home = home
         self._journal = journal
         self._folds = folds
@@ -51,6 +56,7 @@ class Lifecycle:
         self._runner = runner
         self._evaluate = evaluate
         self._activated = activated
+        self._advise = advise
         self._config = ConfigFile(home)
         self._changing = threading.RLock()
 
@@ -112,7 +118,7 @@ class Lifecycle:
     def plan(self, edits: Edits) -> Plan:
         """Plan the edits against the active generation, with ``remit.toml`` as it is on disk now."""
         with self._changing:
-            return self._planner().plan(edits)
+            return self._plan(edits)
 
     def apply(
         self, plan: Plan, caller: Caller, *, consent: bool, message: str = "", progress: Progress = no_progress
@@ -126,7 +132,7 @@ class Lifecycle:
         :raises Denied: if policy does not let the caller apply it, or consent to it
         """
         with self._changing:
-            fresh = self._planner().plan(plan.edits)
+            fresh = self._plan(plan.edits)
             _check_fresh(plan, fresh)
             if not fresh.changed and not fresh.blocking:
                 return self.generations.active
@@ -150,6 +156,10 @@ class Lifecycle:
         """Finish what a crash interrupted. Called once, before anything else."""
         last = self._journal.last(1, prefixes=("unit.applied", "unit.reverted"))
         self._config.follow(self._journal.data(last[0]).get("config", {}) if last else {})
+
+    def _plan(self, edits: Edits) -> Plan:
+        plan = self._planner().plan(edits)
+        return msgspec.structs.replace(plan, findings=(*plan.findings, *self._advise(plan)))
 
     def _planner(self) -> Planner:
         config = self._home.reload()

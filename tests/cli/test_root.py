@@ -17,6 +17,7 @@ from remit.cli.verbs import GROUPS, TOP
 
 PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "serve", "unit inspect", "egress preview", "egress list",
+    "unit new", "unit test",
     "document diff", "document blame",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit list", "unit show", "unit history", "unit diff",
@@ -24,6 +25,7 @@ PROMISED = {
     "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",
     "policy diff", "policy what-if", "policy shadow", "policy publish", "policy rollback", "policy history",
     "policy authorize", "policy posture", "journal verify", "journal tail",
+    "plugin list", "plugin new", "plugin enable", "plugin disable",
     "cache list", "cache clear", "document show",
     "unit pack", "unit publish", "unit search", "unit info",
     "registry export", "registry serve", "registry check", "registry yank", "registry log",

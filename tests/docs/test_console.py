@@ -17,7 +17,15 @@ import pytest
 from remit.host import build_unit, init
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/first-ten-minutes.md", "docs/policy.md", "docs/reaching-out.md", "docs/publishing.md"]
+PAGES = [
+    "README.md",
+    "docs/first-ten-minutes.md",
+    "docs/policy.md",
+    "docs/reaching-out.md",
+    "docs/plugins.md",
+    "docs/writing-units.md",
+    "docs/publishing.md",
+]
 
 _BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)
 """Commands in a comment are set-up that the page need not show."""

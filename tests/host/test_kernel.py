@@ -19,8 +19,8 @@ from remit.errors import (
     UsageError,
 )
 from remit.host import Kernel, read_journal, verify_journal
+from remit.host.plugging import manager
 from remit.journal import Journal
-from remit.kernel import plugins
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_a_plugin_that_fails_to_load_is_a_finding_and_an_event(home, monkeypatch
         def load(self):
             raise ImportError("no such module")
 
-    monkeypatch.setattr(plugins.metadata, "entry_points", lambda **_: [Point()])
+    monkeypatch.setattr(manager.metadata, "entry_points", lambda **_: [Point()])
     with Kernel.open(home) as kernel:
         (finding,) = kernel.findings()
         assert "broken" in finding.message

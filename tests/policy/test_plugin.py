@@ -45,7 +45,7 @@ def test_a_named_file_that_is_missing_refuses_to_start(home, world):
 
 
 def test_the_read_models_have_their_names():
-    assert [fold.name for fold in plugin.remit_read_models()] == ["leases", "budgets", "policy"]
+    assert [fold.name for fold in plugin.remit_read_models()] == ["leases", "budgets", "egress", "policy"]
 
 
 def test_registering_the_plugin_does_not_load_cedar():

@@ -1,4 +1,4 @@
-"""Work on a unit's folder: checking and building. Needs no home."""
+"""Work on a unit's folder: making, checking, building and testing it. Needs no home."""
 
 from __future__ import annotations
 
@@ -6,23 +6,41 @@ import shlex
 from pathlib import Path
 
 import click
+import msgspec
 from click.exceptions import Exit
 from rich.text import Text
 
 from remit import host
+from remit.cli.render.authoring import built_view, tried_view
 from remit.cli.render.findings import fault_list
 from remit.cli.render.inspection import inspection_view
 from remit.cli.session import Session, verb
 from remit.cli.text import plain
 from remit.errors import EXIT_ERROR, BundleInvalid
 
-__all__ = ["build", "check", "inspect"]
+__all__ = ["build", "check", "inspect", "new", "test"]
 
 _FOLDER = click.Path(path_type=Path)
 
 
+@verb("new", example="remit unit new acme/greeter --lang python\nremit unit new acme/tone --kind config")
+@click.argument("unit", metavar="PUBLISHER/NAME")
+@click.option("--lang", type=click.Choice(["python", "wat"]), default="python", show_default=True, help="The language.")
+@click.option("--kind", type=click.Choice(["tool", "config"]), default="tool", show_default=True, help="What it does.")
+@click.option("--dir", "folder", type=_FOLDER, default=".", help="Where to make its folder.")
+def new(session: Session, unit: str, lang: str, kind: str, folder: Path) -> None:
+    """Make a unit's project that passes its own tests.
+
+    A config unit changes documents and has no code; its language does not matter.
+    """
+    target, files = host.new_unit(unit, lang, kind, folder)
+    made = Text.assemble(("made ", "green"), plain(str(target)), f" ({len(files)} files)")
+    session.answer({"folder": str(target), "files": files}, made)
+    session.hint(f"Next: cd {shlex.quote(str(target))} && remit unit test")
+
+
 @verb("check", example="remit unit check ./redact")
-@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.argument("folder", metavar="[DIR]", default=".", type=_FOLDER)
 def check(session: Session, folder: Path) -> None:
     """Check a unit's folder and show every fault.
 
@@ -44,7 +62,7 @@ def check(session: Session, folder: Path) -> None:
 
 
 @verb("build", example="remit unit build ./redact")
-@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.argument("folder", metavar="[DIR]", default=".", type=_FOLDER)
 def build(session: Session, folder: Path) -> None:
     """Build a unit's artifact from its source.
 
@@ -52,13 +70,25 @@ def build(session: Session, folder: Path) -> None:
     """
     _need_folder(folder)
     with session.progress() as progress:
-        artifact = host.build_unit(folder, progress)
-    size = artifact.stat().st_size
-    session.answer(
-        {"artifact": str(artifact), "bytes": size},
-        Text.assemble(("built", "green"), f" {plain(str(artifact))} ({size:,} bytes)"),
-    )
-    session.hint(f"Next: remit unit install {shlex.quote(str(folder))} --allow-unsigned")
+        built = host.built_unit(folder, progress)
+    session.answer(built, *built_view(built))
+    session.hint(f"Next: remit unit test {shlex.quote(str(folder))}")
+
+
+@verb("test", example="remit unit test ./redact")
+@click.argument("folder", metavar="[DIR]", default=".", type=_FOLDER)
+def test(session: Session, folder: Path) -> None:
+    """Run a unit's own tests: the manifest's, and pytest.
+
+    Builds it first. Each [[test]] of the manifest is called in the sandbox, in order, in a home that is gone
+    afterwards; then pytest runs on the folder 'tests', with Remit's fixtures. Exits with 1 if anything fails.
+    """
+    _need_folder(folder)
+    with session.progress() as progress:
+        tried = host.try_unit(folder, progress)
+    session.answer({"passed": tried.passed, **msgspec.to_builtins(tried)}, *tried_view(tried))
+    if not tried.passed:
+        raise Exit(EXIT_ERROR)
 
 
 @verb("inspect", example="remit unit inspect ./redact/redact.wasm")

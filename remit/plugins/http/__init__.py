@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from remit.host import Facade, ServiceOptions
     from remit.plugins.http.server import HttpService
 
-__all__ = ["remit_service"]
+__all__ = ["remit_web_service"]
 
 
 @hookimpl
-def remit_service(facade: Facade, options: ServiceOptions) -> HttpService | None:
+def remit_web_service(facade: Facade, options: ServiceOptions) -> HttpService | None:
     """Serve HTTP, where the extra ``http`` is installed."""
     try:
         from remit.plugins.http.server import HttpService  # noqa: PLC0415 - loads the web framework

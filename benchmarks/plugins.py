@@ -1,0 +1,91 @@
+"""What isolating plugins costs beside plain pluggy, which neither bounds nor attributes anything."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+
+import pluggy
+
+from benchmarks.measure import Benchmark, Figure, interleaved
+from remit.host.plugging import Plugins
+from remit.kernel import hookspecs
+
+__all__ = ["BENCHMARKS"]
+
+_BATCH = 256
+_OBSERVERS = 5
+
+
+def _observer() -> SimpleNamespace:
+    def remit_event(record: Any) -> None:
+        """Look at a record and do nothing."""
+
+    return SimpleNamespace(remit_event=hookspecs.hookimpl(remit_event))
+
+
+def _observing(resources: ExitStack) -> Figure:
+    """A batch of records to five observers: per record, as the kernel feeds them and as pluggy calls them."""
+    plain = pluggy.PluginManager(hookspecs.PROJECT)
+    plain.add_hookspecs(hookspecs)
+    ours = Plugins(())
+    resources.callback(ours.close)
+    for number in range(_OBSERVERS):
+        plain.register(_observer())
+        ours.register(_observer(), f"observer-{number}")
+    names = ours.implements("remit_event")
+    hooks = {name: ours.hook_of(name, "remit_event") for name in names}
+    records = [object()] * _BATCH
+
+    def feed(observe: Any) -> None:
+        for record in records:
+            observe(record)
+
+    def fed() -> None:
+        for name in names:
+            ours.run(name, "remit_event", feed, hooks[name])
+
+    def called() -> None:
+        for record in records:
+            plain.hook.remit_event(record=record)
+
+    found = interleaved({"remit": fed, "pluggy": called}, rounds=100, each=4)
+    return Figure(found["remit"] / _BATCH, "us", {"pluggy": found["pluggy"] / _BATCH}, runs=100)
+
+
+def _middleware(resources: ExitStack) -> Figure:
+    """One hook of one plugin, asked and answered: a change of threads there and back."""
+    plain = pluggy.PluginManager(hookspecs.PROJECT)
+    plain.add_hookspecs(hookspecs)
+    ours = Plugins(())
+    resources.callback(ours.close)
+    plain.register(_observer())
+    ours.register(_observer(), "one")
+    record = object()
+    found = interleaved(
+        {
+            "remit": lambda: ours.call("remit_event", record=record),
+            "pluggy": lambda: plain.hook.remit_event(record=record),
+        }
+    )
+    return Figure(found["remit"], "us", {"pluggy": found["pluggy"]}, runs=200)
+
+
+BENCHMARKS = (
+    Benchmark(
+        "plugins.observe",
+        "one record to five observers, each plugin bounded and attributed",
+        "at most 1.5 times plain pluggy",
+        "a batch of 256 records to each plugin's thread, against `hook.remit_event` on pluggy's manager",
+        _observing,
+        {"pluggy": 1 / 1.5},
+    ),
+    Benchmark(
+        "plugins.hook",
+        "one hook of one plugin, with a deadline, there and back",
+        "reported",
+        "`Plugins.call` on a plugin with a thread of its own, against the same hook on pluggy's manager",
+        _middleware,
+    ),
+)

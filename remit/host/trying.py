@@ -1,0 +1,145 @@
+"""Trying a unit before anybody installs it: its manifest's tests in a sandbox, its author's pytest, what was built.
+
+Everything happens in a home of its own that is gone afterwards; policy, leases and limits are those of a real one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess  # the author's tests must not live in our process
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from remit.errors import BuildFailed, ManifestInvalid, RemitError
+from remit.host.kernel import Kernel
+from remit.host.tools import build_unit, check_unit, init
+from remit.host.views import plain
+from remit.journal import Progress, digest_of, no_progress
+from remit.kernel.model import Capability
+from remit.units.manifest import Manifest
+
+__all__ = ["Built", "GoldenResult", "Tried", "built_unit", "try_unit"]
+
+_PYTEST_S = 600
+_MOST_OUTPUT = 64 << 10
+_NO_TESTS = 5
+"""pytest's exit code where it found none."""
+
+
+class Built(msgspec.Struct, frozen=True):
+    """What a build made."""
+
+    artifact: str
+    bytes: int
+    digest: str
+    """``sha256:…`` of the artifact."""
+    capabilities: tuple[Capability, ...]
+    """What the manifest asks for."""
+
+
+class GoldenResult(msgspec.Struct, frozen=True):
+    """One ``[[test]]`` of a manifest, called in the sandbox."""
+
+    action: str
+    passed: bool
+    input: Any
+    expected: Any
+    got: Any = None
+    error: str = ""
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """How a unit did."""
+
+    unit: str
+    goldens: tuple[GoldenResult, ...]
+    pytest: int | None
+    """Exit code of the author's tests; ``None`` where there are none."""
+    output: str
+    """What pytest said, the last 64 KiB."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed."""
+        return self.pytest in {None, 0} and all(golden.passed for golden in self.goldens)
+
+
+def built_unit(folder: Path | str, progress: Progress = no_progress) -> Built:
+    """Build a unit and say what was made.
+
+    :raises ManifestInvalid: if ``unit.toml`` has faults
+    :raises BuildFailed: if the toolchain refuses, or there is nothing to build
+    """
+    artifact = build_unit(folder, progress)
+    data = artifact.read_bytes()
+    return Built(str(artifact), len(data), digest_of(data), _manifest(folder).capabilities)
+
+
+def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
+    """Run a unit's own tests: each ``[[test]]`` sandboxed, in order, in one home; then pytest on its ``tests`` folder.
+
+    :raises ManifestInvalid: if ``unit.toml`` has faults
+    :raises BuildFailed: if it cannot be built, or the author's tests do not end within ten minutes
+    """
+    manifest = _manifest(folder)
+    if manifest.build is not None:
+        build_unit(folder, progress)
+    progress("running the manifest's tests", 0.5)
+    goldens = _goldens(Path(folder), manifest)
+    code, said = None, ""
+    if (Path(folder) / "tests").is_dir():
+        progress("running pytest", 0.7)
+        code, said = _pytest(Path(folder))
+    return Tried(manifest.id, goldens, None if code == _NO_TESTS else code, said)
+
+
+def _manifest(folder: Path | str) -> Manifest:
+    manifest, faults = check_unit(folder)
+    if manifest is None or faults:
+        raise ManifestInvalid(
+            f"{folder} has {len(faults)} fault(s): {faults[0].path} {faults[0].message}", faults=plain(faults)
+        )
+    return manifest
+
+
+def _goldens(folder: Path, manifest: Manifest) -> tuple[GoldenResult, ...]:
+    with tempfile.TemporaryDirectory(prefix="remit-test-") as work:
+        init(Path(work, "home"))
+        with Kernel.open(Path(work, "home"), program="remit unit test", serve=False) as kernel:
+            kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
+            return tuple(_golden(kernel, manifest, test) for test in manifest.tests)
+
+
+def _golden(kernel: Kernel, manifest: Manifest, test: Any) -> GoldenResult:
+    try:
+        got = kernel.call(f"{manifest.id}:{test.action}", test.input)
+    except RemitError as error:
+        said = f"{error.code}: {error.message}"
+        return GoldenResult(test.action, passed=False, input=test.input, expected=test.expect, error=said)
+    return GoldenResult(test.action, passed=got == test.expect, input=test.input, expected=test.expect, got=got)
+
+
+def _pytest(folder: Path) -> tuple[int, str]:
+    sources = [str((folder / "src").resolve()), *(path for path in sys.path if path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1"}
+    words = ["-m", "pytest", "-q", "-p", "remit.testing.plugin", "-p", "no:cacheprovider", "--rootdir", ".", "tests"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter with words that we made
+            [sys.executable, *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_PYTEST_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildFailed(
+            f"the tests of {folder} did not end within {_PYTEST_S} s", remedy="look for a loop in tests/"
+        ) from error
+    return done.returncode, done.stdout[-_MOST_OUTPUT:].decode("utf-8", "replace")

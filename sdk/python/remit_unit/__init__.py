@@ -1,0 +1,25 @@
+"""Units for Remit in Python. What the manifest does not declare is not there: using it raises :class:`Refused`."""
+
+from __future__ import annotations
+
+from remit_unit.capabilities import call, emit, http, log, parameters, state
+from remit_unit.errors import Refused, Rejected, Retry
+from remit_unit.serving import Handler, Provider, Transformer, action, on, transform
+
+__all__ = [
+    "Handler",
+    "Provider",
+    "Refused",
+    "Rejected",
+    "Retry",
+    "Transformer",
+    "action",
+    "call",
+    "emit",
+    "http",
+    "log",
+    "on",
+    "parameters",
+    "state",
+    "transform",
+]
