@@ -289,7 +289,7 @@ BENCHMARKS = (
     _benchmark("decision_10000", "Cedar decision at 10,000 policies", "≤ 200 µs", _SITE, decision(10_000)),
     _benchmark(
         "swap_1000", "publish 1,000 policies under 10,000 leases", "≤ 250 ms",
-        "One policy of them gets another id; the check path waits for a pointer alone.", swap,
+        "One policy of them gets another id; from the call to the new set being in force.", swap,
     ),
     _benchmark("revoke_10000", "revoke 10,000 grants by prefix", "≤ 10 ms", "All of them leased.", revoke_prefix),
     _benchmark("explain", "explain a denial", "≤ 10 ms", "Each condition of each near permit.", explanation),
