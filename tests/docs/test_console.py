@@ -25,6 +25,7 @@ PAGES = [
     "docs/plugins.md",
     "docs/writing-units.md",
     "docs/publishing.md",
+    "docs/http.md",
 ]
 
 _BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)
