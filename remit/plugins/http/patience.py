@@ -1,6 +1,7 @@
 """Clients that are too slow: a connection whose request does not arrive whole in time is closed (slowloris).
 
-uvicorn times only idle connections; here the head of every request has a deadline, and its body in ``requests.py``.
+uvicorn times only idle connections; here the head of every request has a deadline and a size, its body has its own in
+``requests.py``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["PatientProtocol", "patient"]
 
+_MOST_HEAD = 64 << 10
+
 
 class PatientProtocol(HttpToolsProtocol):
     """HTTP/1.1 with a deadline for the head of each request."""
@@ -19,11 +22,20 @@ class PatientProtocol(HttpToolsProtocol):
     patience: ClassVar[float] = 10.0
     """Seconds for a request's head."""
     _waiting: asyncio.TimerHandle | None = None
+    _arrived = 0
+    """Bytes since the head of a request is waited for."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; a head beyond its bound is not collected further."""
+        self._arrived += len(data)
+        super().data_received(data)
+        if self._waiting is not None and self._arrived > _MOST_HEAD:
+            self._give_up()
 
     def on_message_begin(self) -> None:
         """Begin to wait for a request's head."""
@@ -42,6 +54,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _wait(self) -> None:
+        self._arrived = 0
         self._waiting = self.loop.call_later(self.patience, self._give_up)
 
     def _end(self) -> None:
@@ -50,7 +63,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._waiting = None
 
     def _give_up(self) -> None:
-        self._waiting = None
+        self._end()
         transport: Any = self.transport
         transport.abort()
 

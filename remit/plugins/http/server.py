@@ -86,11 +86,10 @@ def _refuse_strange_names(request: Request, options: ServiceOptions) -> None:
     """A page of elsewhere that got its name to lead here (DNS rebinding) sends that name; an address is no name."""
     if "host" not in request.headers:
         raise RequestInvalid("the request names no host")  # RFC 9112, 3.2
-    name = request.url.hostname or ""
-    if name in {"localhost", options.host, *options.names}:
-        return
     try:
-        ip_address(name)
+        name = request.url.hostname or ""  # ValueError: a bracket that is not closed
+        if name not in {"localhost", options.host, *options.names}:
+            ip_address(name)
     except ValueError:
         raise RequestInvalid("the service is not known by this name", remedy="serve with --name HOST") from None
 

@@ -98,6 +98,24 @@ def test_a_head_that_never_ends_is_hung_up_on(active_home):
         assert _rest(wire) == b""
 
 
+def test_a_head_without_end_is_hung_up_on_before_it_fills_memory(served):
+    sent = 0
+    with _connected(served) as wire:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        with pytest.raises(ConnectionError):  # noqa: PT012 - which of the writes is refused is the system's business
+            while sent < 64 << 20:
+                sent += wire.send(b"a" * 65536)
+    assert sent < 64 << 20
+
+
+@pytest.mark.parametrize("host", ["[::1", "[", "a" * 5000, "localhost:99999999", "user@evil", "\xff"])
+def test_a_host_of_any_form_is_no_fault_of_ours(served, host):
+    with _connected(served) as wire:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: " + host.encode("latin-1") + b"\r\nConnection: close\r\n\r\n")
+        answer = _rest(wire)
+    assert b" 500 " not in answer.split(b"\r\n")[0]
+
+
 @pytest.mark.parametrize(
     "request_",
     [
