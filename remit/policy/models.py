@@ -84,7 +84,7 @@ class LeaseBook(msgspec.Struct):
     consents: dict[str, Consent] = {}
     """By id, oldest question first."""
     quarantined: dict[str, Revocation] = {}
-    """By publisher."""
+    """By publisher; a killed version by its digest."""
     delegated: dict[str, Grant] = {}
     """Grants that were delegated from others, by id, parents before children."""
     active: frozenset[str] = frozenset()
@@ -97,7 +97,8 @@ class Leases:
     name: str = "leases"
     version: int = 2
     topics: tuple[str, ...] = (
-        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released"
+        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released",
+        "unit.withdrawn",
     )  # fmt: skip
 
     def init(self) -> LeaseBook:
@@ -178,6 +179,9 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
         _consent(state, kind, time, data)
     elif kind in {"unit.quarantined", "unit.released"}:
         _quarantine(state, kind, data)
+    elif kind == "unit.withdrawn":
+        if data.get("kind") == "killed":
+            state.quarantined[_text(data.get("digest"))] = Revocation(_text(data.get("reason")), _text(data.get("by")))
     elif kind in {"unit.applied", "unit.reverted"}:
         listed = data.get("grants")
         state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
