@@ -57,7 +57,9 @@ class UnitsUnresolved(UnitsError, code="RM-6020", remedy="change a range in remi
     """No choice of versions meets every range."""
 
 
-class LockInvalid(UnitsError, code="RM-6021", remedy="restore remit.lock, or write it anew with 'remit unit sync --adopt'"):
+class LockInvalid(
+    UnitsError, code="RM-6021", remedy="restore remit.lock, or write it anew with 'remit unit sync --adopt'"
+):
     """``remit.lock`` cannot be read."""
 
 

@@ -243,7 +243,6 @@ class CedarAuthority:
         ended = frozenset(digests)
         self._change(
             lambda epoch: epoch.next(quarantined=epoch.quarantined | ended),
-            # What another unit may call of it hangs on a lease of the other's.
             lambda lease: lease.key[0] in ended or lease.key[1] == "action:call",
         )
 

@@ -177,11 +177,8 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
         _reserved(state, data)
     elif kind.startswith("consent."):
         _consent(state, kind, time, data)
-    elif kind in {"unit.quarantined", "unit.released"}:
+    elif kind in {"unit.quarantined", "unit.released", "unit.withdrawn"}:
         _quarantine(state, kind, data)
-    elif kind == "unit.withdrawn":
-        if data.get("kind") == "killed":
-            state.quarantined[_text(data.get("digest"))] = Revocation(_text(data.get("reason")), _text(data.get("by")))
     elif kind in {"unit.applied", "unit.reverted"}:
         listed = data.get("grants")
         state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
@@ -190,11 +187,11 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
 
 
 def _quarantine(state: LeaseBook, kind: str, data: Mapping[str, Any]) -> None:
-    publisher = _text(data.get("publisher"))
-    if kind == "unit.quarantined":
-        state.quarantined[publisher] = Revocation(_text(data.get("reason")), _text(data.get("by")))
-    else:
-        state.quarantined.pop(publisher, None)
+    if kind == "unit.released":
+        state.quarantined.pop(_text(data.get("publisher")), None)
+    elif kind == "unit.quarantined" or data.get("kind") == "killed":
+        whom = _text(data.get("publisher") or data.get("digest"))
+        state.quarantined[whom] = Revocation(_text(data.get("reason")), _text(data.get("by") or data.get("principal")))
 
 
 def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:

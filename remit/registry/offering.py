@@ -5,7 +5,7 @@ A registry without a list says nothing of what a version needs, so the manifests
 
 from __future__ import annotations
 
-from remit.errors import ReferenceUnknown, ValueInvalid
+from remit.errors import NotAUnit, ReferenceUnknown, ValueInvalid
 from remit.kernel.model import Release
 from remit.kernel.ports import Clock
 from remit.registry.bundle import MANIFEST, layers_by_name
@@ -59,13 +59,13 @@ class Offering:
         found = []
         for version in versions[:_MOST_READ]:
             raw = client.manifest(repository, tag_of(version))
-            layers = layers_by_name(read_unit(raw))
             try:
-                facts = load_toml(client.blob(repository, layers[MANIFEST]))
-            except ValueInvalid:  # installing it would say what is wrong; for resolving it does not exist
+                facts = load_toml(client.blob(repository, layers_by_name(read_unit(raw))[MANIFEST]))
+            except (ValueInvalid, NotAUnit, KeyError):  # installing it would say why; for resolving it is not there
                 continue
-            digest = sha256(raw)
-            found.append(Release(unit, version, digest, self._place(repository, digest), required_units(facts)))
+            if (facts.get("id"), facts.get("version")) == (unit, version):
+                digest = sha256(raw)
+                found.append(Release(unit, version, digest, self._place(repository, digest), required_units(facts)))
         return found
 
     def _place(self, repository: str, digest: str) -> str:

@@ -55,9 +55,7 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def releases(self) -> dict[str, Release]:
         """What is locked, as it was when it was locked; by unit."""
-        return {
-            unit.id: Release(unit.id, unit.version, unit.digest, unit.source, unit.requires) for unit in self.units
-        }
+        return {unit.id: Release(unit.id, unit.version, unit.digest, unit.source, unit.requires) for unit in self.units}
 
 
 def locked(release: Release, signer: str = "", checkpoint: str = "") -> Locked:

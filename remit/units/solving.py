@@ -1,7 +1,7 @@
 """Which versions fit together: ranges that are wanted, and what each candidate needs in turn. Pure.
 
-The search is resolvelib's, the one pip uses; this module tells it what units, versions and ranges are. Versions that were
-held before are tried first, so an answer changes only where it must; then the best comes first.
+The search is resolvelib's, the one pip uses; this module tells it what units, versions and ranges are. Versions that
+were held before are tried first, so an answer changes only where it must; then the best comes first.
 """
 
 from __future__ import annotations
@@ -66,7 +66,14 @@ class _Provider(AbstractProvider[_Need, Release, str]):
             return requirement_or_candidate.id
         return requirement_or_candidate.unit
 
-    def get_preference(self, identifier: str, resolutions: Any, candidates: Any, information: Any, **_: Any) -> Any:
+    def get_preference(
+        self,
+        identifier: str,
+        resolutions: Any,  # noqa: ARG002 - here and below: the library's signature
+        candidates: Any,
+        information: Any,  # noqa: ARG002
+        backtrack_causes: Any,  # noqa: ARG002
+    ) -> Any:
         # What has the fewest ways goes first: a dead end shows early.
         return (sum(1 for _ in candidates[identifier]), identifier)
 
