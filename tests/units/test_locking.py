@@ -59,7 +59,7 @@ DIGEST = "sha256:" + "0" * 64
     ],
 )
 def test_a_malformed_lock_is_refused_naming_the_place(text, said):
-    with pytest.raises(LockInvalid, match="remit.lock") as caught:
+    with pytest.raises(LockInvalid, match=r"remit\.lock") as caught:
         read_lock(text.encode())
     assert said in caught.value.message
 

@@ -23,7 +23,7 @@ _UNSIGNED = click.option(
 @click.option("--prune", is_flag=True, help="Uninstall what neither the lock nor the last two generations need.")
 @_UNSIGNED
 def sync(session: Session, *, check: bool, adopt: bool, prune: bool, allow_unsigned: bool) -> None:
-    """Lock what is wanted, admit what is missing, and follow what was withdrawn.
+    """Lock and admit what is wanted, and follow what was withdrawn.
 
     remit.lock then says which version each [[unit]] of remit.toml means, and everything that it needs; what is locked
     stays where it can. Nothing becomes active until an apply; a version that its registry killed ends at once.
