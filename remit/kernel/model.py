@@ -94,6 +94,11 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether the answer is a plain yes."""
         return self.outcome == "allow"
 
+    @property
+    def verdict(self) -> str:
+        """Why not, as the end of a sentence that says what was refused."""
+        return f"denied by {', '.join(self.policies)}" if self.policies else "no policy permits it"
+
 
 class EntityRef(msgspec.Struct, frozen=True):
     """A thing that policy speaks of: a Cedar entity type of namespace ``Remit``, and an id."""

@@ -228,9 +228,8 @@ class Lifecycle:
         """
         decision = self._authority.authorize(caller.principal, action, resource, context)
         if not decision.allowed:
-            by = f" by {', '.join(decision.policies)}" if decision.policies else ""
             raise Denied(
-                f"{caller.principal} may not {action} on {resource.id}: denied{by}",
+                f"{caller.principal} may not {action} on {resource.id}: {decision.verdict}",
                 policies=list(decision.policies),
                 reason=decision.reason,
             )
