@@ -85,6 +85,10 @@ class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """``oci://HOST[/PREFIX]``."""
     publishers: tuple[str, ...] = ("*",)
     """Whose units come from there, and from no registry further down; ``*`` is everybody."""
+    peers: tuple[str, ...] = ()
+    """Registries that may give what is named by its digest, asked first; checked the same."""
+    root: str = ""
+    """A file of the home: TUF root metadata. Then the registry must show its latest state, attested by its keeper."""
 
 
 class PluginChoice(msgspec.Struct, frozen=True):
