@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import GrantUnknown, LeaseDenied, ResourceInvalid
+from remit.errors import GrantUnknown, ResourceInvalid
 from remit.journal.event import Draft
 from remit.kernel.model import Capability, Decision, GrantStatus
 from remit.policy.accounts import Accounts
@@ -23,8 +23,9 @@ from remit.policy.changes import changed, lease_scope, reaches
 from remit.policy.consents import Consents
 from remit.policy.decider import Decider
 from remit.policy.delegation import child_of
-from remit.policy.denials import denied, exhausted, other_method, refused, revoked, undeclared
+from remit.policy.denials import denied, exhausted
 from remit.policy.epoch import Epoch
+from remit.policy.issuing import Issuer
 from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
 from remit.policy.resources import parse_resource
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from remit.kernel.ports import Clock
     from remit.policy.models import Consent
     from remit.policy.postures import PolicySet
-    from remit.policy.requests import Request
-    from remit.policy.resources import Resource
     from remit.policy.slices import ScopeIndex
 
 __all__ = ["LEASE_MS", "CedarAuthority"]
@@ -83,8 +82,7 @@ class CedarAuthority:
         self._accounts = Accounts(write)
         self.operators = Operators(operators)
         self.consents = Consents(write)
-        self.watch: Callable[[Request, Decision], None] | None = None
-        """Sees each question that was decided for a lease or an operator: a shadow set compares."""
+        self.issuer = Issuer(self.consents)
 
     @property
     def digest(self) -> str:
@@ -104,13 +102,8 @@ class CedarAuthority:
         """May the operator do this? Deny for whatever is unknown: an operator, an action, a key of the context."""
         decision, asked = self.operators.decide(self._epoch, principal, action, resource, context or {})
         if asked is not None:
-            self._watched(asked, decision)
+            self.issuer.decided(asked, decision)
         return decision
-
-    def _watched(self, request: Request, decision: Decision) -> None:
-        watch = self.watch  # another thread may end it meanwhile
-        if watch is not None:
-            watch(request, decision)
 
     # ---- grants ----
 
@@ -264,13 +257,7 @@ class CedarAuthority:
 
     def reach(self, grant: Grant, origin: str, special: str) -> Decision:
         """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
-        epoch = self._epoch
-        holding = epoch.standing.holding(grant.id)
-        if holding is None or not epoch.standing.stands(holding):
-            return Decision("deny", reason="the grant does not stand")
-        approvals = [(one, self.consents.stand(one.grant, epoch.outlook(one).reach)) for one in holding.line]
-        decisions = [epoch.at_special(one, origin, special, approved=approved) for one, approved in approvals]
-        return next((one for one in decisions if not one.allowed), decisions[0])
+        return self.issuer.at_special(self._epoch, grant, origin, special)
 
     # ---- uses ----
 
@@ -324,7 +311,7 @@ class CedarAuthority:
             except ResourceInvalid as error:
                 refusal = Decision("deny", reason=error.message)
                 raise denied(unit, action, resource, refusal, error.remedy) from error
-            allowed = self._allowing(epoch, unit, action, concrete, method)
+            allowed = self.issuer.allowing(epoch, unit, action, concrete, method)
             key = (unit.digest, unit.id, action, resource, method)
             lease = Lease(key, allowed, lease_scope(allowed, concrete), now_ns, now_ms, LEASE_MS)
             with self._lock:
@@ -339,54 +326,3 @@ class CedarAuthority:
         self._leases[lease.key] = lease
         for holding in lease.holdings:
             holding.lease = lease
-
-    def _allowing(
-        self, epoch: Epoch, unit: UnitRef, action: str, concrete: Resource, method: str
-    ) -> tuple[Holding, ...]:
-        """The grants under which policy allows the use now.
-
-        :raises LeaseDenied: if there is none
-        """
-        standing = epoch.standing
-        covering = standing.covering(unit, action, concrete)
-        if not covering:
-            decision = epoch.decide(unit, Capability(action, concrete.text), declared=False, approved=False)
-            raise undeclared(unit, action, concrete.text, decision)
-        held = [one for one in covering if standing.stands(one)]
-        if not held:
-            raise revoked(unit, concrete.text, covering[0].grant)
-        fitting = [one for one in held if not one.grant.capability.methods or method in one.grant.capability.methods]
-        if not fitting:
-            raise other_method(unit, concrete.text, held[0].grant, method)
-        decisions = [(one, self.today(epoch, one, concrete)) for one in fitting]
-        allowed = tuple(one for one, decision in decisions if decision.allowed)
-        if not allowed:
-            raise self._refused(epoch, unit, concrete, *decisions[0])
-        return allowed
-
-    def today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
-        """What policy says now of a grant, and of those that it was delegated from: the first that is no yes."""
-        decisions = [self._said(epoch, one, concrete) for one in holding.line]
-        return next((one for one in decisions if not one.allowed), decisions[0])
-
-    def _said(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
-        """What policy says now of this grant on this resource, or on the grant's where none can tell them apart."""
-        given, outlook = holding.grant.capability, epoch.outlook(holding)
-        resource = given.resource if outlook.mode == "cached" else concrete.text
-        asked = Capability(given.action, resource, given.methods, given.budget)
-        approved = self.consents.stand(holding.grant, outlook.reach)
-        request = epoch.question(holding.grant.unit, asked, declared=True, approved=approved)
-        decision = epoch.decider.decide(request)
-        self._watched(request, decision)
-        return decision
-
-    def _refused(
-        self, epoch: Epoch, unit: UnitRef, concrete: Resource, holding: Holding, decision: Decision
-    ) -> LeaseDenied:
-        action = holding.grant.capability.action
-        if decision.outcome != "ask":
-            return denied(unit, action, concrete.text, decision)
-        consent = self.consents.ask(holding.grant, epoch.outlook(holding).reach, decision, epoch.policies.engine)
-        if consent.state != "refused":
-            return denied(unit, action, concrete.text, decision, consent=consent.id)
-        return refused(unit, concrete.text, consent)
