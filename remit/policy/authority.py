@@ -23,7 +23,7 @@ from remit.policy.changes import changed, lease_scope, reaches
 from remit.policy.consents import Consents
 from remit.policy.decider import Decider
 from remit.policy.delegation import child_of
-from remit.policy.denials import denied, exhausted
+from remit.policy.denials import denied, exhausted, withdrawn
 from remit.policy.epoch import Epoch
 from remit.policy.issuing import Issuer
 from remit.policy.models import LeaseBook, Leases
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from remit.journal.fold import Folds
-    from remit.kernel.model import EntityRef, Grant, UnitRef
+    from remit.kernel.model import Amounts, EntityRef, Grant, UnitRef
     from remit.kernel.ports import Clock
+    from remit.policy.budgets import Hold
     from remit.policy.models import Consent
     from remit.policy.postures import PolicySet
     from remit.policy.slices import ScopeIndex
@@ -283,6 +284,21 @@ class CedarAuthority:
             return lease.grant
         return self._charge(unit, action, resource, method, calls, nbytes)
 
+    def hold(self, grant: Grant, least: Amounts, most: Amounts) -> Hold:
+        """Set aside host time or fuel of a grant before it is used: ``most``, or what the window still has of it.
+
+        :raises LeaseDenied: if the grant does not stand any more
+        :raises LeaseExhausted: if the window has less left than ``least``
+        """
+        standing, now_ms = self._epoch.standing, self._now_ms()
+        holding = standing.holding(grant.id)
+        if holding is None or not standing.stands(holding):
+            raise withdrawn(grant)
+        held = holding.account.hold(now_ms, least, most)
+        if held is None:
+            raise exhausted(holding, grant.capability.resource, now_ms)
+        return held
+
     def _charge(self, unit: UnitRef, action: str, resource: str, method: str, calls: int, nbytes: int) -> Grant:
         """The same with a new lease where there is none, and with every grant that covers the use."""
         if calls < 0 or nbytes < 0:
@@ -297,7 +313,7 @@ class CedarAuthority:
                 for holding in lease.holdings:
                     if holding.account.charge(now_ms, calls, nbytes):
                         return holding.grant
-                raise exhausted(unit, action, resource, lease, now_ms)
+                raise exhausted(lease.holdings[0], resource, now_ms)
             lease = None
         raise denied(unit, action, resource, Decision("deny", reason=_RESTLESS))
 

@@ -116,8 +116,10 @@ def capability_use(
     if capability.budget is not None:
         budget = capability.budget
         lease["window"] = _duration(budget.window_ms)
-        bounds = {"calls": budget.calls, "bytes": budget.bytes}
+        bounds = {"calls": budget.calls, "bytes": budget.bytes, "fuel": budget.fuel}
         lease |= {name: min(bound, _LONG) for name, bound in bounds.items() if bound is not None}
+        if budget.host_us is not None:
+            lease["host_time"] = _duration(-(-budget.host_us // 1_000))  # Cedar counts milliseconds: never fewer
     principal = Uid("Unit", unit.id)
     entities = _closure(resource, units, home, quarantined)
     publisher = Uid("Publisher", unit.publisher)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from remit.cli.render.authority import explanation, facts, question
+from remit.cli.render.authority import explanation, facts, left, question
 from remit.cli.session import Session, verb
 from remit.cli.text import one_line
 from remit.errors import UsageError
@@ -29,8 +29,7 @@ def show(session: Session, grant: str) -> None:
         "unit": f"{given['unit']['id']}@{given['unit']['version']}",
         "may": f"{given['capability']['action']} on {given['capability']['resource']}",
         "state": found["state"],
-        "calls left": found["calls_left"] if found["calls_left"] is not None else "unbounded",
-        "bytes left": found["bytes_left"] if found["bytes_left"] is not None else "unbounded",
+        **{f"{noun} left": amount or "unbounded" for noun, amount in left(found).items()},
         "mode": found["mode"],
         "consent of": given.get("consent") or "nobody",
         "policies in reach": ", ".join(found["policies"]),
