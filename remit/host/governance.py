@@ -91,20 +91,15 @@ class Governance:
         unit: str,
         resource: str,
         methods: tuple[str, ...],
-        calls: int | None,
-        nbytes: int | None,
+        bounds: dict[str, int | None],
     ) -> dict[str, Any]:
         self._allow(context, "consent:give", EntityRef("Unit", unit))
         given = self._cedar.holding(grant).grant.capability
         budget = given.budget
-        if budget is not None:
-            budget = msgspec.structs.replace(
-                budget,
-                calls=budget.calls if calls is None else calls,
-                bytes=budget.bytes if nbytes is None else nbytes,
-            )
-        elif calls is not None or nbytes is not None:
-            budget = Budget(_HOUR_MS, calls, nbytes)
+        narrower = {name: bound for name, bound in bounds.items() if bound is not None}
+        if narrower:
+            whole = {"window_ms": _HOUR_MS} if budget is None else msgspec.structs.asdict(budget)
+            budget = msgspec.convert(whole | narrower, Budget)
         part = Capability(given.action, resource, tuple(methods) or given.methods, budget)
         delegated = self._cedar.delegate(grant, unit, part, by=context.caller.principal)
         built: dict[str, Any] = msgspec.to_builtins(delegated)

@@ -65,6 +65,8 @@ class Governing(ABC):
         methods: Sequence[str] = (),
         calls: int | None = None,
         nbytes: int | None = None,
+        host_us: int | None = None,
+        fuel: int | None = None,
         caller: Caller = _LOCAL,
     ) -> dict[str, Any]:
         """Let another active unit use a part of a grant; a bound that is not given is the grant's own.
@@ -73,7 +75,7 @@ class Governing(ABC):
         :raises DelegationTooWide: if it would reach further than the grant
         """
         arguments: dict[str, Any] = {"grant": grant, "unit": unit, "resource": resource, "methods": tuple(methods)}
-        arguments |= {"calls": calls, "nbytes": nbytes}
+        arguments["bounds"] = {"calls": calls, "bytes": nbytes, "host_us": host_us, "fuel": fuel}
         return self.perform("delegate", arguments, dict[str, Any], caller=caller, progress=no_progress)
 
     def answer(self, consent: str, *, given: bool, reason: str = "", caller: Caller = _LOCAL) -> dict[str, Any]:
