@@ -95,7 +95,7 @@ class Leases:
     """The fold; stateless itself."""
 
     name: str = "leases"
-    version: int = 3
+    version: int = 4
     topics: tuple[str, ...] = (
         "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released",
         "unit.withdrawn",
