@@ -237,7 +237,7 @@ class CedarAuthority:
         ended = frozenset(digests)
         self._change(
             lambda epoch: epoch.next(quarantined=epoch.quarantined | ended),
-            lambda lease: lease.key[0] in ended or lease.key[1] == "action:call",
+            lambda lease: not ended.isdisjoint(lease.digests) or lease.key[2] == "action:call",
         )
 
     def release(self, publisher: str, *, by: str, reason: str = "") -> None:
