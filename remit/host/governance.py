@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from remit.errors import GrantUnknown, PolicyUnknown, UsageError
-from remit.journal import Progress
+from remit.journal import Draft, Progress
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Budget, Caller, Capability, Decision, EntityRef, GrantStatus
 
@@ -58,6 +58,15 @@ class Governance:
     def _allow(self, context: Context, action: str, resource: EntityRef | None = None, **facts: Any) -> None:
         where = resource or EntityRef("Home", self._rooms.home.id)
         self._rooms.lifecycle.authorize(context.caller, action, where, facts)
+
+    def permit(
+        self, context: Context, action: str, resource: EntityRef | None, facts: dict[str, bool | int | str]
+    ) -> None:
+        where = resource or EntityRef("Home", self._rooms.home.id)
+        self._allow(context, action, where, **facts)
+        data = {"action": action, "resource": msgspec.to_builtins(where), "facts": facts}
+        data |= {"principal": context.caller.principal, "client": context.caller.client}
+        self._rooms.journal.append([Draft(type="permission.given", subject=where.id, data=data)])
 
     # ---- leases and consents ----
 

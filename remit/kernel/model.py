@@ -124,7 +124,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 class EntityRef(msgspec.Struct, frozen=True):
     """A thing that policy speaks of: a Cedar entity type of namespace ``Remit``, and an id."""
 
-    type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document"]
+    type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document", "TrustDomain"]
     id: str
 
 

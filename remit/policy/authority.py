@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from remit.policy.models import Consent
     from remit.policy.postures import PolicySet
     from remit.policy.slices import ScopeIndex
+    from remit.schemas.config import Operator
 
 __all__ = ["LEASE_MS", "CedarAuthority"]
 
@@ -61,13 +62,13 @@ class CedarAuthority:
         *,
         clock: Clock,
         folds: Folds,
-        operators: Mapping[str, Sequence[str]],
+        operators: Mapping[str, Operator],
         write: Callable[[Sequence[Draft]], object],
         home: str = "",
     ) -> None:
         """Decide under one policy set.
 
-        :param operators: roles by operator name
+        :param operators: what is known of operators, by name
         :param write: makes events durable, or raises
         :param home: the home's folder; its own files are off limits to units
         """
@@ -257,7 +258,8 @@ class CedarAuthority:
         :raises ConsentUnknown: if nobody was asked that
         :raises Denied: if the policy names roles for it and the person has none of them
         """
-        consent = self.consents.answer(consent_id, given=given, by=by, roles=self.operators.roles(by), reason=reason)
+        roles = self.operators.known(by).roles
+        consent = self.consents.answer(consent_id, given=given, by=by, roles=roles, reason=reason)
         self._change(
             lambda epoch: epoch.next(),
             lambda lease: consent.digest in lease.digests,

@@ -95,7 +95,7 @@ class Office:
     def what_if(self, candidate: PolicySet) -> dict[str, Any]:
         """Every decision in the journal, decided again under the candidate."""
         epoch = self.authority.epoch
-        replay = compare.Replay(self.authority.operators.roles, epoch.standing.units, epoch.quarantined, epoch.home)
+        replay = compare.Replay(self.authority.operators.known, epoch.standing.units, epoch.quarantined, epoch.home)
         replay.read(self._journal.read(prefixes=compare.TOPICS), self._journal.data)
         flips = compare.flips(replay, self.live.engine, candidate.engine)
         return {

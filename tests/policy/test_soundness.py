@@ -35,6 +35,7 @@ from remit.policy.postures import PolicySet, posture_files, schema_text
 from remit.policy.requests import capability_use
 from remit.policy.resources import covers, parse_resource
 from remit.policy.standing import Lease, Standing
+from remit.schemas.config import Operator
 
 SOAK = int(os.environ.get("REMIT_SOAK", "1"))
 STEPS = 5_000 if SOAK == 1 else 100_000 * SOAK
@@ -180,7 +181,7 @@ class Driver:
             self.pool.policies(self.chosen),
             clock=self.world.clock,
             folds=self.world.journal,
-            operators={"local": ("owner",)},
+            operators={"local": Operator(("owner",))},
             write=self.world.journal.append,
             home="/home/app",
         )
