@@ -325,6 +325,8 @@ def _lease_view(status: GrantStatus) -> LeaseView:
         lease_until_ms=status.lease_until_ms,
         calls_left=status.calls_left,
         bytes_left=status.bytes_left,
+        host_us_left=status.host_us_left,
+        fuel_left=status.fuel_left,
     )
 
 

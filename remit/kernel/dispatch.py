@@ -7,7 +7,8 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -30,9 +31,9 @@ from remit.journal.event import unit_source
 from remit.journal.log import Journal
 from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
-from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
+from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
 from remit.kernel.outcome import Outcome, Recording
-from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
+from remit.kernel.ports import Authority, Catalog, Clock, Hold, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
 from remit.kernel.unitstate import StateTable
 from remit.schemas import Validator
@@ -43,6 +44,12 @@ Durability = Literal["committed", "queued"]
 Ended = Callable[[Outcome | None, Exception | None], None]
 Around = Callable[[Action, Any, Caller], Ended]
 """Middleware: called before a call runs, may refuse by raising ``Denied``, gives what is called when it ended."""
+Fuelled = Callable[[int | None], None]
+"""Told what a call may use of fuel before its guest runs, and what it used after; ``None`` where it is not metered."""
+
+
+def _unfuelled(_fuel: int | None) -> None:
+    """The fuel of a call that nobody pays for."""
 
 
 class CancelToken:
@@ -157,7 +164,7 @@ class Dispatcher:
 
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
-        secrets: dict[str, str] | None = None,
+        secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled,
     ) -> Outcome:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
@@ -173,7 +180,7 @@ class Dispatcher:
                 _check_chain(action, caller)
                 if self._around is not None:
                     ended = self._around(action, value, caller)
-                output = self._run(action, value, scope, token)
+                output = self._run(action, value, scope, token, fuelled)
                 outcome = self._recording.completed(record, scope, output, durability)
             except RemitError as error:
                 error.message, error.details = scope.masked(error.message), scope.masked(error.details)
@@ -219,12 +226,14 @@ class Dispatcher:
             self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact), metered=metered)
             self._prepared.add(program.artifact)
 
-    def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
+    def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken, fuelled: Fuelled) -> Any:
         arguments = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
         scope.recorder = self._recorders and self._recorders(scope, "provider.call", arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
+        fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
         answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        fuelled(answer.fuel)
         if scope.recorder is not None:
             scope.recorder.outcome = answer
         if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
@@ -240,7 +249,7 @@ class _Nested:
         self._token = token
         self._cause = cause
 
-    def __call__(self, scope: Scope, reference: str, payload: str) -> Ok | Refused:
+    def __call__(self, scope: Scope, grant: Grant, reference: str, payload: str) -> Ok | Refused:
         caller = msgspec.structs.replace(
             scope.caller,
             correlation=scope.caller.correlation or self._cause,
@@ -255,12 +264,37 @@ class _Nested:
             catalog = dispatcher.catalog
             action = catalog.resolve(reference)
             value = _decode_input(action, payload.encode())
-            outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
-                action, value, caller, catalog.generation, "committed", self._token, scope.secrets
-            )
+            fuel = _hold_fuel(scope, grant, action)
+            if isinstance(fuel, Refused):
+                return fuel
+            with fuel as fuelled:
+                outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
+                    action, value, caller, catalog.generation, "committed", self._token, scope.secrets, fuelled
+                )
         except RemitError as error:
             return Refused(_REFUSALS.get(error.code, "unavailable"), str(error))
         return Ok(msgspec.json.encode(outcome.output).decode())
+
+
+def _hold_fuel(scope: Scope, grant: Grant, action: Action) -> AbstractContextManager[Fuelled] | Refused:
+    """Set aside what a callee may use, where the caller's grant has a budget of fuel; settle it when the call ends."""
+    budget = grant.capability.budget
+    if budget is None or budget.fuel is None:
+        return nullcontext(_unfuelled)
+    limit = action.program.limits.fuel
+    if limit is None:
+        return Refused("denied", f"the grant has a budget of fuel, and {action.program.unit.id} is not metered")
+    hold = scope.hold(grant, Amounts(fuel=limit), Amounts(fuel=limit))
+    return hold if isinstance(hold, Refused) else _held_fuel(scope, grant, hold)
+
+
+@contextmanager
+def _held_fuel(scope: Scope, grant: Grant, hold: Hold) -> Iterator[Fuelled]:
+    told: list[int | None] = [0]  # nothing ran yet
+    try:
+        yield told.append
+    finally:
+        scope.settle(grant, hold, Amounts(fuel=told[-1] or 0))
 
 
 _REFUSALS: Mapping[str, Any] = {

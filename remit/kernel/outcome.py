@@ -190,7 +190,7 @@ class Recording:
             "duration_us": (self._clock.monotonic_ns() - started.began_ns) // 1_000,
         }
         if scope.charges:
-            data["charges"] = {grant: list(amounts) for grant, amounts in scope.charges.items()}
+            data["charges"] = msgspec.to_builtins(scope.charges)
         if started.caller.idempotency_key:
             data["key"] = started.caller.idempotency_key
         return data
