@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
@@ -220,13 +220,17 @@ class Dispatcher:
             self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
-        arguments = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
-        scope.recorder = self._recorders and self._recorders(scope, "provider.call", arguments)
+        text = msgspec.json.encode(value).decode()
+        export = action.export or "provider.call"
+        arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
+        scope.recorder = self._recorders and self._recorders(scope, export, arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
-        answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        answer = self._runner.run(action.program, export, arguments, door, scope.remaining_ms)
         if scope.recorder is not None:
             scope.recorder.outcome = answer
+        if answer.typed:
+            _fail_typed(action, answer, scope)
         if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
             answer = msgspec.structs.replace(answer, text=scope.masked(answer.text))
         return _decode_output(action, answer)
@@ -323,6 +327,13 @@ def _decode_output(action: Action, answer: GuestOutcome) -> Any:
             f"the output of {action.name} does not follow its schema: {faults[0]['message']}", faults=faults
         )
     return value
+
+
+def _fail_typed(action: Action, answer: GuestOutcome, scope: Scope) -> NoReturn:
+    """Raise what an export's own error type says: the value is for the caller's program, the text for people."""
+    value = scope.masked(msgspec.json.decode(answer.text))
+    text = msgspec.json.encode(value).decode()
+    raise UnitFailed(f"{action.name} failed: {text[:2_000]}", error=value)
 
 
 def _faults(validator: Validator | None, value: Any) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -143,11 +144,15 @@ def _actions(shape: Shape) -> Iterator[DerivedAction]:
         for function, signature in sorted(members.items())
     ]
     offered = plain_functions(shape)
-    plain = [function or export for export, function, _ in functions]
+    plain = Counter(function or export for export, function, _ in functions)
+    taken: Counter[str] = Counter()
     for export, function, signature in functions:
         name = function or export
-        if plain.count(name) > 1 and function:
+        if plain[name] > 1 and function:
             name = f"{export.partition('@')[0].rpartition('/')[2]}-{function}"
+        taken[name] += 1
+        if taken[name] > 1:  # interfaces of one name, of other packages or versions
+            name = f"{name}-{taken[name]}"
         where = f"{export}#{function}" if function else export
         found = offered[where]
         problem = found.problem

@@ -89,7 +89,7 @@ def _exported(spelled: str, names: tuple[str, ...]) -> Exported:
     try:
         found = describe(spelled, names)
         for schema in (found.input, found.output):
-            Validator(schema)
+            Validator(schema or {})
     except Unsupported as error:
         return Exported(problem=str(error))
     except SchemaInvalid as error:

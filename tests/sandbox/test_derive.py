@@ -24,7 +24,8 @@ def result_of(spelled):
 
 @pytest.mark.parametrize(("spelled", "schema"), [
     ("bool", {"type": "boolean"}), ("u8", U8), ("s64", {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}),
-    ("f64", {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}), ("string", {"type": "string"}),
+    ("f64", {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}),
+    ("string", {"type": "string"}),
     ("char", {"type": "string", "minLength": 1, "maxLength": 1}),
     ("result<u8,_>", {"oneOf": [tagged("ok", U8), tagged("err", {"type": "null"})]}),
     ("list<list<bool>>", {"type": "array", "items": {"type": "array", "items": {"type": "boolean"}}}),

@@ -67,7 +67,8 @@ CALC = """(component
   (type $problem (enum "overflow" "zero"))
   (func $divide (param "a" s32) (param "b" s32) (result (result s32 (error $problem)))
     (canon lift (core func $i "divide") (memory (core memory $mem))))
-  (instance $ops (instantiate $api (with "problem-type" (type $problem)) (with "divide-by" (func $divide)) (with "add" (func $add))))
+  (instance $ops (instantiate $api
+    (with "problem-type" (type $problem)) (with "divide-by" (func $divide)) (with "add" (func $add))))
   (export "add" (func $add)) (export "big" (func $big)) (export "half" (func $half)) (export "bytes" (func $bytes))
   (export "names" (func $names)) (export "spin" (func $spin)) (export "nothing" (func $nothing))
   (export "trap" (func $trap)) (export "local:calc/api@1.0.0" (instance $ops)))"""
@@ -81,7 +82,9 @@ def calc(bench):
     bench.runner.prepare(digest, lambda: data, metered=True)
 
     def program(**limits):
-        return Program(UnitRef("local/calc", "1.0.0", digest, "tool", "local"), digest, "tool", Limits(**limits), frozenset())
+        return Program(
+            UnitRef("local/calc", "1.0.0", digest, "tool", "local"), digest, "tool", Limits(**limits), frozenset()
+        )
 
     return program
 
@@ -141,7 +144,8 @@ def test_the_runtime_needs_one_text(bench, calc):
 
 @pytest.mark.parametrize(("export", "fault"), [
     ("spin", DeadlineExceeded), ("trap", GuestTrapped), ("missing", ExportMissing), ("add#", ExportMissing),
-    ("local:calc/api@1.0.0", ExportMissing), ("local:calc/api@1.0.0#none", ExportMissing), ("provider.call", ExportMissing),
+    ("local:calc/api@1.0.0", ExportMissing), ("local:calc/api@1.0.0#none", ExportMissing),
+    ("provider.call", ExportMissing),
     ("", ExportMissing),
 ])  # fmt: skip
 def test_the_bounds_are_those_of_every_guest(bench, calc, export, fault):

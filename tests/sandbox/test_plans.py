@@ -18,10 +18,7 @@ from remit.sandbox.packing import boxer, packer
 from remit.sandbox.reading import reader
 from remit.sandbox.types import (
     STRING,
-    WHOLE,
     Borrow,
-    Enum,
-    Flags,
     ListOf,
     Option,
     Own,
@@ -29,7 +26,6 @@ from remit.sandbox.types import (
     Record,
     Result,
     TupleOf,
-    Variant,
 )
 from remit.sandbox.values import TextBudget, check_value, lift, lower, release
 from tests.sandbox.wit import TYPES, values
