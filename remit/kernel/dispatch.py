@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,13 +18,7 @@ from remit.errors import (
     Denied,
     HopsExceeded,
     HostFault,
-    InputInvalid,
-    InputTooLarge,
-    OutputInvalid,
     RemitError,
-    UnitFailed,
-    UnitRejected,
-    UnitRetry,
 )
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
@@ -35,7 +29,7 @@ from remit.kernel.outcome import Outcome, Recording
 from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
 from remit.kernel.unitstate import StateTable
-from remit.schemas import Validator
+from remit.kernel.values import decode_input, decode_output
 
 __all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]
 
@@ -129,7 +123,7 @@ class Dispatcher:
         """
         catalog = self.catalog
         action = catalog.resolve(reference)
-        value = _decode_input(action, payload)
+        value = decode_input(action, payload)
         self._authorize(action, caller, catalog.generation)
         return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
 
@@ -229,11 +223,7 @@ class Dispatcher:
         answer = self._runner.run(action.program, export, arguments, door, scope.remaining_ms)
         if scope.recorder is not None:
             scope.recorder.outcome = answer
-        if answer.typed:
-            _fail_typed(action, answer, scope)
-        if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
-            answer = msgspec.structs.replace(answer, text=scope.masked(answer.text))
-        return _decode_output(action, answer)
+        return decode_output(action, answer, scope)
 
 
 class _Nested:
@@ -258,7 +248,7 @@ class _Nested:
         try:
             catalog = dispatcher.catalog
             action = catalog.resolve(reference)
-            value = _decode_input(action, payload.encode())
+            value = decode_input(action, payload.encode())
             outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
                 action, value, caller, catalog.generation, "committed", self._token, scope.secrets
             )
@@ -286,57 +276,3 @@ def _check_chain(action: Action, caller: Caller) -> None:
         raise HopsExceeded(f"the chain of calls is too long at {action.name}")
     if action.program.unit.digest in caller.chain:
         raise HopsExceeded(f"{action.program.unit.id} is in the chain of calls already")
-
-
-def _decode_input(action: Action, payload: bytes) -> Any:
-    limit = action.program.limits.input
-    if len(payload) > limit:
-        raise InputTooLarge(f"the input has {len(payload)} bytes; a call may carry {limit}")
-    try:
-        value = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputInvalid(f"the input of {action.name} is not JSON: {error}", faults=[]) from error
-    faults = _faults(action.input, value)
-    if faults:
-        first = faults[0]
-        where = first["path"] or "the value"
-        raise InputInvalid(
-            f"the input of {action.name} has {len(faults)} fault(s): {where}: {first['message']}",
-            remedy=f"'remit list {action.name}' shows its schema",
-            faults=faults,
-        )
-    return value
-
-
-def _decode_output(action: Action, answer: GuestOutcome) -> Any:
-    text = answer.text[:2_000]
-    match answer.tag:
-        case "rejected":
-            raise UnitRejected(f"{action.name} rejected the input: {text}")
-        case "failed":
-            raise UnitFailed(f"{action.name} failed: {text}")
-        case "retry":
-            raise UnitRetry(f"{action.name} asks for a retry: {text}", after_ms=answer.after_ms)
-    try:
-        value = msgspec.json.decode(answer.text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise OutputInvalid(f"the output of {action.name} is not JSON: {error}") from error
-    faults = _faults(action.output, value)
-    if faults:
-        raise OutputInvalid(
-            f"the output of {action.name} does not follow its schema: {faults[0]['message']}", faults=faults
-        )
-    return value
-
-
-def _fail_typed(action: Action, answer: GuestOutcome, scope: Scope) -> NoReturn:
-    """Raise what an export's own error type says: the value is for the caller's program, the text for people."""
-    value = scope.masked(msgspec.json.decode(answer.text))
-    text = msgspec.json.encode(value).decode()
-    raise UnitFailed(f"{action.name} failed: {text[:2_000]}", error=value)
-
-
-def _faults(validator: Validator | None, value: Any) -> list[dict[str, str]]:
-    if validator is None or validator.is_valid(value):
-        return []
-    return [{"path": fault.path, "message": fault.message} for fault in validator.faults(value)[:50]]
