@@ -22,13 +22,13 @@ from remit.errors import (
 )
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
+from remit.journal.unitstate import StateTable
 from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
 from remit.kernel.outcome import Outcome, Recording
 from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
-from remit.kernel.unitstate import StateTable
 from remit.kernel.values import decode_input, decode_output
 
 __all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]

@@ -26,8 +26,8 @@ from remit.errors import (
     UnitRetry,
 )
 from remit.journal import digest_of, verify
+from remit.journal.unitstate import StateTable, rebuild
 from remit.kernel.model import Caller, GuestOutcome, Limits
-from remit.kernel.unitstate import StateTable, rebuild
 from remit.schemas.sensitive import MASK
 
 TEXT = {
