@@ -48,6 +48,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
             "apply": Verb("changes", "apply", "Make a plan's generation active, whole."),
             "revert": Verb("changes", "revert", "Go back: the last change, a generation or one unit."),
+            "upgrade": Verb("supply", "upgrade", "Lock and admit the best versions that the ranges allow."),
+            "sync": Verb("supply", "sync", "Lock and admit what is wanted, and follow what was withdrawn."),
             "list": Verb("units", "list_units", "List the installed units."),
             "show": Verb("units", "show", "Show what is known of one unit."),
             "history": Verb("units", "history", "List the generations."),

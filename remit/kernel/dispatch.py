@@ -142,7 +142,7 @@ class Dispatcher:
         if decision.allowed:
             return
         error = Denied(
-            f"{caller.principal} may not invoke {action.name}",
+            f"{caller.principal} may not invoke {action.name}: {decision.verdict}",
             policies=list(decision.policies),
             reason=decision.reason,
         )

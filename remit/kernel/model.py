@@ -27,6 +27,7 @@ __all__ = [
     "Limits",
     "Program",
     "Referrer",
+    "Release",
     "UnitRef",
 ]
 
@@ -93,6 +94,11 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     def allowed(self) -> bool:
         """Whether the answer is a plain yes."""
         return self.outcome == "allow"
+
+    @property
+    def verdict(self) -> str:
+        """Why not, as the end of a sentence that says what was refused."""
+        return f"denied by {', '.join(self.policies)}" if self.policies else "no policy permits it"
 
 
 class EntityRef(msgspec.Struct, frozen=True):
@@ -208,6 +214,21 @@ class Referrer(msgspec.Struct, frozen=True):
     artifact_type: str
     """Media type of ``data``."""
     data: bytes
+
+
+class Release(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version of a unit that can be had, as the place that has it says."""
+
+    id: str
+    version: str
+    digest: str
+    source: str
+    """The reference that gives exactly this one."""
+    requires: dict[str, str] = {}
+    """Ranges of other units that it needs, by their ids."""
+    withdrawn: Literal["", "yanked", "killed"] = ""
+    """Yanked: no range means it any more. Killed: it may run nowhere."""
+    reason: str = ""
 
 
 class Bundle(msgspec.Struct, frozen=True):

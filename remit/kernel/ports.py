@@ -24,6 +24,7 @@ from remit.kernel.model import (
     GrantStatus,
     GuestOutcome,
     Program,
+    Release,
     UnitRef,
 )
 from remit.schemas.config import Config
@@ -37,6 +38,7 @@ __all__ = [
     "HostCalls",
     "Ids",
     "Progress",
+    "ReleaseSource",
     "Runner",
     "SystemClock",
     "SystemIds",
@@ -214,6 +216,10 @@ class Authority(Protocol):
         """
         ...
 
+    def recall(self, *digests: str) -> None:
+        """End everything that units may do, by their digests, effective at the next use. The caller journals it."""
+        ...
+
     def grants(self) -> Sequence[GrantStatus]:
         """Every grant of the active generation, standing or revoked, in the order given to :meth:`activate`."""
         ...
@@ -251,5 +257,18 @@ class BundleSource(Protocol):
         """The bundle behind the reference, its digests checked.
 
         :raises BundleError: if it cannot be read or is not well formed
+        """
+        ...
+
+
+@runtime_checkable
+class ReleaseSource(Protocol):
+    """A source of units that can say which versions there are."""
+
+    def releases(self) -> Callable[[str], Sequence[Release] | None]:
+        """A question about one moment: every version of a unit that is to be had here, in no order.
+
+        The question gives ``None`` where this source has nothing to do with the unit's publisher; it raises
+        ``RegistryError`` where that cannot be found out.
         """
         ...

@@ -238,6 +238,14 @@ class CedarAuthority:
         data = {"publisher": publisher, "by": by, "reason": reason[:500]}
         self._write([Draft(type="unit.quarantined", subject=publisher, data=data)])
 
+    def recall(self, *digests: str) -> None:
+        """Refuse everything to units by their digests, from the next use on. The caller journals it."""
+        ended = frozenset(digests)
+        self._change(
+            lambda epoch: epoch.next(quarantined=epoch.quarantined | ended),
+            lambda lease: lease.key[0] in ended or lease.key[1] == "action:call",
+        )
+
     def release(self, publisher: str, *, by: str, reason: str = "") -> None:
         """End a quarantine."""
         data = {"publisher": publisher, "by": by, "reason": reason[:500]}

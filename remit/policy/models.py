@@ -84,7 +84,7 @@ class LeaseBook(msgspec.Struct):
     consents: dict[str, Consent] = {}
     """By id, oldest question first."""
     quarantined: dict[str, Revocation] = {}
-    """By publisher."""
+    """By publisher; a killed version by its digest."""
     delegated: dict[str, Grant] = {}
     """Grants that were delegated from others, by id, parents before children."""
     active: frozenset[str] = frozenset()
@@ -97,7 +97,8 @@ class Leases:
     name: str = "leases"
     version: int = 2
     topics: tuple[str, ...] = (
-        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released"
+        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released",
+        "unit.withdrawn",
     )  # fmt: skip
 
     def init(self) -> LeaseBook:
@@ -176,7 +177,7 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
         _reserved(state, data)
     elif kind.startswith("consent."):
         _consent(state, kind, time, data)
-    elif kind in {"unit.quarantined", "unit.released"}:
+    elif kind in {"unit.quarantined", "unit.released", "unit.withdrawn"}:
         _quarantine(state, kind, data)
     elif kind in {"unit.applied", "unit.reverted"}:
         listed = data.get("grants")
@@ -186,11 +187,11 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
 
 
 def _quarantine(state: LeaseBook, kind: str, data: Mapping[str, Any]) -> None:
-    publisher = _text(data.get("publisher"))
-    if kind == "unit.quarantined":
-        state.quarantined[publisher] = Revocation(_text(data.get("reason")), _text(data.get("by")))
-    else:
-        state.quarantined.pop(publisher, None)
+    if kind == "unit.released":
+        state.quarantined.pop(_text(data.get("publisher")), None)
+    elif kind == "unit.quarantined" or data.get("kind") == "killed":
+        whom = _text(data.get("publisher") or data.get("digest"))
+        state.quarantined[whom] = Revocation(_text(data.get("reason")), _text(data.get("by") or data.get("principal")))
 
 
 def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:

@@ -50,7 +50,11 @@ def _entity(uid: Uid, parents: Iterable[Uid] = (), attributes: Mapping[str, Any]
     return {"uid": _uid(uid), "attrs": dict(attributes or {}), "parents": [_uid(parent) for parent in parents]}
 
 
-def _unit_entity(unit_id: str, unit: UnitRef | None) -> dict[str, Any]:
+def _is_quarantined(unit_id: str, unit: UnitRef | None, quarantined: frozenset[str]) -> bool:
+    return unit_id.partition("/")[0] in quarantined or (unit is not None and unit.digest in quarantined)
+
+
+def _unit_entity(unit_id: str, unit: UnitRef | None, quarantined: frozenset[str]) -> dict[str, Any]:
     publisher = Uid("Publisher", unit_id.partition("/")[0])
     facts = {
         "publisher": {"__entity": _uid(publisher)},
@@ -58,6 +62,7 @@ def _unit_entity(unit_id: str, unit: UnitRef | None) -> dict[str, Any]:
         "kind": {"__entity": _uid(Uid("Kind", unit.kind if unit else "unknown"))},
         "version": unit.version if unit else "",
         "digest": unit.digest if unit else "",
+        "quarantined": _is_quarantined(unit_id, unit, quarantined),
     }
     return _entity(Uid("Unit", unit_id), [publisher], facts)
 
@@ -76,7 +81,11 @@ def _closure(
     entities: dict[Uid, dict[str, Any]] = {}
     for uid, parents in resource.parents.items():
         if uid.type == "Unit":
-            entities[uid] = _unit_entity(uid.id, units.get(uid.id))
+            entities[uid] = _unit_entity(uid.id, units.get(uid.id), quarantined)
+        elif uid.type == "UnitAction":
+            [unit] = parents
+            facts = {"quarantined": _is_quarantined(unit.id, units.get(unit.id), quarantined)}
+            entities[uid] = _entity(uid, parents, facts)
         elif uid.type == "Publisher":
             entities[uid] = _publisher(uid, quarantined)
         elif uid.type not in {"TopicClass", "PathClass"}:  # enumerated entities stand in the schema
@@ -106,7 +115,7 @@ def capability_use(
 
     :param units: the active units by id, for what is known of a called one
     :param home: the home's folder, whose own files are off limits
-    :param quarantined: publishers whose units may do nothing
+    :param quarantined: publishers whose units may do nothing, and digests of units that may not
     :raises ResourceInvalid: if the resource does not follow the action's grammar
     """
     resource = parse_resource(capability.action, capability.resource)
@@ -121,7 +130,7 @@ def capability_use(
     principal = Uid("Unit", unit.id)
     entities = _closure(resource, units, home, quarantined)
     publisher = Uid("Publisher", unit.publisher)
-    entities |= {principal: _unit_entity(unit.id, unit), publisher: _publisher(publisher, quarantined)}
+    entities |= {principal: _unit_entity(unit.id, unit, quarantined), publisher: _publisher(publisher, quarantined)}
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
 
 

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 from remit.errors import ArtifactMissing, BundleInvalid, ManifestInvalid, RegistryUnknown, ValueInvalid
 from remit.kernel.ports import no_progress
 from remit.registry.bundle import MANIFEST, MAX_FILE, pack
-from remit.registry.reference import SCHEME, parse, parse_registry
+from remit.registry.reference import SCHEME, Registry, parse, parse_registry
 from remit.registry.unitfile import MAX_UNIT_FILE, decode
 from remit.schemas import load_toml
 from remit.schemas.config import load_config
 from remit.schemas.folder import read_inside
 
 if TYPE_CHECKING:
-    from remit.kernel.model import Bundle
+    from collections.abc import Callable, Sequence
+
+    from remit.kernel.model import Bundle, Release
     from remit.kernel.ports import Home, Progress
 
 __all__ = ["FolderSource", "RegistrySource", "UnitFileSource"]
@@ -117,18 +119,44 @@ class RegistrySource:
         with RegistryClient(wanted.registry, self._home.clock if self._home else None) as client:
             return client.pull(client.standing(wanted), progress)
 
-    def _placed(self, reference: str) -> str:
-        """A unit that is named without a place, as a whole reference.
+    def releases(self) -> Callable[[str], Sequence[Release] | None]:
+        """What the home's registries offer at this moment: each is asked once, when its first unit is asked for.
 
-        The first registry that covers the publisher is the only one: a unit of the same name elsewhere is never taken.
+        :raises RegistryError: from the question, if a registry cannot be used
         """
-        assert self._home is not None
+        from remit.registry.offering import Offering  # noqa: PLC0415 - loads HTTP, which most homes never need
+
+        offerings: dict[str, Offering] = {}
+
+        def ask(unit: str) -> Sequence[Release] | None:
+            registry = self._covering(unit)
+            if registry is None:
+                return None
+            if str(registry) not in offerings:
+                offerings[str(registry)] = Offering(registry, self._home.clock if self._home else None)
+            return offerings[str(registry)].releases(unit)
+
+        return ask
+
+    def _placed(self, reference: str) -> str:
+        """A unit that is named without a place, as a whole reference."""
         unit, separator, wanted = reference.partition("@")
+        registry = self._covering(unit)
+        if registry is None:
+            raise RegistryUnknown(f"no registry of this home covers {unit}")
+        return f"{SCHEME}{registry.host}/{registry.repository(unit)}{separator}{wanted}"
+
+    def _covering(self, unit: str) -> Registry | None:
+        """The registry that a unit comes from.
+
+        The first that covers the publisher is the only one: a unit of the same name elsewhere is never taken.
+        """
+        if self._home is None:
+            return None
         for choice in load_config(self._home.config_path.read_bytes()).registry.values():
             if {"*", unit.partition("/")[0]} & set(choice.publishers):
-                registry = parse_registry(choice.url)
-                return f"{SCHEME}{registry.host}/{registry.repository(unit)}{separator}{wanted}"
-        raise RegistryUnknown(f"no registry of this home covers {unit}")
+                return parse_registry(choice.url)
+        return None
 
 
 def _is_folder(reference: str) -> bool:

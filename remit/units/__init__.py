@@ -9,9 +9,10 @@ from remit.units.blame import Blame, blame
 from remit.units.catalog import ActiveCatalog
 from remit.units.documents import Change, diff
 from remit.units.generation import ActiveUnit, Generation, Generations
-from remit.units.installed import Installed, InstalledUnit, Library
+from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.supply import LockChange, Question, Supplier, Supply
 from remit.units.transforms import evaluator
 from remit.units.wanted import Edits, parse_setting
 
@@ -28,7 +29,12 @@ __all__ = [
     "InstalledUnit",
     "Library",
     "Lifecycle",
+    "LockChange",
     "Plan",
+    "Question",
+    "Supplier",
+    "Supply",
+    "Withdrawn",
     "blame",
     "diff",
     "evaluator",
