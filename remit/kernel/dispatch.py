@@ -19,24 +19,18 @@ from remit.errors import (
     Denied,
     HopsExceeded,
     HostFault,
-    InputInvalid,
-    InputTooLarge,
-    OutputInvalid,
     RemitError,
-    UnitFailed,
-    UnitRejected,
-    UnitRetry,
 )
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
+from remit.journal.unitstate import StateTable
 from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
 from remit.kernel.outcome import Outcome, Recording
 from remit.kernel.ports import Authority, Catalog, Clock, Hold, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
-from remit.kernel.unitstate import StateTable
-from remit.schemas import Validator
+from remit.kernel.values import decode_input, decode_output
 
 __all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]
 
@@ -136,7 +130,7 @@ class Dispatcher:
         """
         catalog = self.catalog
         action = catalog.resolve(reference)
-        value = _decode_input(action, payload)
+        value = decode_input(action, payload)
         self._authorize(action, caller, catalog.generation)
         return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
 
@@ -227,18 +221,18 @@ class Dispatcher:
             self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken, fuelled: Fuelled) -> Any:
-        arguments = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
-        scope.recorder = self._recorders and self._recorders(scope, "provider.call", arguments)
+        text = msgspec.json.encode(value).decode()
+        export = action.export or "provider.call"
+        arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
+        scope.recorder = self._recorders and self._recorders(scope, export, arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
         fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
-        answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        answer = self._runner.run(action.program, export, arguments, door, scope.remaining_ms)
         fuelled(answer.fuel)
         if scope.recorder is not None:
             scope.recorder.outcome = answer
-        if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
-            answer = msgspec.structs.replace(answer, text=scope.masked(answer.text))
-        return _decode_output(action, answer)
+        return decode_output(action, answer, scope)
 
 
 class _Nested:
@@ -263,7 +257,7 @@ class _Nested:
         try:
             catalog = dispatcher.catalog
             action = catalog.resolve(reference)
-            value = _decode_input(action, payload.encode())
+            value = decode_input(action, payload.encode())
             fuel = _hold_fuel(scope, grant, action)
             if isinstance(fuel, Refused):
                 return fuel
@@ -316,50 +310,3 @@ def _check_chain(action: Action, caller: Caller) -> None:
         raise HopsExceeded(f"the chain of calls is too long at {action.name}")
     if action.program.unit.digest in caller.chain:
         raise HopsExceeded(f"{action.program.unit.id} is in the chain of calls already")
-
-
-def _decode_input(action: Action, payload: bytes) -> Any:
-    limit = action.program.limits.input
-    if len(payload) > limit:
-        raise InputTooLarge(f"the input has {len(payload)} bytes; a call may carry {limit}")
-    try:
-        value = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputInvalid(f"the input of {action.name} is not JSON: {error}", faults=[]) from error
-    faults = _faults(action.input, value)
-    if faults:
-        first = faults[0]
-        where = first["path"] or "the value"
-        raise InputInvalid(
-            f"the input of {action.name} has {len(faults)} fault(s): {where}: {first['message']}",
-            remedy=f"'remit list {action.name}' shows its schema",
-            faults=faults,
-        )
-    return value
-
-
-def _decode_output(action: Action, answer: GuestOutcome) -> Any:
-    text = answer.text[:2_000]
-    match answer.tag:
-        case "rejected":
-            raise UnitRejected(f"{action.name} rejected the input: {text}")
-        case "failed":
-            raise UnitFailed(f"{action.name} failed: {text}")
-        case "retry":
-            raise UnitRetry(f"{action.name} asks for a retry: {text}", after_ms=answer.after_ms)
-    try:
-        value = msgspec.json.decode(answer.text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise OutputInvalid(f"the output of {action.name} is not JSON: {error}") from error
-    faults = _faults(action.output, value)
-    if faults:
-        raise OutputInvalid(
-            f"the output of {action.name} does not follow its schema: {faults[0]['message']}", faults=faults
-        )
-    return value
-
-
-def _faults(validator: Validator | None, value: Any) -> list[dict[str, str]]:
-    if validator is None or validator.is_valid(value):
-        return []
-    return [{"path": fault.path, "message": fault.message} for fault in validator.faults(value)[:50]]
