@@ -14,6 +14,7 @@ from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
 from remit.units.toolchains import componentize, wat
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
+from remit.units.toolchains.sdks import sdk_digest
 from remit.units.toolchains.world import narrowed
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
     tree = source.parent if manifest.build.tool == "componentize-py" else source
     facts = [tool, manifest.build.source, narrowed(manifest)]
     if manifest.build.tool == "componentize-py":
-        facts.append(componentize.sdk_digest())
+        facts.append(sdk_digest("python"))
     stamp = Stamp.of(artifact, tree, tuple(facts))
     if stamp.current():
         progress(f"{manifest.id} is built", 1.0)

@@ -14,19 +14,19 @@ import signal
 import subprocess  # the tool's Python entry point aborts the process on some faults, so it gets its own
 import sys
 import tempfile
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remit.errors import BuildFailed
+from remit.units.toolchains.sdks import sdk_files
 from remit.units.toolchains.world import WORLD_NAME, exports_of, narrowed
 
 if TYPE_CHECKING:
     from remit.kernel.ports import Progress
     from remit.units.manifest import Manifest
 
-__all__ = ["compile_python", "sdk_digest"]
+__all__ = ["compile_python"]
 
 _ENTRY = "import sys, componentize_py; sys.argv[0] = 'componentize-py'; sys.exit(componentize_py.script())"
 _TIMEOUT_S = 180.0
@@ -70,27 +70,14 @@ def compile_python(source: Path, manifest: Manifest, progress: Progress) -> byte
         output = work / "unit.wasm"
         words = ["-q", "-d", str(work / "wit"), "-w", WORLD_NAME, "componentize", source.stem]
         words += ["-p", str(source.parent), "-o", str(output)]
-        if sdk := _sdk():  # a copy: the folder that it lies in may hold every package of this machine
-            for file in sdk:
-                (work / "sdk" / "remit_unit").mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, work / "sdk" / "remit_unit")
-            words += ["-p", str(work / "sdk")]
+        for file in sdk_files("python"):  # a copy without its own WIT: this build has a narrower one
+            (work / "sdk" / "remit_unit").mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, work / "sdk" / "remit_unit")
+        words += ["-p", str(work / "sdk")]
         code, said = _run(words, work, f"building {manifest.id}", progress)
         if code or not output.is_file():
             raise _explained(said, shown)
         return output.read_bytes()
-
-
-def _sdk() -> list[Path]:
-    """The modules of the guests' SDK, ``remit-unit``, where it is installed."""
-    spec = find_spec("remit_unit")
-    return sorted(Path(spec.origin).parent.glob("*.py")) if spec is not None and spec.origin else []
-
-
-def sdk_digest() -> str:
-    """What a build depends on of the SDK, or "" where it is not installed."""
-    files = _sdk()
-    return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest() if files else ""
 
 
 def _run(words: list[str], work: Path, stage: str, progress: Progress) -> tuple[int, str]:
