@@ -24,6 +24,7 @@ _MOST_NAME = 60
 LANGUAGES: Mapping[str, tuple[str, ...]] = {
     "python": ("tool", "transform"),
     "wat": ("tool",),
+    "c": ("tool",),
 }
 """By language: the kinds that there is a template for. A config unit has no language."""
 _SUFFIX = ".tmpl"

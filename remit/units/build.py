@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
-from remit.units.toolchains import componentize, wat
+from remit.units.toolchains import componentize, wat, zig
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
 from remit.units.toolchains.sdks import sdk_digest
 from remit.units.toolchains.world import narrowed
@@ -26,14 +26,17 @@ __all__ = ["build"]
 class _Tool(NamedTuple):
     distribution: str
     """Whose version counts."""
+    extra: str
+    """Of Remit, that brings it."""
     compile: Callable[[Path, Manifest, Progress], bytes]
     sdk: str = ""
     """The SDK that it takes in. A tool with one compiles all of the source's folder, one without a file."""
 
 
 _TOOLS = {
-    "componentize-py": _Tool("componentize-py", componentize.compile_python, "python"),
-    "wat": _Tool("wasmtime", wat.compile_wat),
+    "componentize-py": _Tool("componentize-py", "author", componentize.compile_python, "python"),
+    "wat": _Tool("wasmtime", "author", wat.compile_wat),
+    "zig-cc": _Tool("ziglang", "c", zig.compile_c, "c"),
 }
 """By the manifest's name."""
 
@@ -59,7 +62,7 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
         raise BuildFailed(
             f"{manifest.id}: there is no {manifest.build.source}", remedy="correct build.source in unit.toml"
         )
-    facts = [f"{manifest.build.tool} {_version(tool.distribution)}", manifest.build.source, narrowed(manifest)]
+    facts = [f"{manifest.build.tool} {_version(tool)}", manifest.build.source, narrowed(manifest)]
     if tool.sdk:
         facts.append(sdk_digest(tool.sdk))
     stamp = Stamp.of(artifact, source.parent if tool.sdk else source, tuple(facts))
@@ -74,8 +77,10 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
     return artifact
 
 
-def _version(distribution: str) -> str:
+def _version(tool: _Tool) -> str:
     try:
-        return version(distribution)
+        return version(tool.distribution)
     except PackageNotFoundError as error:
-        raise BuildFailed(f"{distribution} is not installed", remedy="run pip install 'remit[author]'") from error
+        raise BuildFailed(
+            f"{tool.distribution} is not installed", remedy=f"run pip install 'remit[{tool.extra}]'"
+        ) from error

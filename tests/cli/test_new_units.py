@@ -21,6 +21,7 @@ def made(remit, tmp_path):
     "words",
     [
         ("acme/fresh", "--lang", "wat"),
+        ("acme/fresh", "--lang", "c"),
         ("acme/fresh", "--kind", "config"),
         pytest.param(("acme/fresh", "--lang", "python"), marks=pytest.mark.slow),
         pytest.param(("acme/fresh", "--lang", "python", "--kind", "transform"), marks=pytest.mark.slow),

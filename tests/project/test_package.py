@@ -22,6 +22,7 @@ DATA = [
     "remit/schemas/remit.cedarschema",
     "remit/policy/postures/standard.cedar",
     "remit/policy/postures/strict.cedar",
+    "remit/sdk/c/remit.h",
     "remit/sdk/python/remit_unit/wit/unit.wit",
 ]
 
