@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-SDK = Path(__file__).parents[2] / "sdk" / "python"
-sys.path.insert(0, str(SDK))
-
 from remit_unit import Refused as NativelyRefused
 
 from remit.host import build_unit
@@ -85,5 +79,3 @@ def sandboxed(tmp_path_factory):
 
     yield prepare
     runner.close()
-
-

@@ -117,7 +117,8 @@ remit_answer remit_call(remit_text action, remit_text input) {
     told(&out, file.failed, file.error.code, file.ok);
     remit_number_reply written = remit_write(REMIT_TEXT("docs/a"), input);
     told(&out, written.failed, written.error.code, none);
-    remit_text_reply secret = remit_secret(REMIT_TEXT("key")), other = remit_invoke(REMIT_TEXT("acme/other:thing"), input);
+    remit_text_reply secret = remit_secret(REMIT_TEXT("key"));
+    remit_text_reply other = remit_invoke(REMIT_TEXT("acme/other:thing"), input);
     told(&out, secret.failed, secret.error.code, secret.ok);
     told(&out, other.failed, other.error.code, other.ok);
     return remit_ok(remit_written(&out));
@@ -141,6 +142,11 @@ remit_answer remit_handle(const remit_event *event) {
     remit_add_integer(&out, event->attempt), REMIT_ADD(&out, "]");
     return remit_ok(remit_written(&out));
 }
+"""
+
+CALLING = """#include "remit.h"
+remit_answer remit_call(remit_text a, remit_text b) {
+ return (void)a, remit_ok((%s)); }
 """
 
 JSON = st.recursive(
@@ -269,14 +275,12 @@ def test_memory_that_a_call_took_is_free_for_the_next(project, sandboxed):
         ("#include <stdio.h>\n", "src/unit.c:1: 'stdio.h' file not found", "no libc"),
         ('#include "remit.h"\n', "remit_call is not defined, and the manifest promises an", "define it"),
         (
-            '#include "remit.h"\nremit_answer remit_call(remit_text a, remit_text b) {\n'
-            " return (void)a, remit_ok(remit_secret(b).ok); }\n",
+            CALLING % "remit_secret(b).ok",
             "src/unit.c:3: call to undeclared function 'remit_secret'",
             "secret:read",
         ),
         (
-            '#include "remit.h"\nremit_answer remit_call(remit_text a, remit_text b) {\n'
-            ' return printf("x"), (void)a, remit_ok(b); }\n',
+            CALLING % 'printf("x"), b',
             "src/unit.c:3: call to undeclared function 'printf'",
             "remit.h lists",
         ),

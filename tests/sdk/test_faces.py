@@ -62,6 +62,7 @@ tool = "componentize-py"
 source = "src/{name}.py"
 """
 
+
 @pytest.fixture
 def project(tmp_path):
     """Writes a unit's folder; gives it and its module, loaded natively."""

@@ -25,7 +25,9 @@ _FOLDER = click.Path(path_type=Path)
 
 @verb("new", example="remit unit new acme/greeter --lang python\nremit unit new acme/tone --kind config")
 @click.argument("unit", metavar="PUBLISHER/NAME")
-@click.option("--lang", type=click.Choice(["python", "c", "wat"]), default="python", show_default=True, help="The language.")
+@click.option(
+    "--lang", type=click.Choice(["python", "c", "wat"]), default="python", show_default=True, help="The language."
+)
 @click.option(
     "--kind",
     type=click.Choice(["tool", "transform", "config"]),

@@ -2,8 +2,8 @@
 
 The shell is component text for the narrowed world. It names core imports and exports as wit-component does
 (``remit:unit/state@0.1.0`` ``get``, ``remit:unit/provider@0.1.0#call``, ``cabi_realloc``), so a module fits both. A
-module's imports are lowered with its own memory, which is there only once it is instantiated: so it is given trampolines
-through a table, which is filled afterwards. The types are those of ``unit.wit``; the sandbox judges the whole.
+module's imports are lowered with its own memory, which is there only once it is instantiated: so it is given
+trampolines through a table, which is filled afterwards. The types are those of ``unit.wit``; the sandbox judges the whole.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def _or_error(ok: str) -> str:
 _IMPORTS = {
     "log": _Import(
         {"write": _Function('(param "level" $level) (param "message" string) (param "fields" string)', "iiiii")},
-        types='(type $level\' (enum "trace" "debug" "info" "warn" "error")) (export "level" (type $level (eq $level\')))',
+        types='(type $level\' (enum "trace" "debug" "info" "warn" "error"))'
+        ' (export "level" (type $level (eq $level\')))',
     ),
     "parameters": _Import({"get": _Function("(result string)", "i")}),
     "clock": _Import(

@@ -26,10 +26,21 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_c"]
 
-_FLAGS = (
-    "-target wasm32-freestanding -mcpu=generic+bulk_memory -std=c11 -Oz -g0 -nostdlib -fno-builtin-strlen "
-    "-fno-sanitize=all -Wall -Werror=implicit-function-declaration -Wl,--no-entry -Wl,-s"
-).split()
+_FLAGS = [
+    "-target",
+    "wasm32-freestanding",
+    "-mcpu=generic+bulk_memory",
+    "-std=c11",
+    "-Oz",
+    "-g0",
+    "-nostdlib",
+    "-fno-builtin-strlen",
+    "-fno-sanitize=all",
+    "-Wall",
+    "-Werror=implicit-function-declaration",
+    "-Wl,--no-entry",
+    "-Wl,-s",
+]
 _CAPABILITY_OF = {
     "remit_emit": "events:emit",
     "remit_fetch": "net:http",
