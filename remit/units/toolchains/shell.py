@@ -3,7 +3,8 @@
 The shell is component text for the narrowed world. It names core imports and exports as wit-component does
 (``remit:unit/state@0.1.0`` ``get``, ``remit:unit/provider@0.1.0#call``, ``cabi_realloc``), so a module fits both. A
 module's imports are lowered with its own memory, which is there only once it is instantiated: so it is given
-trampolines through a table, which is filled afterwards. The types are those of ``unit.wit``; the sandbox judges the whole.
+trampolines through a table, which is filled afterwards. The types are those of ``unit.wit``; the sandbox judges the
+whole.
 """
 
 from __future__ import annotations
