@@ -24,6 +24,7 @@ __all__ = [
     "LOCAL_OPERATOR",
     "Config",
     "DocumentDecl",
+    "PlanChoice",
     "Policy",
     "RegistryChoice",
     "SlotDecl",
@@ -78,6 +79,13 @@ class Operator(msgspec.Struct, frozen=True):
     """``sha256:…`` of each bearer token that speaks for the operator over HTTP."""
 
 
+class PlanChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[plan]``."""
+
+    tests: Literal["block", "warn", "off"] = "block"
+    """What a unit whose own tests fail does to a plan."""
+
+
 class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """One ``[registry.NAME]``: where units that are named without a place come from."""
 
@@ -119,6 +127,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     secrets: dict[str, dict[Literal["env", "file"], str]] = msgspec.field(default_factory=dict, name="secret")
     """Where each secret is: an environment variable, or a file of the home. Never the secret itself."""
     record: dict[Literal["mode"], Literal["off", "digests", "full"]] = {}
+    plan: PlanChoice = PlanChoice()
     plugin: PluginChoice = PluginChoice()
     registry: dict[str, RegistryChoice] = {}
     """In the order of the file: the first that covers a publisher is asked, and no other."""

@@ -17,6 +17,7 @@ from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
 from remit.kernel.ports import Authority, Home, Runner
 from remit.units.admission import examine
 from remit.units.configfile import ConfigFile
+from remit.units.goldens import Rehearsals, Rehearse
 from remit.units.generation import Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library
 from remit.units.plan import Finding, Plan
@@ -40,6 +41,7 @@ class Lifecycle:
         authority: Authority,
         runner: Runner,
         evaluate: Evaluate,
+        rehearse: Rehearse,
         activated: Callable[[Generation], None],
         advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
     ) -> None:
@@ -55,6 +57,7 @@ class Lifecycle:
         self._authority = authority
         self._runner = runner
         self._evaluate = evaluate
+        self._rehearsals = Rehearsals(rehearse)
         self._activated = activated
         self._advise = advise
         self._config = ConfigFile(home)
@@ -173,6 +176,7 @@ class Lifecycle:
             library=self.library,
             authority=self._authority,
             evaluate=self._evaluate,
+            rehearsals=self._rehearsals,
             schemas=self._document_schema,
         )
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import RemitError, UnitUnknown
+from remit.errors import PatchFailed, RemitError, UnitUnknown
 from remit.kernel.model import Program, UnitRef
 from remit.schemas import Validator, formats, sensitive_pointers
 from remit.schemas.config import Config, WantedUnit, expand
 from remit.schemas.release import VERSION
+from remit.units.filling import fill_patches
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.installed import Installed, Library
 from remit.units.manifest import Manifest, Patch, in_range, interfaces_of, limits_of
@@ -74,10 +75,25 @@ def _resolve_one(
     slots = tuple(
         sorted({fill.slot for fill in manifest.fills if fill.slot in config.slots and unit.slots.get(fill.slot, True)})
     )
-    patches = () if manifest.kind == "transform" else manifest.patches
+    patches, wrong = _patches(unit, manifest, ref.digest, library)
     # A unit that is added without a range may later move as far as semantic versioning promises.
     version_range = unit.version or f"^{ref.version}"
-    return ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches), findings
+    active_unit = ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches)
+    return active_unit, findings + wrong
+
+
+def _patches(
+    unit: WantedUnit, manifest: Manifest, digest: str, library: Library
+) -> tuple[tuple[Patch, ...], list[Finding]]:
+    """What a unit's manifest does to documents; a transform's patches come when it runs."""
+    if manifest.kind == "transform":
+        return (), []
+    schema = library.schema(digest, manifest.parameters.schema)
+    hidden = set() if schema is None else {at.strip("/").partition("/")[0] for at in sensitive_pointers(schema)}
+    try:
+        return fill_patches(manifest.patches, {**manifest.parameters.defaults, **unit.parameters}, hidden), []
+    except PatchFailed as error:
+        return (), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
 
 
 def _choose(
