@@ -62,6 +62,10 @@ class SlotDecl(msgspec.Struct, frozen=True, omit_defaults=True):
 
     many: bool = False
     title: str = ""
+    input: dict[str, Any] | str | None = None
+    """JSON Schema of what the host gives to the action that fills the slot, or the file that holds it."""
+    output: dict[str, Any] | str | None = None
+    """JSON Schema of what the host expects back."""
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):

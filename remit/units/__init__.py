@@ -12,6 +12,7 @@ from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.slots import SlotView
 from remit.units.transforms import evaluator
 from remit.units.wanted import Edits, parse_setting
 
@@ -29,6 +30,7 @@ __all__ = [
     "Library",
     "Lifecycle",
     "Plan",
+    "SlotView",
     "blame",
     "diff",
     "evaluator",

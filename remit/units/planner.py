@@ -5,7 +5,7 @@ Pure but for what its collaborators do: it reads installed units, asks policy, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,14 +17,16 @@ from remit.schemas import Validator, redact
 from remit.schemas.config import Config, WantedUnit
 from remit.units.changes import document_diffs, drift_of, unit_changes
 from remit.units.conflicts import circles, lost_ground, overlaps
+from remit.units.declared import DeclaredSchemas
 from remit.units.documents import apply_patch
-from remit.units.goldens import Rehearsals
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
+from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
 from remit.units.plan import Finding, Plan
 from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots
 from remit.units.reverting import Target, revert_target
+from remit.units.slots import bind, filled_by, slot_findings
 from remit.units.wanted import Edits, edit_units
 
 __all__ = ["Planner"]
@@ -44,8 +46,7 @@ class Planner(msgspec.Struct, frozen=True):
     authority: Authority
     evaluate: Evaluate
     rehearsals: Rehearsals
-    schemas: Callable[[str], dict[str, Any] | None]
-    """The JSON Schema of a document, read where ``remit.toml`` names a file."""
+    schemas: DeclaredSchemas
 
     def plan(self, edits: Edits) -> Plan:
         """Plan the edits, or the reconciliation to ``remit.toml`` where there are none.
@@ -92,9 +93,10 @@ class Planner(msgspec.Struct, frozen=True):
             widening=tuple(granting.widening),
             capabilities=tuple(granting.answers),
             documents=tuple(document_diffs(active, candidate, effective)),
-            drift=tuple(drift_of(active, self.config.units, snapshots(self.config, self.schemas))),
+            drift=tuple(drift_of(active, self.config.units, snapshots(self.config, self.schemas.document))),
             findings=(
                 *resolved.findings,
+                *slot_findings(units, active, self.config.slots, self.library, self.schemas.slot),
                 *circles(units, self.library.manifest),
                 *findings,
                 *overlaps(units),
@@ -109,12 +111,12 @@ class Planner(msgspec.Struct, frozen=True):
         active = self.generations.active
         if active.number == 0:
             # Before the first apply the host reads its documents as they are declared: that is where changes start.
-            return msgspec.structs.replace(active, documents=snapshots(self.config, self.schemas))
+            return msgspec.structs.replace(active, documents=snapshots(self.config, self.schemas.document))
         return active
 
     def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Any:
         if target is None:
-            wanted = edit_units(self.config.units, edits)
+            wanted = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
             return resolve(wanted, self.generations.active, self.installed, self.library, self.config, named=named)
         # Going back takes the digests of that time; resolving against the target keeps them.
         pinned = msgspec.structs.replace(self.generations.active, units=target.units)
@@ -124,8 +126,13 @@ class Planner(msgspec.Struct, frozen=True):
         ]
         return resolve(wanted, pinned, self.installed, self.library, self.config, named=None)
 
+    def _fills(self, unit: WantedUnit) -> set[str]:
+        current = self.generations.active.unit(unit.id)
+        ref = current.ref if current is not None else self.installed.best(unit.id, unit.version or "*").ref
+        return filled_by(self.library.manifest(ref.digest))
+
     def _documents(self, target: Target | None) -> dict[str, DocumentSnapshot]:
-        current = snapshots(self.config, self.schemas)
+        current = snapshots(self.config, self.schemas.document)
         if target is None:
             return current
         kept = {
@@ -207,6 +214,7 @@ def _message(edits: Edits, target: Target | None) -> str:
         return target.message
     words = [f"+{item}" for item in edits.add] + [f"-{item}" for item in edits.remove]
     words += [f"{key} set" for key in edits.set]
+    words += [f"{slot}={unit}" for slot, unit in edits.bind.items()]
     return " ".join(words) or "reconciled with remit.toml"
 
 

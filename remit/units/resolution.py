@@ -57,7 +57,6 @@ def resolve(
         result.units.append(entry)
         result.findings += findings
     result.findings += _relations(result.units, library)
-    result.findings += _slot_conflicts(result.units, config)
     return result
 
 
@@ -183,17 +182,6 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
 
 def _as_range(world: str) -> str:
     return world if world == "*" or world[0] in "^~<>=" else f"^{world}"
-
-
-def _slot_conflicts(units: Sequence[ActiveUnit], config: Config) -> list[Finding]:
-    findings = []
-    for name, slot in config.slots.items():
-        fillers = [unit.ref.id for unit in units if name in unit.slots]
-        if len(fillers) > 1 and not slot.many:
-            message = f"the slot {name!r} takes one unit; {', '.join(fillers)} fill it"
-            remedy = f"write slots = {{ {name} = false }} for the others in remit.toml"
-            findings.append(_blocking("slot.conflict", fillers[-1], message, remedy))
-    return findings
 
 
 def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Config) -> Program:

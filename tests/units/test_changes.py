@@ -32,7 +32,7 @@ def test_a_unit_that_leaves_its_slot_is_rebound(kernel: Kernel, home: Path, auth
     assert (change.change, change.detail) == ("rebind", "slots: guard → none")
 
 
-def test_an_upgrade_says_what_else_changes(kernel: Kernel, home: Path, author, install: Install) -> None:
+def test_an_upgrade_says_what_else_changes(kernel: Kernel, author, install: Install) -> None:
     more = "[parameters]\ndefaults = { a = 1 }"
     install(author.config("acme/tone", "{ a = 1 }", more=more))
     kernel.apply(kernel.plan(add=["acme/tone"]))

@@ -68,9 +68,7 @@ def test_needs_that_meet_in_one_unit_are_no_circle(kernel: Kernel, author, insta
     install(author.config("acme/base", "{ a = 1 }"))
     for name in ("acme/left", "acme/right"):
         install(author.config(name, f"{{ {name[5:]} = 1 }}", more='[requires.units]\n"acme/base" = "*"'))
-    install(
-        author.config("acme/top", "{ t = 1 }", more='[requires.units]\n"acme/left" = "*"\n"acme/right" = "*"')
-    )
+    install(author.config("acme/top", "{ t = 1 }", more='[requires.units]\n"acme/left" = "*"\n"acme/right" = "*"'))
     assert not kernel.plan(add=["acme/base", "acme/left", "acme/right", "acme/top"]).blocking
 
 

@@ -64,7 +64,7 @@ def test_what_may_not_be_shown_or_is_not_there_is_refused(value, values, hidden)
         filled(value, values, frozenset(hidden))
 
 
-def test_a_plan_shows_the_parameter_and_blocks_on_a_secret(kernel, author, install, tmp_path) -> None:
+def test_a_plan_shows_the_parameter_and_blocks_on_a_secret(kernel, author, install) -> None:
     folder = author.config("acme/tone", "{ style = '${tone}' }", more="[parameters]\ndefaults = { tone = 'warm' }")
     install(folder)
     plan = kernel.plan(add=["acme/tone"], set={"acme/tone.tone": "cold"})

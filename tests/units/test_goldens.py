@@ -17,6 +17,17 @@ Install = Callable[[Path], str]
 
 GOOD = '[[test]]\naction = "echo"\ninput = { a = 1 }\nexpect = { a = 1 }'
 BAD = '[[test]]\naction = "echo"\ninput = { a = 1 }\nexpect = { a = 2 }'
+HEAD = """schema = "unit/v1"
+id = "acme/tool"
+version = "1.0.0"
+kind = "tool"
+title = "t"
+license = "MIT"
+[runtime]
+artifact = "a.wasm"
+[[action]]
+name = "echo"
+"""
 HTTP = 'action = "net:http"\nresource = "https://api.example.com"\nmethods = ["GET"]\nreason = "look up"'
 
 
@@ -58,8 +69,7 @@ def test_a_stateful_unit_rehearses_on_empty_state_and_leaves_none(kernel: Kernel
 
 def test_a_bundle_is_rehearsed_once() -> None:
     calls = []
-    text = f'schema = "unit/v1"\nid = "acme/tool"\nversion = "1.0.0"\nkind = "tool"\ntitle = "t"\nlicense = "MIT"\n[runtime]\nartifact = "a.wasm"\n[[action]]\nname = "echo"\n{BAD}\n'
-    manifest = parse(text.encode())
+    manifest = parse(f"{HEAD}{BAD}\n".encode())
 
     class Program:
         unit = UnitRef("acme/tool", "1.0.0", "sha256:1", "tool", "local")
@@ -72,7 +82,7 @@ def test_a_bundle_is_rehearsed_once() -> None:
 
 @pytest.mark.parametrize("answer", [GuestOutcome("failed", "no"), GuestOutcome("ok", "{"), GuestOutcome("ok", "true")])
 def test_any_other_answer_is_a_failure(answer: GuestOutcome) -> None:
-    text = 'schema = "unit/v1"\nid = "acme/tool"\nversion = "1.0.0"\nkind = "tool"\ntitle = "t"\nlicense = "MIT"\n[runtime]\nartifact = "a.wasm"\n[[action]]\nname = "echo"\n[[test]]\naction = "echo"\ninput = 1\nexpect = 1\n'
+    text = f'{HEAD}[[test]]\naction = "echo"\ninput = 1\nexpect = 1\n'
 
     class Program:
         unit = UnitRef("acme/tool", "1.0.0", "sha256:1", "tool", "local")

@@ -142,6 +142,8 @@ def command_words(edits: Edits) -> list[str]:
     if edits.revert:
         return ["remit", "unit", "revert", *([] if edits.revert == "last" else [edits.revert])]
     words = ["remit", "unit", "apply", *edits.add, *(f"-{unit}" for unit in edits.remove)]
+    for slot, unit in edits.bind.items():
+        words += ["--bind", f"{slot}={unit}"]
     for key, value in edits.set.items():
         words += ["--set", f"{key}={json_text(value, indent=None)}"]
     return words
