@@ -40,6 +40,11 @@ Around = Callable[[Action, Any, Caller], Ended]
 """Middleware: called before a call runs, may refuse by raising ``Denied``, gives what is called when it ended."""
 Fuelled = Callable[[int | None], None]
 """Told what a call may use of fuel before its guest runs, and what it used after; ``None`` where it is not metered."""
+_PURE = frozenset({"log", "parameters"})
+_BUFFERED = _PURE | {"clock", "random", "state", "events"}
+"""Interfaces whose effects stay in the scope until a call commits."""
+_NOBODYS = ".rehearsal"
+"""A namespace that no caller can have, so that it holds no state."""
 
 
 def _unfuelled(_fuel: int | None) -> None:
@@ -136,10 +141,23 @@ class Dispatcher:
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
+        return self._outside(program, export, arguments, parameters, _PURE, self._authority)
+
+    def rehearse(
+        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, authority: Authority
+    ) -> GuestOutcome:
+        """:meth:`evaluate` with what a call buffers, its state empty: nothing of it is kept or leads outside."""
+        return self._outside(program, export, arguments, parameters, _BUFFERED, authority)
+
+    def _outside(
+        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, names: frozenset[str],
+        authority: Authority,
+    ) -> GuestOutcome:  # fmt: skip
         self._prepare(program)
-        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
-        pure = {name: self._interfaces[name] for name in ("log", "parameters") if name in self._interfaces}
-        door = Door(self._ids.new(), scope, pure)
+        scope = self._scope(program, Caller(namespace=_NOBODYS), parameters, _Nested(self, self.token(), ""))
+        scope.authority = authority
+        served = {name: interface for name, interface in self._interfaces.items() if name in names}
+        door = Door(self._ids.new(), scope, served)
         return self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
 
     # ---- the steps ----
