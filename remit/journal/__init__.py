@@ -8,6 +8,7 @@ from __future__ import annotations
 from remit.journal.blobs import Blobs, digest_of
 from remit.journal.event import Draft, Event, Record, check_topic, encode_json, unit_source
 from remit.journal.files import translate_os_error, write_atomically
+from remit.journal.filter import Filter
 from remit.journal.fold import Fold, Folds
 from remit.journal.log import Journal
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
@@ -18,6 +19,7 @@ __all__ = [
     "Clock",
     "Draft",
     "Event",
+    "Filter",
     "Fold",
     "Folds",
     "Ids",

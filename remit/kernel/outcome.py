@@ -216,6 +216,7 @@ class Recording:
             correlation=caller.correlation or started.id,
             causation=started.id,
             traceparent=caller.traceparent,
+            hops=max(0, caller.hops),
         )
 
     def _write(
