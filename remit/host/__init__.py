@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.delivery import Feed, Heard
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -40,6 +41,8 @@ __all__ = [
     "Client",
     "Connection",
     "Facade",
+    "Feed",
+    "Heard",
     "Home",
     "Kernel",
     "ServiceOptions",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from remit.errors import JournalError
+from remit.host.delivery import Listeners
 from remit.host.home import Home
 from remit.host.plugging import (
     Failure,
@@ -23,7 +24,8 @@ from remit.host.plugging import (
 )
 from remit.host.transcripts import Transcribers
 from remit.host.typeinfo import make_ready
-from remit.journal import Fold, Folds, Journal
+from remit.journal import Draft, Fold, Folds, Journal
+from remit.kernel.bus import Bus
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.offers import Service
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
@@ -47,6 +49,9 @@ class Rooms(msgspec.Struct, kw_only=True):
     plugins: Plugins
     journal: Journal
     folds: Folds
+    bus: Bus
+    listeners: Listeners
+    """Callers' live subscriptions."""
     authority: Authority
     office: Office | None
     """Where Cedar's policies are administered; ``None`` under another authority."""
@@ -110,6 +115,8 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         units = ActiveCatalog(generation, library, home.config)
         return ServedCatalog(units, services.actions) if services.actions else units
 
+    bus = Bus(_lagging(journal))
+    journal.observe(bus.publish)
     dispatcher = Dispatcher(
         home_id=home.id,
         journal=journal,
@@ -148,6 +155,8 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         plugins=plugins,
         journal=journal,
         folds=folds,
+        bus=bus,
+        listeners=Listeners(bus, home.clock, home.ids),
         authority=authority,
         office=office,
         runner=runner,
@@ -175,6 +184,15 @@ def _models(plugins: Plugins) -> Sequence[Fold[Any]]:
         else:
             models[fold.name] = fold
     return list(models.values())
+
+
+def _lagging(journal: Journal) -> Callable[[str, int], None]:
+    def tell(subscription: str, after: int) -> None:
+        with suppress(JournalError):  # it is closing
+            data = {"subscription": subscription, "after": after}
+            journal.submit([Draft(type="bus.lagged", subject=subscription, data=data)])
+
+    return tell
 
 
 def _journalling(journal: Journal) -> Callable[[Failure], None]:

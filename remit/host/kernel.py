@@ -193,6 +193,7 @@ class Kernel(Facade):
             with self._gone:
                 self._closed = True
                 self._rooms.journal.wake()
+                self._rooms.listeners.close()
                 # Whoever closes from inside an operation of its own must not wait for itself.
                 self._gone.wait_for(lambda: all(caller == me for caller in self._callers))
             self._resources.close()

@@ -1,7 +1,7 @@
 """The bus: what is committed, handed to whoever subscribed, each at its own pace.
 
-Publishing runs on the journal's writer thread and never waits: a full mailbox sheds. What was shed is counted, told once
-per overflow, and can be read again by cursor. Nothing here is durable: see ``remit.host.delivery`` for what is.
+Publishing runs on the journal's writer thread and never waits: a full mailbox sheds. What was shed is counted, told
+once per overflow, and can be read again by cursor. Nothing here is durable: see ``remit.host.delivery`` for what is.
 """
 
 from __future__ import annotations

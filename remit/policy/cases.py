@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Case", "CaseResult", "junit", "run_cases"]
 
 _MAX_FILE = 1 << 20
-_RESOURCE_TYPES = {"action:invoke": "Action", "event:emit": "Topic", "unit:install": "Unit", "consent:give": "Unit"}
+_RESOURCE_TYPES = {
+    "action:invoke": "Action",
+    "event:emit": "Topic",
+    "event:subscribe": "Topic",
+    "unit:install": "Unit",
+    "consent:give": "Unit",
+}
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
