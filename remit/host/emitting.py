@@ -36,8 +36,8 @@ def emit_once(journal: Journal, draft: Draft, caller: Caller) -> Record:
     if not journal.execute(_FIND, key):
         with suppress(IdempotencyConflict):
             return journal.append([draft], namespace=caller.namespace, guard=unused, project=project)[0]
-    [[seq]] = journal.execute(_FIND, key)
-    record = next(iter(journal.read(seq - 1, limit=1)))
+    [row] = journal.execute(f"SELECT * FROM record WHERE seq = ({_FIND})", key)
+    record = journal.decode_row(row)
     if encode_json(journal.data(record)) != encode_json(draft.data):
         raise IdempotencyConflict(f"the idempotency key {key[3]!r} was used with other data")
     return record
