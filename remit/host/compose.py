@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from remit.errors import JournalError
-from remit.host.delivery import Listeners
+from remit.host.delivery import Listeners, Queues, SubscriptionsFold
 from remit.host.home import Home
 from remit.host.plugging import (
     Failure,
@@ -52,6 +52,8 @@ class Rooms(msgspec.Struct, kw_only=True):
     bus: Bus
     listeners: Listeners
     """Callers' live subscriptions."""
+    queues: Queues
+    """Durable ones, and units' reactions."""
     authority: Authority
     office: Office | None
     """Where Cedar's policies are administered; ``None`` under another authority."""
@@ -67,6 +69,7 @@ class Rooms(msgspec.Struct, kw_only=True):
             closing.callback(self.journal.close)
             closing.callback(self.folds.save)
             closing.callback(self.runner.close)
+            closing.callback(self.queues.mark)
             closing.callback(self.plugins.close)
             self.plugins.call("remit_shutdown", authority=self.authority)
 
@@ -117,6 +120,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
 
     bus = Bus(_lagging(journal))
     journal.observe(bus.publish)
+    queues = Queues(journal, folds, home.clock, home.ids)
     dispatcher = Dispatcher(
         home_id=home.id,
         journal=journal,
@@ -134,6 +138,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         authority.activate([unit.ref for unit in generation.units], generation.grants)
         dispatcher.catalog = catalog(generation)
         journal.generation = generation.number
+        queues.refresh()
 
     lifecycle = Lifecycle(
         home=home,
@@ -157,6 +162,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         folds=folds,
         bus=bus,
         listeners=Listeners(bus, home.clock, home.ids),
+        queues=queues,
         authority=authority,
         office=office,
         runner=runner,
@@ -177,7 +183,8 @@ def _office(authority: Authority, home: Home, journal: Journal, folds: Folds) ->
 
 
 def _models(plugins: Plugins) -> Sequence[Fold[Any]]:
-    models: dict[str, Fold[Any]] = {PluginsFold.name: PluginsFold()}
+    own: tuple[Fold[Any], ...] = (PluginsFold(), SubscriptionsFold())
+    models = {fold.name: fold for fold in own}
     for plugin, fold in plugins.offers("remit_read_models", Fold):
         if fold.name in models:
             plugins.fail(plugin, "remit_read_models", ValueError(f"another plugin has a read model {fold.name}"))

@@ -13,7 +13,8 @@ from remit.kernel.model import Caller
 
 __all__ = ["emit_once"]
 
-_FIND = "SELECT seq FROM outcome WHERE namespace=? AND principal=? AND action=? AND key=?"
+_FIND = """SELECT r.* FROM outcome o JOIN record r ON r.seq = o.seq
+WHERE o.namespace=? AND o.principal=? AND o.action=? AND o.key=?"""
 
 
 def emit_once(journal: Journal, draft: Draft, caller: Caller) -> Record:
@@ -36,7 +37,7 @@ def emit_once(journal: Journal, draft: Draft, caller: Caller) -> Record:
     if not journal.execute(_FIND, key):
         with suppress(IdempotencyConflict):
             return journal.append([draft], namespace=caller.namespace, guard=unused, project=project)[0]
-    [row] = journal.execute(f"SELECT * FROM record WHERE seq = ({_FIND})", key)
+    [row] = journal.execute(_FIND, key)
     record = journal.decode_row(row)
     if encode_json(journal.data(record)) != encode_json(draft.data):
         raise IdempotencyConflict(f"the idempotency key {key[3]!r} was used with other data")

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import Denied, EventInvalid, PayloadMissing, UsageError
-from remit.host.delivery import Heard, Listening
+from remit.errors import Denied, EventInvalid, PayloadMissing, UnitFailed, UsageError
+from remit.host.delivery import Answer, Given, Heard, Listening, Queue
+from remit.host.delivery.model import Settled
 from remit.host.emitting import emit_once
 from remit.host.governance import Context, Governance
 from remit.host.views import plain
@@ -32,6 +33,11 @@ _HIGHEST_PRIORITY = 255
 _LARGEST_MAILBOX = 100_000
 _LONGEST_LINGER_MS = 10_000
 _MOST_FILTERED = 100
+_MOST_ATTEMPTS = 100
+_MOST_TAKEN = 1_000
+_MOST_LETTERS = 1_000
+_LONGEST_LEASE_MS = 24 * 3_600_000
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 _WORDS = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*\.")
 
 
@@ -123,6 +129,86 @@ class Observation(Governance):
         for prefix in wanted.prefixes:
             whole = _WORDS.fullmatch(prefix) is not None
             self._allow(context, "event:subscribe", EntityRef("Topic", prefix[:-1]) if whole else None)
+
+    # ---- durable subscriptions ----
+
+    def open_jobs(self, context: Context, name: str, wanted: Filter, attempts: int, after: int | None) -> None:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name[:100]!r} is not a name", remedy="use lower-case letters, digits, dots and hyphens")
+        if not 1 <= attempts <= _MOST_ATTEMPTS:
+            raise UsageError(f"an event is tried 1 to {_MOST_ATTEMPTS} times, not {attempts}")
+        _check_filter(wanted)
+        self._may_hear(context, wanted)
+        head = self._rooms.journal.head.seq
+        start = head if after is None else max(0, min(after, head))
+        self._rooms.queues.open(name, wanted, attempts, start, context.caller.principal)
+
+    def take(self, context: Context, name: str, most: int, lease_ms: int, wait_ms: int) -> list[Given]:
+        if not 1 <= lease_ms <= _LONGEST_LEASE_MS:
+            raise UsageError(f"a lease lasts 1 to {_LONGEST_LEASE_MS} milliseconds, not {lease_ms}")
+        queue, most = self._queue(context, name), max(1, min(most, _MOST_TAKEN))
+        wait_ms = min(wait_ms, _LONGEST_WAIT_MS)
+        while not (found := queue.take(most, lease_ms)) and wait_ms > 0 and not context.token.cancelled:
+            wait_ms -= queue.wait(min(wait_ms, _TURN_MS))
+            queue = self._queue(context, name)  # it may have been closed
+        return [Given(one.seq, one.attempt, one.lease, one.until_ms, self._record(one.record)) for one in found]
+
+    def settle(self, context: Context, name: str, answers: list[Answer]) -> list[int]:
+        queue = self._queue(context, name)
+        if len(answers) > _MOST_TAKEN:
+            raise UsageError(f"up to {_MOST_TAKEN} jobs are answered at once")
+        stale, settled = [], []
+        for answer in answers:
+            delivery = queue.claim(answer.seq, answer.lease)
+            if delivery is None:
+                stale.append(answer.seq)
+            elif answer.outcome == "ack":
+                settled.append(Settled(answer.seq, "done", delivery.attempt))
+            else:
+                error = UnitFailed(answer.reason or "its worker gave it back")
+                final = answer.outcome == "bury"
+                settled.append(queue.failed(delivery, error, final=final, after_ms=answer.delay_ms))
+        if settled:
+            self._rooms.journal.append([queue.draft(settled)])
+        return stale
+
+    def extend(self, context: Context, name: str, seq: int, lease: str, lease_ms: int) -> bool:
+        return self._queue(context, name).extend(seq, lease, max(1, min(lease_ms, _LONGEST_LEASE_MS)))
+
+    def close_jobs(self, context: Context, name: str) -> None:
+        self._queue(context, name)
+        self._rooms.queues.close(name, context.caller.principal)
+
+    def _queue(self, context: Context, name: str) -> Queue:
+        """A queue that is no unit's, if the caller may hear what it delivers."""
+        queue = self._rooms.queues.get(name)
+        self._may_hear(context, queue.state.wanted)
+        if queue.state.kind == "reaction":
+            raise UsageError(f"{name} is a unit's reaction: nobody else takes its deliveries")
+        return queue
+
+    def subscriptions(self, _context: Context) -> list[dict[str, Any]]:
+        return [queue.status() for queue in self._rooms.queues.all()]
+
+    def dead_letters(self, _context: Context, name: str) -> list[dict[str, Any]]:
+        queues = [self._rooms.queues.get(name)] if name else self._rooms.queues.all()
+        journal = self._rooms.journal
+        return [
+            {"subscription": queue.state.name, "seq": seq}
+            | msgspec.to_builtins(dead)
+            | {"record": self._record(next(journal.read(seq - 1, limit=1)))}
+            for queue in queues
+            for seq, dead in sorted(queue.state.dead.items())[-_MOST_LETTERS:]
+        ]
+
+    def replay(self, context: Context, name: str, seqs: list[int]) -> int:
+        queue = self._rooms.queues.get(name)
+        self._may_hear(context, queue.state.wanted)
+        found = sorted(seq for seq in (seqs or queue.state.dead) if seq in queue.state.dead)
+        if found:
+            data = {"subscription": name, "seqs": found, "by": context.caller.principal}
+            self._rooms.journal.append([Draft(type="bus.replayed", subject=name, data=data)])
+        return len(found)
 
     # ---- read models ----
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from remit.host.delivery import Feed, Heard, Listening
+from remit.host.delivery import DEFAULT_ATTEMPTS, Answer, Feed, Given, Heard, Jobs, Listening
 from remit.journal import Filter, Progress, no_progress
 from remit.kernel.bus import Drop
 from remit.kernel.model import Caller
@@ -111,6 +111,76 @@ class Observing(ABC):
     def bus(self, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """The bus's counters: records published; per subscription delivered, dropped by policy, and its lag."""
         return self.perform("bus", {}, dict[str, Any], caller=caller, progress=no_progress)
+
+    # ---- durable subscriptions ----
+
+    def jobs(
+        self,
+        name: str,
+        *topics: str,
+        prefixes: Sequence[str] = (),
+        sources: Sequence[Literal["kernel", "unit", "client"]] = (),
+        attempts: int = DEFAULT_ATTEMPTS,
+        lease_ms: int = 30_000,
+        after: int | None = None,
+        caller: Caller = _LOCAL,
+    ) -> Jobs:
+        """A durable subscription: every event is delivered at least once, whoever is killed meanwhile.
+
+        It begins with what is committed from now on and stays until :meth:`close_jobs`; whoever names it again shares
+        the work. A job that is not answered within ``lease_ms`` has failed and goes to the next worker; one that
+        failed ``attempts`` times is a dead letter.
+
+        :param name: lower-case letters, digits, dots and hyphens
+        :param after: begin after this record instead, in the past
+        :raises UsageError: if a subscription of this name wants other topics
+        """
+        arguments = {
+            "name": name, "wanted": Filter(tuple(topics), tuple(prefixes), tuple(sources)), "attempts": attempts,
+            "after": after,
+        }  # fmt: skip
+        self.perform("open_jobs", arguments, object, caller=caller, progress=no_progress)
+
+        def take(most: int, wait_ms: int) -> list[Given]:
+            arguments = {"name": name, "most": most, "lease_ms": lease_ms, "wait_ms": wait_ms}
+            return self.perform("take", arguments, list[Given], caller=caller, progress=no_progress)
+
+        def settle(answers: Sequence[Answer]) -> list[int]:
+            arguments = {"name": name, "answers": list(answers)}
+            return self.perform("settle", arguments, list[int], caller=caller, progress=no_progress)
+
+        def extend(seq: int, lease: str, lease_ms: int) -> bool:
+            arguments = {"name": name, "seq": seq, "lease": lease, "lease_ms": lease_ms}
+            return self.perform("extend", arguments, bool, caller=caller, progress=no_progress)
+
+        return Jobs(name, take, settle, extend)
+
+    def close_jobs(self, name: str, *, caller: Caller = _LOCAL) -> None:
+        """End a durable subscription; what it did not deliver is delivered to nobody.
+
+        :raises SubscriptionUnknown: if there is none of this name
+        """
+        self.perform("close_jobs", {"name": name}, object, caller=caller, progress=no_progress)
+
+    def subscriptions(self, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
+        """Every durable subscription, units' reactions included: its position, lag, and what waits, runs or died."""
+        return self.perform("subscriptions", {}, list[dict[str, Any]], caller=caller, progress=no_progress)
+
+    def dead_letters(self, name: str = "", *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
+        """Events that could not be delivered, oldest first, with the reason and the event's record.
+
+        :param name: of one subscription; "" for all
+        """
+        return self.perform("dead_letters", {"name": name}, list[dict[str, Any]], caller=caller, progress=no_progress)
+
+    def replay(self, name: str, seqs: Sequence[int] = (), *, caller: Caller = _LOCAL) -> int:
+        """Deliver dead letters again, with all their attempts before them; gives how many.
+
+        :param seqs: the events' records; none for all of the subscription
+        :raises SubscriptionUnknown: if there is none of this name
+        """
+        arguments = {"name": name, "seqs": list(seqs)}
+        return self.perform("replay", arguments, int, caller=caller, progress=no_progress)
 
     # ---- read models ----
 

@@ -32,8 +32,8 @@ __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
-    "state", "bus", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins",
+    "state", "bus", "subscriptions", "dead_letters", "leases", "cache", "findings", "lease", "why", "consents",
+    "policy_diff", "policy_what_if", "plugins",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 

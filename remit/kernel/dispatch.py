@@ -20,6 +20,8 @@ from remit.errors import (
     HostFault,
     InputInvalid,
     InputTooLarge,
+    LeaseDenied,
+    LeaseExhausted,
     OutputInvalid,
     RemitError,
     UnitFailed,
@@ -31,7 +33,7 @@ from remit.journal.log import Journal
 from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
-from remit.kernel.outcome import Outcome, Recording
+from remit.kernel.outcome import Ending, Outcome, Recording
 from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
 from remit.kernel.unitstate import StateTable
@@ -133,6 +135,15 @@ class Dispatcher:
         self._authorize(action, caller, catalog.generation)
         return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
 
+    def react(self, reaction: Action, event: Any, caller: Caller, ending: Ending, token: CancelToken) -> Outcome:
+        """Deliver an event, as the WIT has it, to a unit's handler; ``ending`` is committed with what came of it.
+
+        :raises LeaseDenied: if the unit may not hear of the topic now (and ``LeaseExhausted`` likewise)
+        :raises CallError, SandboxError: as :meth:`call`
+        """
+        generation = self.catalog.generation
+        return self._perform(reaction, event, caller, generation, "committed", token, ending=ending)
+
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
         self._prepare(program)
@@ -157,12 +168,12 @@ class Dispatcher:
 
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
-        secrets: dict[str, str] | None = None,
+        secrets: dict[str, str] | None = None, ending: Ending = lambda _error: (),
     ) -> Outcome:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
-            record = self._recording.start(action, value, caller, generation)
+            record = self._recording.start(action, value, caller, generation, ending)
             self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             scope.record = partial(self._recording.outside, record)
@@ -171,6 +182,7 @@ class Dispatcher:
             ended: Ended = _unwatched
             try:
                 _check_chain(action, caller)
+                _check_hearing(action, scope)
                 if self._around is not None:
                     ended = self._around(action, value, caller)
                 output = self._run(action, value, scope, token)
@@ -220,11 +232,13 @@ class Dispatcher:
             self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
-        arguments = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
-        scope.recorder = self._recorders and self._recorders(scope, "provider.call", arguments)
+        arguments: tuple[Any, ...] = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
+        if action.topic:
+            arguments = (value,)
+        scope.recorder = self._recorders and self._recorders(scope, action.export, arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
-        answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        answer = self._runner.run(action.program, action.export, arguments, door, scope.remaining_ms)
         if scope.recorder is not None:
             scope.recorder.outcome = answer
         if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
@@ -284,6 +298,13 @@ def _check_chain(action: Action, caller: Caller) -> None:
         raise HopsExceeded(f"{action.program.unit.id} is in the chain of calls already")
 
 
+def _check_hearing(action: Action, scope: Scope) -> None:
+    if action.topic:
+        answer = scope.require("events:subscribe", action.topic)
+        if isinstance(answer, Refused):
+            raise (LeaseExhausted if answer.code == "exhausted" else LeaseDenied)(answer.message)
+
+
 def _decode_input(action: Action, payload: bytes) -> Any:
     limit = action.program.limits.input
     if len(payload) > limit:
@@ -314,7 +335,7 @@ def _decode_output(action: Action, answer: GuestOutcome) -> Any:
         case "retry":
             raise UnitRetry(f"{action.name} asks for a retry: {text}", after_ms=answer.after_ms)
     try:
-        value = msgspec.json.decode(answer.text)
+        value = msgspec.json.decode(answer.text or "null" if action.topic else answer.text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise OutputInvalid(f"the output of {action.name} is not JSON: {error}") from error
     faults = _faults(action.output, value)

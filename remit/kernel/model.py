@@ -163,6 +163,13 @@ class Action(msgspec.Struct, frozen=True):
     idempotent: bool = False
     title: str = ""
     slots: tuple[str, ...] = ()
+    topic: str = ""
+    """Where it is a reaction: the topic that it reacts to. Its export takes the event then, as the WIT has it."""
+
+    @property
+    def export(self) -> str:
+        """The export that runs it."""
+        return "handler.handle" if self.topic else "provider.call"
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +23,10 @@ from remit.schemas import redact
 if TYPE_CHECKING:
     from remit.schemas import Validator
 
-__all__ = ["Outcome", "Recording", "Started"]
+__all__ = ["Ending", "Outcome", "Recording", "Started"]
+
+Ending = Callable[[RemitError | None], Sequence[Draft]]
+"""What else is to be said when a call ended, well or with an error: committed with the outcome, or not at all."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -51,6 +54,7 @@ class Started(msgspec.Struct, frozen=True):
     generation: int
     began_ns: int
     input: bytes
+    ending: Ending = lambda _error: ()
 
 
 class Recording:
@@ -109,7 +113,7 @@ class Recording:
 
     # ---- outcomes ----
 
-    def start(self, action: Action, value: Any, caller: Caller, generation: int) -> Started:
+    def start(self, action: Action, value: Any, caller: Caller, generation: int, ending: Ending) -> Started:
         """Note the beginning of a call; nothing is written yet."""
         return Started(
             id=self._ids.new(),
@@ -118,6 +122,7 @@ class Recording:
             generation=generation,
             began_ns=self._clock.monotonic_ns(),
             input=_journalled(action.input, value),
+            ending=ending,
         )
 
     def completed(
@@ -137,7 +142,7 @@ class Recording:
         payloads += _attached(scope, data)
         drafts = [self._draft("action.completed", started, data)]
         drafts += [self._caused(draft, started) for draft in scope.effects.events]
-        drafts += [self._caused(draft, started) for draft in scope.notes]
+        drafts += [self._caused(draft, started) for draft in [*scope.notes, *started.ending(None)]]
         seq = self._write(started, drafts, payloads, writes, durability)
         unit = started.action.program.unit
         return Outcome(started.action.name, unit.id, unit.digest, output, seq, data["events"], data["duration_us"])
@@ -149,7 +154,7 @@ class Recording:
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
         payloads = [started.input, *_attached(scope, data)]
         drafts = [self._draft("action.failed", started, data)]
-        drafts += [self._caused(draft, started) for draft in scope.notes]
+        drafts += [self._caused(draft, started) for draft in [*scope.notes, *started.ending(error)]]
         try:
             self._write(started, drafts, payloads, [], durability)
         except JournalClosed:

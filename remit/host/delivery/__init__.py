@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from remit.host.delivery.feed import Feed, Heard
+from remit.host.delivery.jobs import Answer, Given, Job, Jobs
 from remit.host.delivery.listening import Listeners, Listening
+from remit.host.delivery.model import DEFAULT_ATTEMPTS, SubscriptionsFold
+from remit.host.delivery.queue import Queue
+from remit.host.delivery.queues import Queues
 
-__all__ = ["Feed", "Heard", "Listeners", "Listening"]
+__all__ = [
+    "DEFAULT_ATTEMPTS",
+    "Answer",
+    "Feed",
+    "Given",
+    "Heard",
+    "Job",
+    "Jobs",
+    "Listeners",
+    "Listening",
+    "Queue",
+    "Queues",
+    "SubscriptionsFold",
+]
