@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from remit.errors import JournalError
-from remit.host.delivery import Listeners, Queues, SubscriptionsFold
+from remit.host.delivery import Listeners, Queues, Reactions, SubscriptionsFold
 from remit.host.home import Home
 from remit.host.plugging import (
     Failure,
@@ -30,7 +30,7 @@ from remit.kernel.dispatch import Dispatcher
 from remit.kernel.offers import Service
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
 from remit.kernel.scope import HostInterface
-from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator
+from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reactions_of
 
 if TYPE_CHECKING:
     from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
@@ -53,7 +53,8 @@ class Rooms(msgspec.Struct, kw_only=True):
     listeners: Listeners
     """Callers' live subscriptions."""
     queues: Queues
-    """Durable ones, and units' reactions."""
+    """Durable ones, units' reactions among them."""
+    reactions: Reactions
     authority: Authority
     office: Office | None
     """Where Cedar's policies are administered; ``None`` under another authority."""
@@ -71,7 +72,8 @@ class Rooms(msgspec.Struct, kw_only=True):
             closing.callback(self.runner.close)
             closing.callback(self.queues.mark)
             closing.callback(self.plugins.close)
-            self.plugins.call("remit_shutdown", authority=self.authority)
+            closing.callback(self.plugins.call, "remit_shutdown", authority=self.authority)
+            closing.callback(self.reactions.close)
 
 
 def compose(home: Home, program: str, extra: Mapping[str, object] | None = None) -> Rooms:
@@ -134,11 +136,21 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         around=around_calls(plugins),
     )
 
+    reactions = Reactions(
+        journal=journal,
+        bus=bus,
+        queues=queues,
+        dispatcher=dispatcher,
+        clock=home.clock,
+        action=lambda reaction: reaction.action(library, home.config),
+    )
+
     def activated(generation: Generation) -> None:
         authority.activate([unit.ref for unit in generation.units], generation.grants)
         dispatcher.catalog = catalog(generation)
         journal.generation = generation.number
         queues.refresh()
+        reactions.activate(reactions_of(generation, library.manifest))
 
     lifecycle = Lifecycle(
         home=home,
@@ -163,6 +175,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         bus=bus,
         listeners=Listeners(bus, home.clock, home.ids),
         queues=queues,
+        reactions=reactions,
         authority=authority,
         office=office,
         runner=runner,

@@ -221,7 +221,7 @@ class Recording:
             correlation=caller.correlation or started.id,
             causation=started.id,
             traceparent=caller.traceparent,
-            hops=max(0, caller.hops),
+            hops=max(0, caller.hops) if draft.source else draft.hops,
         )
 
     def _write(

@@ -12,6 +12,7 @@ from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.reactions import Reaction, event_argument, reactions_of
 from remit.units.transforms import evaluator
 from remit.units.wanted import Edits, parse_setting
 
@@ -29,9 +30,12 @@ __all__ = [
     "Library",
     "Lifecycle",
     "Plan",
+    "Reaction",
     "blame",
     "diff",
     "evaluator",
+    "event_argument",
     "load_plan",
     "parse_setting",
+    "reactions_of",
 ]

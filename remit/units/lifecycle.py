@@ -21,6 +21,7 @@ from remit.units.generation import Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library
 from remit.units.plan import Finding, Plan
 from remit.units.planner import Planner
+from remit.units.reactions import lasting_reactions
 from remit.units.resolution import Evaluate
 from remit.units.wanted import Edits
 
@@ -263,6 +264,7 @@ class Lifecycle:
             "units": msgspec.to_builtins(plan.units),
             "config": dict(config),
             "grants": sorted(kept),
+            "reactions": lasting_reactions(generation, self.library.manifest),
             "generation": msgspec.to_builtins(generation),
         }
         drafts = [Draft(type=kind, subject=str(generation.number), data=data)]

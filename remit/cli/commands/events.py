@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from remit.cli.inputs import parse_json
-from remit.cli.render.records import record_text
+from remit.cli.render.records import letter_text, record_text
 from remit.cli.session import Session, verb
 from remit.cli.text import one_line
 from remit.errors import UsageError
@@ -34,16 +34,40 @@ def emit(session: Session, topic: str, value: str | None) -> None:
     session.answer(record, Text(f"emitted {one_line(topic)} as record {record['seq']}"))
 
 
-@verb("events", example="remit events --last 50\nremit events --prefix lease. --prefix egress. --follow --json")
+@verb(
+    "events",
+    example="remit events --last 50\nremit events --prefix lease. --follow --json\nremit events --dead",
+)
 @click.option("--after", type=click.IntRange(min=0), metavar="N", help="Everything after record N.")
-@click.option("--last", type=click.IntRange(1, 10_000), metavar="N", help=f"The newest N; {_SHOWN} if nothing is said.")
+@click.option("--last", type=click.IntRange(1, 10_000), metavar="N", help=f"The newest N; {_SHOWN} by default.")
 @click.option("--prefix", "prefixes", multiple=True, metavar="P", help="Only types that begin so; may be repeated.")
 @click.option("--follow", is_flag=True, help="Go on as things happen, until Ctrl-C.")
-def events(session: Session, after: int | None, last: int | None, prefixes: tuple[str, ...], *, follow: bool) -> None:
+@click.option("--dead", is_flag=True, help="Instead: the dead letters, events that could not be delivered.")
+@click.option("--replay", metavar="NAME", help="Instead: deliver a subscription's dead letters again.")
+@click.option("--only", multiple=True, type=click.IntRange(min=1), metavar="N", help="With --replay: record N alone.")
+def events(
+    session: Session,
+    after: int | None,
+    last: int | None,
+    prefixes: tuple[str, ...],
+    replay: str | None,
+    only: tuple[int, ...],
+    *,
+    follow: bool,
+    dead: bool,
+) -> None:
     """Show what happened, and follow it.
 
     Oldest first; without --after or --last, the newest twenty. A refusal shows the policies that decided.
+
+    An event that a durable subscription could not deliver becomes a dead letter: --dead lists them with the reason,
+    --replay delivers them again, with all their attempts before them.
     """
+    if dead or replay is not None:
+        _letters(session, replay, only, alone=not (after or last or prefixes or follow or (dead and replay)))
+        return
+    if only:
+        raise UsageError("--only goes with --replay", remedy="name the subscription with --replay")
     if after is not None and last is not None:
         raise UsageError("--after and --last exclude each other", remedy="choose one")
     wanted = prefixes or ("",)
@@ -59,6 +83,20 @@ def events(session: Session, after: int | None, last: int | None, prefixes: tupl
         if follow:
             for record in kernel.follow(seen, prefixes=wanted):
                 _print(session, record)
+
+
+def _letters(session: Session, replay: str | None, only: tuple[int, ...], *, alone: bool) -> None:
+    if not alone:
+        raise UsageError("--dead and --replay stand alone", remedy="leave the other options out")
+    with session.connect() as kernel:
+        if replay is None:
+            letters = kernel.dead_letters()
+            session.answer({"letters": letters}, *(letter_text(letter) for letter in letters))
+            if letters:
+                session.hint(f"deliver them again: remit events --replay {letters[0]['subscription']}")
+        else:
+            count = kernel.replay(replay, only)
+            session.answer({"replayed": count}, Text(f"{count} delivered again: {one_line(replay)}"))
 
 
 def _pages(session: Session, kernel: Connection, after: int, prefixes: tuple[str, ...]) -> int:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from remit.cli.text import json_text, one_line, short_digest
 
-__all__ = ["record_text"]
+__all__ = ["letter_text", "record_text"]
 
 _LONGEST = 160
 _BAD = (".denied", ".failed", ".exhausted", ".revoked", ".lagged", ".quarantined")
@@ -30,6 +30,16 @@ def record_text(record: Mapping[str, Any]) -> Text:
     detail = _detail(event)
     if detail:
         text.append(f"\n        {detail}", style="dim")
+    return text
+
+
+def letter_text(letter: Mapping[str, Any]) -> Text:
+    """A dead letter: the event, whom it did not reach, and why."""
+    text = record_text(letter["record"])
+    tries = letter["attempts"]
+    why = f"{letter['code']}: {letter['message']}" if letter["code"] else letter["message"]
+    text.append(f"\n        {one_line(letter['subscription'])}, ", style="dim")
+    text.append(f"{tries} attempt{'s' if tries != 1 else ''}: {one_line(why, 1_000)}", style="red")
     return text
 
 

@@ -8,6 +8,7 @@ from remit.host.delivery.listening import Listeners, Listening
 from remit.host.delivery.model import DEFAULT_ATTEMPTS, SubscriptionsFold
 from remit.host.delivery.queue import Queue
 from remit.host.delivery.queues import Queues
+from remit.host.delivery.reacting import Reactions
 
 __all__ = [
     "DEFAULT_ATTEMPTS",
@@ -21,5 +22,6 @@ __all__ = [
     "Listening",
     "Queue",
     "Queues",
+    "Reactions",
     "SubscriptionsFold",
 ]

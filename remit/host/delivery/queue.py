@@ -223,6 +223,7 @@ class Queue:
 
     def status(self) -> dict[str, Any]:
         """Counters and lag: records of the journal that were not yet looked at, and deliveries that wait or run."""
+        self._fill()
         with self._lock:
             running = sum(bool(one.lease) for one in self._window.values())
             waiting = len(self._window) - running
