@@ -117,7 +117,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     library = Library(journal.blobs)
 
     def catalog(generation: Generation) -> Catalog:
-        units = ActiveCatalog(generation, library, home.config)
+        units = ActiveCatalog(generation, library, home.config, runner.functions)
         return ServedCatalog(units, services.actions) if services.actions else units
 
     bus = Bus(_lagging(journal))
@@ -160,6 +160,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         authority=authority,
         runner=runner,
         evaluate=evaluator(dispatcher.evaluate),
+        rehearse=dispatcher.rehearse,
         advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,
     )

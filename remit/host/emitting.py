@@ -8,13 +8,10 @@ from contextlib import suppress
 import apsw
 
 from remit.errors import IdempotencyConflict
-from remit.journal import Draft, Journal, Record, encode_json
+from remit.journal import Draft, Journal, Record, encode_json, once
 from remit.kernel.model import Caller
 
 __all__ = ["emit_once"]
-
-_FIND = """SELECT r.* FROM outcome o JOIN record r ON r.seq = o.seq
-WHERE o.namespace=? AND o.principal=? AND o.action=? AND o.key=?"""
 
 
 def emit_once(journal: Journal, draft: Draft, caller: Caller) -> Record:
@@ -25,20 +22,20 @@ def emit_once(journal: Journal, draft: Draft, caller: Caller) -> Record:
     if not caller.idempotency_key:
         return journal.append([draft], namespace=caller.namespace)[0]
     # No action is called so: their names hold no space.
-    key = (caller.namespace, caller.principal, f"emit {draft.type}", caller.idempotency_key)
+    key = once.Key(caller.namespace, caller.principal, f"emit {draft.type}", caller.idempotency_key)
 
     def unused(connection: apsw.Connection) -> None:
-        if connection.execute(_FIND, key).fetchall():
+        if once.taken(connection, key):
             raise IdempotencyConflict("another call with this key came first")
 
     def project(connection: apsw.Connection, records: Sequence[Record]) -> None:
-        connection.execute("INSERT INTO outcome VALUES(?,?,?,?,?)", (*key, records[0].seq))
+        once.remember(connection, key, records[0].seq)
 
-    if not journal.execute(_FIND, key):
+    record = once.find(journal, key)
+    if record is None:
         with suppress(IdempotencyConflict):
             return journal.append([draft], namespace=caller.namespace, guard=unused, project=project)[0]
-    [row] = journal.execute(_FIND, key)
-    record = journal.decode_row(row)
-    if encode_json(journal.data(record)) != encode_json(draft.data):
-        raise IdempotencyConflict(f"the idempotency key {key[3]!r} was used with other data")
+        record = once.find(journal, key)
+    if record is None or encode_json(journal.data(record)) != encode_json(draft.data):
+        raise IdempotencyConflict(f"the idempotency key {key.key!r} was used with other data")
     return record

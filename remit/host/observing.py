@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from remit.host.delivery import DEFAULT_ATTEMPTS, Answer, Feed, Given, Heard, Jobs, Listening
-from remit.journal import Filter, Progress, no_progress
-from remit.kernel.bus import Drop
+from remit.journal import Drop, Filter, Progress, no_progress
 from remit.kernel.model import Caller
 
 __all__ = ["Observing"]

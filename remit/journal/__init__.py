@@ -11,6 +11,7 @@ from remit.journal.files import translate_os_error, write_atomically
 from remit.journal.filter import Filter
 from remit.journal.fold import Fold, Folds
 from remit.journal.log import Journal
+from remit.journal.mailbox import Drop, Mailbox, Received
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
 from remit.journal.verify import VerifyReport, verify
 
@@ -18,13 +19,16 @@ __all__ = [
     "Blobs",
     "Clock",
     "Draft",
+    "Drop",
     "Event",
     "Filter",
     "Fold",
     "Folds",
     "Ids",
     "Journal",
+    "Mailbox",
     "Progress",
+    "Received",
     "Record",
     "SystemClock",
     "SystemIds",

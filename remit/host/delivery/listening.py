@@ -10,8 +10,8 @@ import threading
 import msgspec
 
 from remit.errors import SubscriptionsExceeded, SubscriptionUnknown
-from remit.journal import Clock, Filter, Ids
-from remit.kernel.bus import Bus, Drop, Received, Subscription
+from remit.journal import Clock, Drop, Filter, Ids, Mailbox, Received
+from remit.kernel.bus import Bus
 from remit.kernel.dispatch import CancelToken
 
 __all__ = ["Listeners", "Listening"]
@@ -33,7 +33,7 @@ class Listening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Listener(msgspec.Struct):
-    subscription: Subscription
+    subscription: Mailbox
     owner: str
     asked_ns: int
 

@@ -34,8 +34,8 @@ from remit.host.delivery.breaker import Breaker
 from remit.host.delivery.model import Settled
 from remit.host.delivery.queue import Delivery, Queue, backoff_ms
 from remit.host.delivery.queues import Queues
-from remit.journal import Clock, Draft, Filter, Journal, Record
-from remit.kernel.bus import Bus, Subscription
+from remit.journal import Clock, Draft, Filter, Journal, Mailbox, Record
+from remit.kernel.bus import Bus
 from remit.kernel.dispatch import CancelToken, Dispatcher
 from remit.kernel.model import Action, Caller
 from remit.units import Reaction, event_argument
@@ -64,7 +64,7 @@ class _Reactor:
         self.id = unit
         self.reactions: dict[str, Reaction] = {}
         self.actions: dict[str, Action] = {}
-        self.mailboxes: dict[str, Subscription] = {}
+        self.mailboxes: dict[str, Mailbox] = {}
         self.breaker = Breaker()
         self.running = False
 
