@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
-from remit.host.delivery import Feed, Heard
+from remit.host.delivery import Feed, Heard, Job, Jobs
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -37,14 +37,18 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.kernel.model import Caller
 
 __all__ = [
+    "Caller",
     "Client",
     "Connection",
     "Facade",
     "Feed",
     "Heard",
     "Home",
+    "Job",
+    "Jobs",
     "Kernel",
     "ServiceOptions",
     "WebService",
