@@ -65,3 +65,11 @@ class SubscriptionUnknown(
 
 class SubscriptionsExceeded(CallError, code="RM-7021", remedy="close subscriptions that are no longer needed"):
     """Too many subscriptions are open."""
+
+
+class TimerUnknown(CallError, code="RM-7022", remedy="'remit state timers' shows those that are set"):
+    """There is no such timer."""
+
+
+class TimersExceeded(CallError, code="RM-7023", remedy="cancel timers that are no longer needed"):
+    """Too many timers are set."""

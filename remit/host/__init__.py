@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
-from remit.host.delivery import Feed, Heard, Job, Jobs
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -51,6 +51,7 @@ __all__ = [
     "Jobs",
     "Kernel",
     "ServiceOptions",
+    "Timer",
     "WebService",
     "authorize_corpus",
     "build_unit",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import JournalError
-from remit.host.delivery import Listeners, Queues, Reactions, SubscriptionsFold
+from remit.errors import Denied, JournalError
+from remit.host.delivery import Listeners, Queues, Reactions, Scheduler, SubscriptionsFold, TimersFold
 from remit.host.home import Home
 from remit.host.plugging import (
     Failure,
@@ -27,6 +27,7 @@ from remit.host.typeinfo import make_ready
 from remit.journal import Draft, Fold, Folds, Journal
 from remit.kernel.bus import Bus
 from remit.kernel.dispatch import Dispatcher
+from remit.kernel.model import Caller, EntityRef
 from remit.kernel.offers import Service
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
 from remit.kernel.scope import HostInterface
@@ -55,6 +56,7 @@ class Rooms(msgspec.Struct, kw_only=True):
     queues: Queues
     """Durable ones, units' reactions among them."""
     reactions: Reactions
+    scheduler: Scheduler
     authority: Authority
     office: Office | None
     """Where Cedar's policies are administered; ``None`` under another authority."""
@@ -74,6 +76,7 @@ class Rooms(msgspec.Struct, kw_only=True):
             closing.callback(self.plugins.close)
             closing.callback(self.plugins.call, "remit_shutdown", authority=self.authority)
             closing.callback(self.reactions.close)
+            closing.callback(self.scheduler.close)
 
 
 def compose(home: Home, program: str, extra: Mapping[str, object] | None = None) -> Rooms:
@@ -177,6 +180,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         listeners=Listeners(bus, home.clock, home.ids),
         queues=queues,
         reactions=reactions,
+        scheduler=Scheduler(journal, folds, home.clock, home.ids, _speaking(lifecycle)),
         authority=authority,
         office=office,
         runner=runner,
@@ -197,7 +201,7 @@ def _office(authority: Authority, home: Home, journal: Journal, folds: Folds) ->
 
 
 def _models(plugins: Plugins) -> Sequence[Fold[Any]]:
-    own: tuple[Fold[Any], ...] = (PluginsFold(), SubscriptionsFold())
+    own: tuple[Fold[Any], ...] = (PluginsFold(), SubscriptionsFold(), TimersFold())
     models = {fold.name: fold for fold in own}
     for plugin, fold in plugins.offers("remit_read_models", Fold):
         if fold.name in models:
@@ -214,6 +218,17 @@ def _lagging(journal: Journal) -> Callable[[str, int], None]:
             journal.submit([Draft(type="bus.lagged", subject=subscription, data=data)])
 
     return tell
+
+
+def _speaking(lifecycle: Lifecycle) -> Callable[[str, str], Denied | None]:
+    def allowed(principal: str, topic: str) -> Denied | None:
+        try:
+            lifecycle.authorize(Caller(principal=principal), "event:emit", EntityRef("Topic", topic))
+        except Denied as denied:
+            return denied
+        return None
+
+    return allowed
 
 
 def _journalling(journal: Journal) -> Callable[[Failure], None]:

@@ -17,6 +17,7 @@ from remit.host.governing import Governing
 from remit.host.observing import Observing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
+from remit.host.timing import Timing
 from remit.host.views import Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
@@ -30,7 +31,7 @@ T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Facade(Governing, Observing, Supplying, ABC):
+class Facade(Governing, Observing, Supplying, Timing, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod

@@ -92,6 +92,7 @@ class Kernel(Facade):
                 kernel._server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
                 resources.callback(kernel._server.close)
             rooms.reactions.start()
+            rooms.scheduler.start()
             rooms.plugins.call("remit_startup", kernel=kernel)
             kernel._resources = resources.pop_all()
         return kernel

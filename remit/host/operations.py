@@ -20,6 +20,7 @@ from remit.host.governance import Context
 from remit.host.observation import Observation
 from remit.host.plugging import PluginStatus, choice
 from remit.host.supplies import Supplies
+from remit.host.timekeeping import Timekeeping
 from remit.host.views import Entry, HomeView, LeaseView, plain
 from remit.journal import Draft
 from remit.kernel.dispatch import Outcome
@@ -32,13 +33,13 @@ __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
-    "state", "bus", "subscriptions", "dead_letters", "leases", "cache", "findings", "lease", "why", "consents",
-    "policy_diff", "policy_what_if", "plugins", "slots", "sync_check", "upgrade_preview",
+    "state", "bus", "subscriptions", "dead_letters", "timers", "leases", "cache", "findings", "lease", "why",
+    "consents", "policy_diff", "policy_what_if", "plugins", "slots", "sync_check", "upgrade_preview",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
 
-class Operations(Supplies, Observation):
+class Operations(Supplies, Observation, Timekeeping):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:

@@ -176,3 +176,26 @@ def test_dead_letters_stand_alone_and_belong_to_somebody(remit):
     assert "stand alone" in remit("events", "--dead", "--follow", code=64).stderr
     assert "--only goes with --replay" in remit("events", "--only", "3", code=64).stderr
     assert "RM-7020" in remit("events", "--replay", "nobody", code=1).stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_a_timer_is_set_listed_and_cancelled(remit):
+    weekly = ("emit", "report.due", '{"n": 1}', "--timer", "weekly", "--cron", "0 9 * * 1", "--zone", "Europe/Berlin")
+    assert remit(*weekly).stdout.startswith("weekly: report.due at ")
+    [timer] = json.loads(remit("state", "timers", "--json").stdout)
+    assert (timer["name"], timer["data"], timer["cron"]) == ("weekly", {"n": 1}, "0 9 * * 1")
+    made = json.loads(remit("emit", "report.due", "--timer", "soon", "--after", "1h", "--json").stdout)
+    assert made["name"] == "soon"
+    assert json.loads(remit("emit", "report.due", "--timer", "soon", "--cancel", "--json").stdout) == {
+        "cancelled": "soon"
+    }
+    assert "RM-7022" in remit("emit", "report.due", "--timer", "soon", "--cancel", code=1).stderr
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("words", [
+    "--after 5m", "--cancel", "--timer t", "--timer t --after 5m --cron *", "--timer t --cancel --after 5m",
+    "--timer t --after soon",
+])  # fmt: skip
+def test_a_timer_needs_a_name_and_one_time(remit, words):
+    assert "RM-1000" in remit("emit", "report.due", *words.split(), code=64).stderr

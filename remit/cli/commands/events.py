@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import msgspec
 from rich.text import Text
 
-from remit.cli.inputs import parse_json
-from remit.cli.render.records import letter_text, record_text
+from remit.cli.inputs import DURATION, parse_json
+from remit.cli.render.records import letter_text, record_text, timer_text
 from remit.cli.session import Session, verb
 from remit.cli.text import one_line
 from remit.errors import UsageError
@@ -20,18 +21,49 @@ _PAGE = 1_000
 _SHOWN = 20
 
 
-@verb("emit", example="remit emit ticket.created '{\"id\": 7}'")
+@verb(
+    "emit",
+    example="remit emit ticket.created '{\"id\": 7}'\n"
+    "remit emit report.due --timer weekly --cron '0 9 * * 1' --zone Europe/Berlin",
+)
 @click.argument("topic", metavar="TOPIC")
 @click.argument("value", metavar="[JSON|@FILE|-]", required=False)
-def emit(session: Session, topic: str, value: str | None) -> None:
+@click.option("--timer", metavar="NAME", help="Say it later, by a timer of this name.")
+@click.option("--after", "after_ms", type=DURATION, metavar="DURATION", help="With --timer: once, after so long.")
+@click.option("--cron", metavar="EXPR", help="With --timer: each time that these five fields name.")
+@click.option("--zone", metavar="ZONE", help="The time zone that --cron means; UTC by default.")
+@click.option("--cancel", is_flag=True, help="With --timer: end it instead.")
+def emit(
+    session: Session,
+    topic: str,
+    value: str | None,
+    timer: str | None,
+    after_ms: int | None,
+    cron: str | None,
+    zone: str | None,
+    *,
+    cancel: bool,
+) -> None:
     """Say that something happened.
 
-    Topics are lower-case words joined by dots; those of the kernel, like lease.denied, are refused.
+    Topics are lower-case words joined by dots; those of the kernel, like lease.denied, are refused. A timer survives
+    restarts; what was due while no kernel ran is said once, at the next start. 'remit state timers' lists them.
     """
+    if timer is None and (cancel or zone or after_ms is not None or cron is not None):
+        raise UsageError("--after, --cron, --zone and --cancel go with --timer", remedy="name the timer with --timer")
+    if cancel and (value is not None or zone or after_ms is not None or cron is not None):
+        raise UsageError("--cancel stands alone with --timer", remedy="leave the other options out")
     data = None if value is None else parse_json(value)
     with session.connect() as kernel:
-        record = kernel.emit(topic, data)
-    session.answer(record, Text(f"emitted {one_line(topic)} as record {record['seq']}"))
+        if timer is None:
+            record = kernel.emit(topic, data)
+            session.answer(record, Text(f"emitted {one_line(topic)} as record {record['seq']}"))
+        elif cancel:
+            kernel.cancel_timer(timer)
+            session.answer({"cancelled": timer}, Text(f"cancelled {one_line(timer)}"))
+        else:
+            made = kernel.set_timer(timer, topic, data, after_ms=after_ms, cron=cron or "", zone=zone or "UTC")
+            session.answer(msgspec.to_builtins(made), timer_text(made))
 
 
 @verb(

@@ -9,6 +9,8 @@ from remit.host.delivery.model import DEFAULT_ATTEMPTS, SubscriptionsFold
 from remit.host.delivery.queue import Queue
 from remit.host.delivery.queues import Queues
 from remit.host.delivery.reacting import Reactions
+from remit.host.delivery.scheduler import Scheduler
+from remit.host.delivery.timers import Timer, TimersFold, next_time
 
 __all__ = [
     "DEFAULT_ATTEMPTS",
@@ -23,5 +25,9 @@ __all__ = [
     "Queue",
     "Queues",
     "Reactions",
+    "Scheduler",
     "SubscriptionsFold",
+    "Timer",
+    "TimersFold",
+    "next_time",
 ]
