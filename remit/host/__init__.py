@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -39,18 +40,25 @@ from remit.host.tools import (
 from remit.host.trying import built_unit, try_unit
 from remit.host.views import EpisodeView, LogLine
 from remit.host.watching import StateChange, changes_of, watch_state
+from remit.kernel.model import Caller
 
 __all__ = [
+    "Caller",
     "Client",
     "Connection",
     "EpisodeView",
     "Facade",
+    "Feed",
+    "Heard",
     "Home",
+    "Job",
+    "Jobs",
     "Kernel",
     "LogLine",
     "ServiceOptions",
     "Span",
     "StateChange",
+    "Timer",
     "Trace",
     "WebService",
     "authorize_corpus",

@@ -96,7 +96,7 @@ class EpisodeView(msgspec.Struct, frozen=True):
     records: list[dict[str, Any]]
 
 
-def record_view(record: Record, journal: Journal) -> dict[str, Any]:
+def record_view(journal: Journal, record: Record) -> dict[str, Any]:
     """A record as callers see it, with its data where that is not erased."""
     event = msgspec.to_builtins(record.event)
     if record.event.dataref:

@@ -24,6 +24,7 @@ from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lockfile import LockFile
 from remit.units.plan import Finding, Plan
 from remit.units.planner import Planner
+from remit.units.reactions import lasting_reactions
 from remit.units.resolution import Evaluate
 from remit.units.slots import SlotView, filled_by, slot_views, suggestions
 from remit.units.wanted import Edits
@@ -300,6 +301,7 @@ class Lifecycle:
             "config": dict(config),
             "lock": dict(lock),
             "grants": sorted(kept),
+            "reactions": lasting_reactions(generation, self.library.manifest),
             "generation": msgspec.to_builtins(generation),
         }
         drafts = [Draft(type=kind, subject=str(generation.number), data=data)]
