@@ -129,12 +129,22 @@ def check_registry(data: Path) -> list[str]:
     return repair(_store(data))
 
 
-def export_registry(data: Path, target: Path, progress: Progress = no_progress) -> int:
-    """Write a registry as plain files for any web server; gives the number of tags.
+def export_registry(
+    data: Path, target: Path, progress: Progress = no_progress, *, keys: Path | None = None, days: int = 7
+) -> tuple[int, Path | None]:
+    """Write a registry as plain files for any web server; gives the number of tags, and the root that homes pin.
 
-    :raises StoreInvalid: if the target holds something, or contents were changed
+    :param keys: the keeper's folder of keys, made at first use: then the files are attested
+    :param days: how long they may be believed
+    :raises StoreInvalid: if the target holds something, contents were changed, or a key cannot be read
     """
-    return export(_store(data), target, progress)
+    store = _store(data)
+    if keys is None:
+        return export(store, target, progress), None
+    from remit.registry.attest import Attester  # noqa: PLC0415 - loads TUF
+
+    attester = Attester(keys, store.clock, days=days)
+    return export(store, target, progress, attester=attester), attester.root
 
 
 def registry_log(data: Path) -> list[Entry]:

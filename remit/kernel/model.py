@@ -21,6 +21,7 @@ __all__ = [
     "Capability",
     "Decision",
     "EntityRef",
+    "Exported",
     "Grant",
     "GrantStatus",
     "GuestOutcome",
@@ -120,6 +121,11 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether the answer is a plain yes."""
         return self.outcome == "allow"
 
+    @property
+    def verdict(self) -> str:
+        """Why not, as the end of a sentence that says what was refused."""
+        return f"denied by {', '.join(self.policies)}" if self.policies else "no policy permits it"
+
 
 class EntityRef(msgspec.Struct, frozen=True):
     """A thing that policy speaks of: a Cedar entity type of namespace ``Remit``, and an id."""
@@ -177,6 +183,8 @@ class GuestOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     after_ms: int = 0
     fuel: int | None = None
     """Instructions used, where the call was metered."""
+    typed: bool = False
+    """Whether the text of a failure is JSON: a value of the error type of the export."""
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -192,6 +200,20 @@ class Action(msgspec.Struct, frozen=True):
     idempotent: bool = False
     title: str = ""
     slots: tuple[str, ...] = ()
+    export: str = ""
+    """The function behind it, ``interface#function``, where the component is not of our world."""
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """An exported function of any component, as an action could be made of it."""
+
+    input: dict[str, Any] | None = None
+    """Schema of an object with a property for each parameter; ``None`` where it cannot be called."""
+    output: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    """Schema of what it fails with, where it says so itself."""
+    problem: str = ""
+    """Why it cannot be called."""
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):

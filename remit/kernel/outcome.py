@@ -11,10 +11,10 @@ import apsw
 import msgspec
 
 from remit.errors import IdempotencyConflict, JournalClosed, RemitError
+from remit.journal import unitstate
 from remit.journal.blobs import digest_of
 from remit.journal.event import Draft, Record, encode_json
 from remit.journal.log import Journal
-from remit.kernel import unitstate
 from remit.kernel.model import Action, Caller
 from remit.kernel.ports import Clock, Ids
 from remit.kernel.scope import Scope

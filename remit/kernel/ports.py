@@ -20,6 +20,7 @@ from remit.kernel.model import (
     Capability,
     Decision,
     EntityRef,
+    Exported,
     Grant,
     GrantStatus,
     GuestOutcome,
@@ -126,6 +127,13 @@ class Runner(Protocol):
         """
         ...
 
+    def functions(self, component: bytes, progress: Progress = no_progress) -> Mapping[str, Exported]:
+        """What a component exports besides our interfaces, by export: ``"local:calc/api#add"``, ``"add"``.
+
+        :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
+        """
+        ...
+
     def prepare(
         self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
     ) -> None:
@@ -142,6 +150,7 @@ class Runner(Protocol):
     ) -> GuestOutcome:
         """Run ``export`` (``"provider.call"``, ``"handler.handle"``, ``"transformer.transform"``) in an instance.
 
+        Any other export is one of :meth:`functions`: it takes one JSON text, an object of its parameters.
         Safe from any thread but one that handles signals; ``deadline_ms`` counts host calls too.
 
         :raises SandboxError: one class per limit and fault; the host stays alive and the next call is fine

@@ -25,6 +25,7 @@ __all__ = [
     "Config",
     "DocumentDecl",
     "Operator",
+    "PlanChoice",
     "Policy",
     "RegistryChoice",
     "SlotDecl",
@@ -62,6 +63,10 @@ class SlotDecl(msgspec.Struct, frozen=True, omit_defaults=True):
 
     many: bool = False
     title: str = ""
+    input: dict[str, Any] | str | None = None
+    """JSON Schema of what the host gives to the action that fills the slot, or the file that holds it."""
+    output: dict[str, Any] | str | None = None
+    """JSON Schema of what the host expects back."""
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,6 +86,13 @@ class Operator(msgspec.Struct, frozen=True):
     """``sha256:…`` of each bearer token that speaks for the operator over HTTP."""
 
 
+class PlanChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[plan]``."""
+
+    tests: Literal["block", "warn", "off"] = "block"
+    """What a unit whose own tests fail does to a plan."""
+
+
 class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """One ``[registry.NAME]``: where units that are named without a place come from."""
 
@@ -88,6 +100,10 @@ class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """``oci://HOST[/PREFIX]``."""
     publishers: tuple[str, ...] = ("*",)
     """Whose units come from there, and from no registry further down; ``*`` is everybody."""
+    peers: tuple[str, ...] = ()
+    """Registries that may give what is named by its digest, asked first; checked the same."""
+    root: str = ""
+    """A file of the home: TUF root metadata. Then the registry must show its latest state, attested by its keeper."""
 
 
 class PluginChoice(msgspec.Struct, frozen=True):
@@ -122,6 +138,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     secrets: dict[str, dict[Literal["env", "file"], str]] = msgspec.field(default_factory=dict, name="secret")
     """Where each secret is: an environment variable, or a file of the home. Never the secret itself."""
     record: dict[Literal["mode"], Literal["off", "digests", "full"]] = {}
+    plan: PlanChoice = PlanChoice()
     plugin: PluginChoice = PluginChoice()
     registry: dict[str, RegistryChoice] = {}
     """In the order of the file: the first that covers a publisher is asked, and no other."""

@@ -174,5 +174,12 @@ class Library:
         runtime = self.manifest(digest).runtime
         return None if runtime is None else self.layers(digest)[runtime.artifact]
 
+    def artifact_bytes(self, artifact: str) -> bytes:
+        """A component, by its digest.
+
+        :raises BlobMissing: if it is not here
+        """
+        return self._blobs.get(artifact)
+
     def _manifest(self, digest: str) -> Manifest:
         return parse(self.file(digest, "unit.toml"))

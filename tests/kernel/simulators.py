@@ -22,6 +22,7 @@ from remit.kernel.model import (
     Capability,
     Decision,
     EntityRef,
+    Exported,
     Grant,
     GrantStatus,
     GuestOutcome,
@@ -88,6 +89,9 @@ class SimRunner:
         self._lock = threading.Lock()
 
     def interfaces(self, component: bytes) -> tuple[frozenset[str], frozenset[str]]:
+        raise NotImplementedError
+
+    def functions(self, component: bytes) -> Mapping[str, Exported]:
         raise NotImplementedError
 
     def prepare(

@@ -406,6 +406,17 @@ def test_a_build_does_not_overwrite_its_source():
     assert paths_of(changed(TOOL, build={"tool": "wat", "source": "src"})) == ["build.source"]
 
 
+def test_an_export_of_another_world_is_not_built_from_python():
+    named = [{"name": "redact", "export": "local:calc/api@1.0.0#add"}]
+    assert paths_of(changed(TOOL, build={"tool": "componentize-py", "source": "src"}, action=named)) == [
+        "action[0].export"
+    ]
+    wat = {"tool": "wat", "source": "unit.wat"}
+    assert m.parse(toml(changed(TOOL, action=named, build=wat))).actions[0].export == named[0]["export"]
+    odd = [{"name": "redact", "export": "no function"}]
+    assert paths_of(changed(TOOL, action=odd, build=wat)) == ["action[0].export"]
+
+
 def test_a_date_is_told_as_a_fault():
     text = toml(TOOL) + b"\n[[test]]\naction = 'redact'\ninput = 2026-01-01\nexpect = 1\n"
     assert paths_of(text) == ["test[1].input"]

@@ -243,9 +243,8 @@ def test_a_killed_version_runs_nowhere_from_the_next_sync_on_and_after_a_restart
     shelf.stock("acme/top", "1.1.0")
     shelf.mark(bad, "killed", "steals")
     kernel.sync(allow_unsigned=True)
-    with pytest.raises(Denied) as caught:
+    with pytest.raises(Denied, match=r"guard\.quarantine-call"):
         kernel.call("acme/top:echo", {})
-    assert caught.value.details["policies"] == ["guard.quarantine-call"]
     kernel.close()
     again = open_home("one")
     with pytest.raises(Denied):

@@ -27,7 +27,7 @@ def supply_report(found: Supply) -> Iterator[RenderableType]:
                 cell(change.unit, "bold"),
                 cell(_versions(change)),
                 Text(short_digest(change.digest), style="dim"),
-                cell(change.source),
+                cell(change.source.partition("@")[0]),
             )
         yield shown
     verb = "installed" if found.done else "to install"

@@ -169,6 +169,14 @@ def _building(document: Document) -> Iterator[Fault]:
         yield Fault("build.source", "is the artifact itself: the build would overwrite its source")
 
 
+def _exports(document: Document) -> Iterator[Fault]:
+    if _table(document, "build").get("tool") != "componentize-py":
+        return
+    for index, entry in _tables(document, "action"):
+        if "export" in entry:
+            yield Fault(f"action[{index}].export", "componentize-py builds units of the world remit:unit: leave it out")
+
+
 def _table(document: Document, key: str) -> Document:
     found = document.get(key)
     return found if isinstance(found, dict) else {}
@@ -194,4 +202,5 @@ _RULES: tuple[Callable[[Document], Iterator[Fault]], ...] = (
     _subscriptions,
     _patches,
     _building,
+    _exports,
 )
