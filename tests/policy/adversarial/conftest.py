@@ -6,8 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from remit.kernel.model import EntityRef
+
 
 @pytest.fixture
 def at(world, new_world, tmp_path, monkeypatch):
     """The simulated home, a folder, and a way to change what must not be changed."""
-    return SimpleNamespace(world=world, new_world=new_world, folder=tmp_path, patch=monkeypatch)
+    return SimpleNamespace(
+        world=world, new_world=new_world, folder=tmp_path, patch=monkeypatch, home=EntityRef("Home", "home")
+    )

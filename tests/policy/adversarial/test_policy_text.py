@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 from remit.errors import PolicyInvalid
@@ -15,45 +11,10 @@ from remit.policy.layout import formatted
 from remit.policy.lint import lint
 from remit.policy.postures import check, load, schema_text
 from tests.policy.adversarial.entries import Entries
+from tests.policy.adversarial.survival import survives
 
 attack = Entries()
 HEAD = '@id("site.x") forbid (principal is Remit::Unit, action in Remit::Action::"use", resource) when { '
-SURVIVES = """
-import json, sys, threading
-from remit.policy.layout import formatted
-from remit.policy.engine import Engine
-from remit.policy.lint import lint
-from remit.policy.postures import check
-
-texts, stack = json.load(sys.stdin)
-
-def tried(work, *given):
-    try:
-        work(*given)
-    except Exception:
-        pass
-
-def work():
-    for text in texts:
-        files = {"policy/a.cedar": text}
-        for door, given in ((check, ("standard", files)), (lint, ("standard", files)), (formatted, ("a", text)),
-                            (Engine.parse, (text,))):
-            tried(door, *given)
-    print("survived", len(texts))
-
-threading.stack_size(stack)
-thread = threading.Thread(target=work)
-thread.start()
-thread.join()
-"""
-
-
-def survives(*texts, stack=512 * 1024):
-    """A process goes through every door of policy text with these, on a small stack."""
-    words = [sys.executable, "-c", SURVIVES]
-    given = json.dumps([texts, stack])
-    done = subprocess.run(words, input=given, capture_output=True, text=True, check=False, timeout=250)
-    assert (done.returncode, done.stdout) == (0, f"survived {len(texts)}\n"), done.stderr[-500:]
 
 
 def errors(text, posture="standard"):

@@ -123,7 +123,10 @@ def _(at):
 
 @attack("missing publisher entity")
 def _(at):
-    guard = '@id("no") forbid (principal, action in Remit::Action::"use", resource) when { principal.publisher.quarantined };'
+    guard = (
+        '@id("no") forbid (principal, action in Remit::Action::"use", resource) '
+        "when { principal.publisher.quarantined };"
+    )
     request = asked(at)
     left = [one for one in request.entities if one["uid"]["type"] != "Remit::Publisher"]
     decision = judge(OPEN + guard).decide(msgspec.structs.replace(request, entities=left))
@@ -151,14 +154,17 @@ def _(at):
 def _(at):
     deep = ".".join(["a"] * 10_000)
     assert at.world.authority().review(at.world.unit(), Capability("events:emit", deep)).outcome == "deny"
-    chain = [{"type": "Remit::Topic", "id": f"t{number}"} for number in range(10_000)]
-    parents = [[one] for one in chain[1:]] + [[]]
-    tower = [{"uid": one, "attrs": {}, "parents": ups} for one, ups in zip(chain, parents, strict=True)]
+    assert at.world.authority().review(at.world.unit(), Capability("fs:read", "/a" * 10_000)).outcome == "deny"
+    crowd = [{"type": "Remit::Topic", "id": f"t{number}"} for number in range(10_000)]
+    heir = {"type": "Remit::Topic", "id": "heir"}
+    family = [{"uid": one, "attrs": {}, "parents": []} for one in crowd]
     engine = judge('@id("top") permit (principal, action, resource in Remit::Topic::"t9999");').engine
-    request = asked(at).cedar() | {"resource": chain[0]}
-    facts = engine.entities([*asked(at).entities, *tower])
-    assert engine.authorize(request, facts, sliced=True) == engine.authorize(request, facts, sliced=False)
-    assert engine.authorize(request, facts).reasons == ("top",)
+    facts = engine.entities([*asked(at).entities, *family, {"uid": heir, "attrs": {}, "parents": crowd}])
+    for resource, decision in ((heir, "allow"), (crowd[0], "deny")):
+        request = asked(at).cedar() | {"resource": resource}
+        answer = engine.authorize(request, facts, sliced=True)
+        assert answer.decision == decision
+        assert answer == engine.authorize(request, facts, sliced=False)
 
 
 @pytest.mark.parametrize("entry", attack)
