@@ -20,7 +20,7 @@ from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
-from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
+from remit.units import Blame, Edits, Finding, Garbage, Generation, InstalledUnit, Plan, SlotView
 
 __all__ = ["Facade"]
 
@@ -89,17 +89,29 @@ class Facade(Governing, ABC):
         set: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the command line
         *,
         bind: Mapping[str, str] | None = None,
+        pin: Mapping[str, str] | None = None,
         revert: str = "",
+        with_state: bool = False,
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> Plan:
         """What would change: with the edits, or to reach what ``remit.toml`` wants. Nothing is changed.
 
         :param bind: units by the slot that each is to fill
+        :param pin: versions by the unit that is to stay at them; ``=`` is the active one, "" lets it move again
         :param revert: ``last``, a generation's number, or a unit's id, instead of edits
+        :param with_state: whether the revert takes the units' state back too
         """
         items = tuple(f"{item.ref.id}@={item.ref.version}" if isinstance(item, InstalledUnit) else item for item in add)
-        edits = Edits(add=items, remove=tuple(remove), set=dict(set or {}), bind=dict(bind or {}), revert=revert)
+        edits = Edits(
+            add=items,
+            remove=tuple(remove),
+            set=dict(set or {}),
+            bind=dict(bind or {}),
+            pin=dict(pin or {}),
+            revert=revert,
+            with_state=with_state,
+        )
         return self.perform("plan", {"edits": edits}, Plan, caller=caller, progress=progress)
 
     def apply(
@@ -125,6 +137,7 @@ class Facade(Governing, ABC):
         self,
         target: str = "last",
         *,
+        with_state: bool = False,
         consent: bool = False,
         message: str = "",
         caller: Caller = _LOCAL,
@@ -132,11 +145,13 @@ class Facade(Governing, ABC):
     ) -> Generation:
         """Go back: undo the last change, or to a generation, or one unit. A plan like any other.
 
+        :param with_state: whether the units' state goes back too, as new versions of their keys
+        :raises StateConflict: if a call changed that state at the same moment
         :raises NothingToRevert: if there is nothing to go back to
         """
         if not str(target):
             raise UsageError("nothing names what to go back to", remedy="name a generation or a unit, or leave it out")
-        plan = self.plan(revert=str(target), caller=caller, progress=progress)
+        plan = self.plan(revert=str(target), with_state=with_state, caller=caller, progress=progress)
         return self.apply(plan, consent=consent, message=message, caller=caller, progress=progress)
 
     def units(self, *, caller: Caller = _LOCAL) -> list[Entry]:
@@ -158,6 +173,13 @@ class Facade(Governing, ABC):
         """Every generation, oldest first."""
         return self.perform("history", {}, list[Generation], caller=caller, progress=no_progress)
 
+    def generation(self, number: int, *, caller: Caller = _LOCAL) -> dict[str, Any]:
+        """One generation whole, with its digest and its parent's, who consented, and its documents.
+
+        :raises GenerationUnknown: if there is none with that number
+        """
+        return self.perform("generation", {"number": number}, dict[str, Any], caller=caller, progress=no_progress)
+
     def diff(self, before: int, after: int, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """What differs between two generations: units and documents.
 
@@ -165,6 +187,15 @@ class Facade(Governing, ABC):
         """
         arguments = {"before": before, "after": after}
         return self.perform("diff", arguments, dict[str, Any], caller=caller, progress=no_progress)
+
+    def gc(self, *, keep: int = 10, dry_run: bool = False, caller: Caller = _LOCAL) -> Garbage:
+        """Forget superseded versions and remove the blobs that nobody needs.
+
+        :param keep: how many generations before the active one stay possible to go back to
+        :param dry_run: only say what would go
+        """
+        arguments = {"keep": keep, "dry_run": dry_run}
+        return self.perform("gc", arguments, Garbage, caller=caller, progress=no_progress)
 
     # ---- documents and calls ----
 

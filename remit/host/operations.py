@@ -18,12 +18,14 @@ from remit.errors import (
     EventInvalid,
     GrantUnknown,
     PayloadMissing,
+    PluginFailed,
     SourceUnknown,
     UnitUnknown,
     UsageError,
 )
 from remit.host.governance import Context, Governance
-from remit.host.plugging import PluginStatus, choice
+from remit.host.home import Home
+from remit.host.plugging import Plugins, PluginStatus, choice
 from remit.host.views import Entry, HomeView, LeaseView, plain
 from remit.journal import Draft, Journal, Progress, Record, check_topic
 from remit.journal.event import client_source, encode_data
@@ -31,14 +33,26 @@ from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
-from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView, blame, diff
+from remit.units import (
+    Blame,
+    Edits,
+    Finding,
+    Garbage,
+    Generation,
+    InstalledUnit,
+    Plan,
+    SlotView,
+    blame,
+    diff,
+    unit_changes,
+)
 
 __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins", "slots",
+    "plugins", "slots", "generation",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -120,6 +134,11 @@ class Operations(Governance):
         generations = self._rooms.lifecycle.generations.by_number
         return [generations[number] for number in sorted(generations)]
 
+    def generation(self, _context: Context, number: int) -> dict[str, Any]:
+        found = self._rooms.lifecycle.generations.get(number)
+        whole: dict[str, Any] = plain(found)
+        return whole | {"digest": found.digest, "consents": found.consents, "effective": found.effective()}
+
     def diff(self, _context: Context, before: int, after: int) -> dict[str, Any]:
         generations = self._rooms.lifecycle.generations
         old, new = generations.get(before), generations.get(after)
@@ -134,9 +153,17 @@ class Operations(Governance):
             "units": {
                 "before": [f"{unit.ref.id}@{unit.ref.version}" for unit in old.units],
                 "after": [f"{unit.ref.id}@{unit.ref.version}" for unit in new.units],
+                "changes": plain(unit_changes(old, new)),
             },
             "documents": {name: changes for name, changes in documents.items() if changes},
         }
+
+    def gc(self, context: Context, keep: int, dry_run: bool) -> Garbage:
+        if keep < 0:
+            raise UsageError("a number of generations is not negative")
+        rooms = self._rooms
+        roots = _roots(rooms.plugins, rooms.home)
+        return rooms.lifecycle.gc(context.caller, keep=keep, roots=roots, dry_run=dry_run)
 
     # ---- documents and calls ----
 
@@ -297,6 +324,18 @@ class Operations(Governance):
         rooms.journal.append([choice(name, on=on, by=by)])
         [found] = [status for status in rooms.plugins.status() if status.name == name]
         return found
+
+
+def _roots(plugins: Plugins, home: Home) -> list[str]:
+    """What the plugins need of the blobs. One that cannot say so stops the collection: its blobs would be gone."""
+    hook, found = "remit_gc_roots", []
+    for name in plugins.implements(hook):
+        asked = plugins.hook_of(name, hook)
+        said = plugins.run(name, hook, lambda home, asked=asked: [list(asked(home) or ())], home)
+        if said is None:
+            raise PluginFailed(f"the plugin {name} cannot say which blobs it needs, so nothing was removed")
+        found += said[0]
+    return found
 
 
 def _wait(journal: Journal, after: int, wait_ms: int, token: CancelToken) -> None:

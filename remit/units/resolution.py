@@ -71,6 +71,8 @@ def _resolve_one(
     ref = _choose(unit, active.unit(unit.id), installed, named)
     manifest = library.manifest(ref.digest)
     findings = _parameter_faults(unit, manifest, ref.digest, library)
+    if unit.pin and named is not None:
+        findings += _pin_holds(unit, ref, installed, named=unit.id in named)
     slots = tuple(
         sorted({fill.slot for fill in manifest.fills if fill.slot in config.slots and unit.slots.get(fill.slot, True)})
     )
@@ -93,6 +95,19 @@ def _patches(
         return fill_patches(manifest.patches, {**manifest.parameters.defaults, **unit.parameters}, hidden), []
     except PatchFailed as error:
         return (), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
+
+
+def _pin_holds(unit: WantedUnit, ref: UnitRef, installed: Installed, *, named: bool) -> list[Finding]:
+    """What a pin keeps from happening, where somebody asked for it."""
+    remedy = f"run 'remit unit pin {unit.id} --release' first"
+    if not in_range(ref.version, unit.version or "*"):
+        message = f"is pinned to {ref.version}, which is not in {unit.version}"
+        return [Finding("blocking" if named else "warning", "pin.holds", unit.id, message, remedy)]
+    best = installed.candidates(unit.id, unit.version or "*")[0].ref
+    if named and best.digest != ref.digest:
+        message = f"is pinned to {ref.version}, so {best.version} is not taken"
+        return [Finding("warning", "pin.holds", unit.id, message, remedy)]
+    return []
 
 
 def _choose(
