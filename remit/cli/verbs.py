@@ -51,6 +51,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "pin": Verb("changes", "pin", "Keep a unit at the version that runs, or at another."),
             "refresh": Verb("changes", "refresh", "Plan a new run of the transforms, whose context may have changed."),
             "revert": Verb("changes", "revert", "Go back: the last change, a generation or one unit."),
+            "upgrade": Verb("supply", "upgrade", "Lock and admit the best versions that the ranges allow."),
+            "sync": Verb("supply", "sync", "Lock and admit what is wanted, and follow what was withdrawn."),
             "gc": Verb("units", "gc", "Forget superseded versions, and remove what nobody needs."),
             "list": Verb("units", "list_units", "List the installed units, and who fills the slots of the host."),
             "show": Verb("units", "show", "Show what is known of one unit, or of a generation."),

@@ -107,7 +107,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     library = Library(journal.blobs)
 
     def catalog(generation: Generation) -> Catalog:
-        units = ActiveCatalog(generation, library, home.config)
+        units = ActiveCatalog(generation, library, home.config, runner.functions)
         return ServedCatalog(units, services.actions) if services.actions else units
 
     dispatcher = Dispatcher(

@@ -19,18 +19,18 @@ from remit.errors import (
     GrantUnknown,
     PayloadMissing,
     PluginFailed,
-    SourceUnknown,
     UnitUnknown,
     UsageError,
 )
-from remit.host.governance import Context, Governance
+from remit.host.governance import Context
 from remit.host.home import Home
 from remit.host.plugging import Plugins, PluginStatus, choice
+from remit.host.supplies import Supplies
 from remit.host.views import Entry, HomeView, LeaseView, plain
-from remit.journal import Draft, Journal, Progress, Record, check_topic
+from remit.journal import Draft, Journal, Record, check_topic
 from remit.journal.event import client_source, encode_data
 from remit.kernel.dispatch import CancelToken, Outcome
-from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
+from remit.kernel.model import Action, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
 from remit.units import (
@@ -52,7 +52,7 @@ __all__ = ["READS", "Context", "Operations"]
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins", "slots", "generation",
+    "plugins", "slots", "generation", "sync_check", "upgrade_preview",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -62,7 +62,7 @@ _TURN_MS = 250
 _MOST_EMITTED = 1 << 20
 
 
-class Operations(Governance):
+class Operations(Supplies):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:
@@ -86,12 +86,6 @@ class Operations(Governance):
         return self._rooms.lifecycle.install(
             bundle, context.caller, allow_unsigned=allow_unsigned, progress=context.progress
         )
-
-    def _fetch(self, reference: str, progress: Progress) -> Bundle:
-        for plugin, source in self._rooms.sources:
-            if self._rooms.plugins.run(plugin, "source.accepts", source.accepts, reference):
-                return source.fetch(reference, progress)
-        raise SourceUnknown(f"no unit source understands {reference[:200]!r}")
 
     def uninstall(self, context: Context, unit: str, version: str) -> InstalledUnit:
         return self._rooms.lifecycle.uninstall(unit, version, context.caller)
@@ -373,6 +367,8 @@ def _lease_view(status: GrantStatus) -> LeaseView:
         lease_until_ms=status.lease_until_ms,
         calls_left=status.calls_left,
         bytes_left=status.bytes_left,
+        host_us_left=status.host_us_left,
+        fuel_left=status.fuel_left,
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "LOCAL_OPERATOR",
     "Config",
     "DocumentDecl",
+    "Operator",
     "PlanChoice",
     "Policy",
     "RegistryChoice",
@@ -79,6 +80,8 @@ class Operator(msgspec.Struct, frozen=True):
     """One ``[operator.NAME]``."""
 
     roles: tuple[str, ...] = ()
+    publishes: tuple[str, ...] = ()
+    """Namespaces of units that are this person's own: they may publish them, and not consent to what they may do."""
     tokens: tuple[str, ...] = ()
     """``sha256:…`` of each bearer token that speaks for the operator over HTTP."""
 
@@ -97,6 +100,10 @@ class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """``oci://HOST[/PREFIX]``."""
     publishers: tuple[str, ...] = ("*",)
     """Whose units come from there, and from no registry further down; ``*`` is everybody."""
+    peers: tuple[str, ...] = ()
+    """Registries that may give what is named by its digest, asked first; checked the same."""
+    root: str = ""
+    """A file of the home: TUF root metadata. Then the registry must show its latest state, attested by its keeper."""
 
 
 class PluginChoice(msgspec.Struct, frozen=True):
@@ -153,9 +160,9 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(limits, **lowered)
 
     @property
-    def operators(self) -> Mapping[str, tuple[str, ...]]:
-        """Roles by operator; the local operator owns the home unless the file says otherwise."""
-        return {LOCAL_OPERATOR: ("owner",)} | {name: operator.roles for name, operator in self.operator.items()}
+    def operators(self) -> Mapping[str, Operator]:
+        """Operators by name; the local one owns the home unless the file says otherwise."""
+        return {LOCAL_OPERATOR: Operator(("owner",))} | self.operator
 
 
 def load_config(data: bytes) -> Config:

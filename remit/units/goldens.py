@@ -13,8 +13,18 @@ import msgspec
 
 from remit.errors import LeaseDenied, RemitError
 from remit.journal import encode_json
-from remit.kernel.model import Capability, Decision, EntityRef, Grant, GrantStatus, GuestOutcome, Program, UnitRef
-from remit.kernel.ports import Authority
+from remit.kernel.model import (
+    Amounts,
+    Capability,
+    Decision,
+    EntityRef,
+    Grant,
+    GrantStatus,
+    GuestOutcome,
+    Program,
+    UnitRef,
+)
+from remit.kernel.ports import Authority, Hold
 from remit.schemas.config import expand
 from remit.units.manifest import Manifest
 from remit.units.plan import Finding
@@ -123,10 +133,16 @@ class _Rehearsal:
             raise LeaseDenied(f"{unit.id} may not {action} on {resource} in a rehearsal")
         return grant
 
+    def hold(self, grant: Grant, _least: Amounts, _most: Amounts) -> Hold:
+        raise LeaseDenied(f"{grant.unit.id} spends nothing in a rehearsal")
+
     def reach(self, _grant: Grant, _origin: str, _special: str) -> Decision:
         return Decision("deny")
 
     def revoke(self, *_grant_ids: str) -> None:
+        """Nothing stands in a rehearsal."""
+
+    def recall(self, *_digests: str) -> None:
         """Nothing stands in a rehearsal."""
 
     def grants(self) -> Sequence[GrantStatus]:

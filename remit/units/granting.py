@@ -145,7 +145,7 @@ def _larger(new: Budget | None, old: Budget | None) -> bool:
         return True
     return any(
         (a is None and b is not None) or (a is not None and b is not None and a * old.window_ms > b * new.window_ms)
-        for a, b in ((new.calls, old.calls), (new.bytes, old.bytes))
+        for a, b in zip(new.bounds, old.bounds, strict=True)
     )
 
 

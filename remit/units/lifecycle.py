@@ -21,7 +21,8 @@ from remit.units.configfile import ConfigFile
 from remit.units.declared import DeclaredSchemas
 from remit.units.generation import Generation, Generations
 from remit.units.goldens import Rehearsals, Rehearse
-from remit.units.installed import Installed, InstalledUnit, Library
+from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
+from remit.units.lockfile import LockFile
 from remit.units.plan import Finding, Plan
 from remit.units.planner import Planner
 from remit.units.records import change_drafts, suggestion
@@ -66,7 +67,13 @@ class Lifecycle:
         self._activated = activated
         self._advise = advise
         self._config = ConfigFile(home)
+        self.lock = LockFile(home, library)
         self._changing = threading.RLock()
+
+    @property
+    def home_id(self) -> str:
+        """The id of the home."""
+        return self._home.id
 
     @property
     def generations(self) -> Generations:
@@ -92,6 +99,8 @@ class Lifecycle:
         """
         unit, manifest = examine(bundle, self._runner, allow_unsigned=allow_unsigned, progress=progress)
         facts = {"admission": unit.admission, "digest": unit.digest, "kind": unit.kind, "version": unit.version}
+        if unit.digest in self.installed.withdrawn:
+            facts["withdrawn"] = self.installed.withdrawn[unit.digest].kind
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
         with self._changing:
             known = self.installed.by_digest.get(unit.digest)
@@ -125,6 +134,21 @@ class Lifecycle:
             data = {"digest": unit.ref.digest, "version": unit.ref.version}
             self._append([Draft(type="unit.removed", subject=unit_id, data=data)], caller)
         return unit
+
+    def withdraw(self, found: Sequence[Withdrawn], caller: Caller) -> None:
+        """Take note of versions that their registry took back; killed ones may do nothing from the next use on."""
+        with self._changing:
+            known = self.installed.withdrawn
+            fresh = [one for one in found if one.digest not in known or known[one.digest].kind != one.kind]
+            killed = [one.digest for one in fresh if one.kind == "killed"]
+            # The refusal comes first, the record second: a crash in between errs on the safe side.
+            if killed:
+                self._authority.recall(*killed)
+            if fresh:
+                drafts = [
+                    Draft(type="unit.withdrawn", subject=one.unit, data=msgspec.to_builtins(one)) for one in fresh
+                ]
+                self._append(drafts, caller)
 
     def _empty_slots(self, generation: Generation) -> set[str]:
         return set(self._home.config.slots) - {slot for unit in generation.units for slot in unit.slots}
@@ -195,8 +219,10 @@ class Lifecycle:
             generation = self._complete(fresh, caller, message, consent=consent)
             config = self._config.prepare(generation, fresh.config)
             try:
+                lock = self.lock.prepare(generation.units, self.installed)
+                follow = {"config": dict(config), "lock": dict(lock)}
                 emptied = self._empty_slots(generation) - self._empty_slots(self.generations.active)
-                drafts = change_drafts(fresh, generation, self.generations.active, caller.principal, config)
+                drafts = change_drafts(fresh, generation, self.generations.active, caller.principal, follow)
                 drafts += [
                     suggestion(slot, unit.ref)
                     for slot in sorted(emptied)
@@ -206,28 +232,33 @@ class Lifecycle:
                 self._append(drafts, caller, generation.number, back)
             except BaseException:
                 self._config.forget()
+                self.lock.forget()
                 raise
             # Committed: from here on it is active, whatever becomes of the file.
             self._activated(generation)
             self._config.follow(config)
+            self.lock.follow(lock)
             self._home.reload()
         return generation
 
     def recover(self) -> None:
         """Finish what a crash interrupted. Called once, before anything else."""
         last = self._journal.last(1, prefixes=("unit.applied", "unit.reverted"))
-        self._config.follow(self._journal.data(last[0]).get("config", {}) if last else {})
+        committed = self._journal.data(last[0]) if last else {}
+        self._config.follow(committed.get("config", {}))
+        self.lock.follow(committed.get("lock", {}))
 
     def _plan(self, edits: Edits) -> Plan:
         plan = self._planner().plan(edits)
         return msgspec.structs.replace(plan, findings=(*plan.findings, *self._advise(plan)))
 
     def _planner(self) -> Planner:
-        config = self._home.reload()
+        config, lock = self._home.reload(), self.lock.read()
         return Planner(
             home=self._home.id,
             config=config,
             config_digest=digest_of(self._home.config_path.read_bytes()),
+            held={} if lock is None else lock.digests,
             generations=self.generations,
             installed=self.installed,
             withdrawn=self._folds.state("withdrawals").withdrawn,
@@ -252,9 +283,8 @@ class Lifecycle:
         """
         decision = self._authority.authorize(caller.principal, action, resource, context)
         if not decision.allowed:
-            by = f" by {', '.join(decision.policies)}" if decision.policies else ""
             raise Denied(
-                f"{caller.principal} may not {action} on {resource.id}: denied{by}",
+                f"{caller.principal} may not {action} on {resource.id}: {decision.verdict}",
                 policies=list(decision.policies),
                 reason=decision.reason,
             )

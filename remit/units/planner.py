@@ -24,7 +24,7 @@ from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
 from remit.units.plan import Finding, Plan, StateBack
-from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots
+from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
 from remit.units.slots import bind, filled_by, slot_findings
 from remit.units.wanted import Edits, edit_units
@@ -38,6 +38,8 @@ class Planner(msgspec.Struct, frozen=True):
     home: str
     config: Config
     config_digest: str
+    held: Mapping[str, str]
+    """The digests of ``remit.lock``, by unit."""
     generations: Generations
     installed: Installed
     withdrawn: frozenset[str]
@@ -121,16 +123,18 @@ class Planner(msgspec.Struct, frozen=True):
 
     def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Any:
         if target is None:
-            wanted = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
-            wanted = self._pinned(wanted, edits.pin)
-            return resolve(wanted, self.generations.active, self.installed, self.library, self.config, named=named)
+            active = self.generations.active
+            listed = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
+            listed = self._pinned(listed, edits.pin)
+            wanted = with_required(listed, active, self.installed, self.library, named=named, held=self.held)
+            return resolve(wanted, active, self.installed, self.library, self.config, named=named, held=self.held)
         # Going back takes the digests of that time; resolving against the target keeps them.
         pinned = msgspec.structs.replace(self.generations.active, units=target.units)
         wanted = [
             WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=unit.choices, pin=unit.pin)
             for unit in target.units
         ]
-        return resolve(wanted, pinned, self.installed, self.library, self.config, named=None)
+        return resolve(wanted, pinned, self.installed, self.library, self.config, named=None, held={})
 
     def _pinned(self, wanted: list[WantedUnit], pins: Mapping[str, str]) -> list[WantedUnit]:
         units = {unit.id: unit for unit in wanted}

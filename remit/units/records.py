@@ -17,11 +17,11 @@ __all__ = ["change_drafts", "operations", "suggestion"]
 
 
 def change_drafts(
-    plan: Plan, generation: Generation, before: Generation, principal: str, config: Mapping[str, str]
+    plan: Plan, generation: Generation, before: Generation, principal: str, follow: Mapping[str, Any]
 ) -> list[Draft]:
     """The records of a generation that becomes active, the generation itself first.
 
-    :param config: digests of ``remit.toml`` before and after
+    :param follow: digests of the files that follow the journal, before and after: ``config``, ``lock``
     """
     kind = "unit.reverted" if plan.edits.revert else "unit.applied"
     had = {grant.id for grant in before.grants}
@@ -30,7 +30,7 @@ def change_drafts(
         "number": generation.number,
         "plan": plan.digest,
         "units": msgspec.to_builtins(plan.units),
-        "config": dict(config),
+        **follow,
         "grants": sorted(grant.id for grant in generation.grants),
         "generation": msgspec.to_builtins(generation),
     }
