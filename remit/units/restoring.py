@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from remit.journal import Draft, Journal, Record, digest_of, encode_json
-from remit.kernel.unitstate import RESTORED, StateTable, Write, restore, unchanged
+from remit.journal.unitstate import RESTORED, StateTable, Write, restore, unchanged
 from remit.units.plan import StateBack
 
 __all__ = ["Restoration", "restoration"]

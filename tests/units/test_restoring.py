@@ -9,8 +9,8 @@ import pytest
 
 from remit.errors import UsageError
 from remit.host import Kernel
+from remit.journal.unitstate import StateTable, rebuild
 from remit.kernel.model import Caller
-from remit.kernel.unitstate import StateTable, rebuild
 
 OTHER = Caller(namespace="other")
 
