@@ -16,8 +16,9 @@ from remit.errors import UsageError
 from remit.host.governing import Governing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
-from remit.host.views import Entry, HomeView, LeaseView
+from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
+from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
@@ -220,6 +221,28 @@ class Facade(Governing, Supplying, ABC):
         """The names of the active generation's documents."""
         return self.perform("documents", {}, list[str], caller=caller, progress=no_progress)
 
+    def watch(self, name: str, *, caller: Caller = _LOCAL) -> Iterator[DocumentChange]:
+        """A document's changes for ever, as they are committed; what it is now comes first, as a change of its own.
+
+        :raises DocumentUnknown: if no document has that name now
+        """
+        now = self.home(caller=caller)
+        # Before the first apply there is no snapshot: the document is as it is declared.
+        document = self.document(name, generation=now.generation or None, caller=caller)
+        return self._changes(DocumentChange(name, now.generation, now.head, _whole(document)), caller)
+
+    def _changes(self, first: DocumentChange, caller: Caller) -> Iterator[DocumentChange]:
+        yield first
+        name = first.document
+        for record in self.follow(first.seq, prefixes=["document.changed"], caller=caller):
+            event, generation = record["event"], record["generation"]
+            if event["subject"] != name or generation <= first.generation or not is_kernel(event["source"]):
+                continue
+            # An erased record still says that there was a change: then the document comes whole.
+            data = event.get("data")
+            patch = _whole(self.document(name, generation=generation, caller=caller)) if data is None else data["patch"]
+            yield DocumentChange(name, generation, record["seq"], patch)
+
     def actions(self, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
         """What can be called, with schemas."""
         return self.perform("actions", {}, list[dict[str, Any]], caller=caller, progress=no_progress)
@@ -363,3 +386,8 @@ class Facade(Governing, Supplying, ABC):
         """
         arguments = {"name": name, "on": on}
         return self.perform("switch_plugin", arguments, PluginStatus, caller=caller, progress=no_progress)
+
+
+def _whole(document: Any) -> list[dict[str, Any]]:
+    """A JSON Patch that puts a document in the place of whatever was there."""
+    return [{"op": "add", "path": "", "value": document}]

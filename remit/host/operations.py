@@ -68,13 +68,15 @@ class Operations(Supplies):
     def home(self, _context: Context) -> HomeView:
         """See the façade, here and below."""
         rooms = self._rooms
+        # Before the generation: who follows what comes after it misses no change of that generation.
+        head = rooms.journal.head.seq
         return HomeView(
             id=rooms.home.id,
             root=str(rooms.home.root),
             pid=os.getpid(),
             program=rooms.program,
             generation=rooms.lifecycle.generations.active.number,
-            head=rooms.journal.head.seq,
+            head=head,
             posture=rooms.home.config.policy.posture,
             plugins=rooms.plugins.names(),
         )

@@ -8,7 +8,7 @@ import msgspec
 
 from remit.kernel.model import UnitRef
 
-__all__ = ["Entry", "HomeView", "LeaseView", "plain"]
+__all__ = ["DocumentChange", "Entry", "HomeView", "LeaseView", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -37,6 +37,17 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
+
+
+class DocumentChange(msgspec.Struct, frozen=True):
+    """How a document came to be what it is in a generation."""
+
+    document: str
+    generation: int
+    seq: int
+    """The record that says so; where a watch begins, the last one before it."""
+    patch: list[dict[str, Any]]
+    """A JSON Patch (RFC 6902) of what it was. The first one of a watch replaces the whole document."""
 
 
 class LeaseView(msgspec.Struct, frozen=True):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from remit.journal import Draft
 from remit.kernel.model import Grant, UnitRef
-from remit.units.documents import Change
+from remit.units.documents import operations
 from remit.units.generation import Generation
 from remit.units.plan import Plan
 
-__all__ = ["change_drafts", "operations", "suggestion"]
+__all__ = ["change_drafts", "suggestion"]
 
 
 def change_drafts(
@@ -82,11 +82,3 @@ def suggestion(slot: str, unit: UnitRef) -> Draft:
     """That an installed unit could fill an empty slot."""
     data = {"slot": slot, "unit": unit.id, "version": unit.version, "digest": unit.digest}
     return Draft(type="unit.suggested", subject=unit.id, data=data)
-
-
-def operations(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """The changes of a document as a JSON Patch (RFC 6902)."""
-    return [
-        {"op": change.op, "path": change.path} | ({} if change.op == "remove" else {"value": change.new})
-        for change in changes
-    ]
