@@ -24,6 +24,7 @@ TOP: Mapping[str, Verb] = {
     "demo": Verb("demo", "demo", "Show the main job in a home of its own, checking every step."),
     "call": Verb("call", "call", "Call an action of the active generation."),
     "list": Verb("call", "list_actions", "List the actions that can be called, or show one's schemas."),
+    "doctor": Verb("doctor", "doctor", "Look at everything about a home that can go wrong."),
     "emit": Verb("events", "emit", "Say that something happened."),
     "events": Verb("events", "events", "Show what happened, and follow it."),
     "serve": Verb("serve", "serve", "Serve the home over HTTP: state, events, actions."),

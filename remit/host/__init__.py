@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -36,10 +37,12 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.views import Examined
 
 __all__ = [
     "Client",
     "Connection",
+    "Examined",
     "Facade",
     "Home",
     "Kernel",
@@ -54,6 +57,7 @@ __all__ = [
     "check_unit",
     "connect",
     "draft_manifest",
+    "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",

@@ -16,13 +16,14 @@ from remit.errors import UsageError
 from remit.host.governing import Governing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
+from remit.host.tending import Tending
 from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
-from remit.units import Blame, Edits, Finding, Garbage, Generation, InstalledUnit, Plan, SlotView
+from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
 
 __all__ = ["Facade"]
 
@@ -31,7 +32,7 @@ _LOCAL = Caller()
 _FOLLOW_MS = 1_000
 
 
-class Facade(Governing, Supplying, ABC):
+class Facade(Governing, Supplying, Tending, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -189,15 +190,6 @@ class Facade(Governing, Supplying, ABC):
         """
         arguments = {"before": before, "after": after}
         return self.perform("diff", arguments, dict[str, Any], caller=caller, progress=no_progress)
-
-    def gc(self, *, keep: int = 10, dry_run: bool = False, caller: Caller = _LOCAL) -> Garbage:
-        """Forget superseded versions and remove the blobs that nobody needs.
-
-        :param keep: how many generations before the active one stay possible to go back to
-        :param dry_run: only say what would go
-        """
-        arguments = {"keep": keep, "dry_run": dry_run}
-        return self.perform("gc", arguments, Garbage, caller=caller, progress=no_progress)
 
     # ---- documents and calls ----
 

@@ -18,14 +18,12 @@ from remit.errors import (
     EventInvalid,
     GrantUnknown,
     PayloadMissing,
-    PluginFailed,
     UnitUnknown,
     UsageError,
 )
 from remit.host.governance import Context
-from remit.host.home import Home
-from remit.host.plugging import Plugins, PluginStatus, choice
-from remit.host.supplies import Supplies
+from remit.host.plugging import PluginStatus, choice
+from remit.host.upkeep import Upkeep
 from remit.host.views import Entry, HomeView, LeaseView, plain
 from remit.journal import Draft, Journal, Record, check_topic
 from remit.journal.event import client_source, encode_data
@@ -37,7 +35,6 @@ from remit.units import (
     Blame,
     Edits,
     Finding,
-    Garbage,
     Generation,
     InstalledUnit,
     Plan,
@@ -52,7 +49,7 @@ __all__ = ["READS", "Context", "Operations"]
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins", "slots", "generation", "sync_check", "upgrade_preview",
+    "plugins", "slots", "generation", "sync_check", "upgrade_preview", "doctor",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -62,7 +59,7 @@ _TURN_MS = 250
 _MOST_EMITTED = 1 << 20
 
 
-class Operations(Supplies):
+class Operations(Upkeep):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:
@@ -153,13 +150,6 @@ class Operations(Supplies):
             },
             "documents": {name: changes for name, changes in documents.items() if changes},
         }
-
-    def gc(self, context: Context, keep: int, dry_run: bool) -> Garbage:
-        if keep < 0:
-            raise UsageError("a number of generations is not negative")
-        rooms = self._rooms
-        roots = _roots(rooms.plugins, rooms.home)
-        return rooms.lifecycle.gc(context.caller, keep=keep, roots=roots, dry_run=dry_run)
 
     # ---- documents and calls ----
 
@@ -320,18 +310,6 @@ class Operations(Supplies):
         rooms.journal.append([choice(name, on=on, by=by)])
         [found] = [status for status in rooms.plugins.status() if status.name == name]
         return found
-
-
-def _roots(plugins: Plugins, home: Home) -> list[str]:
-    """What the plugins need of the blobs. One that cannot say so stops the collection: its blobs would be gone."""
-    hook, found = "remit_gc_roots", []
-    for name in plugins.implements(hook):
-        asked = plugins.hook_of(name, hook)
-        said = plugins.run(name, hook, lambda home, asked=asked: [list(asked(home) or ())], home)
-        if said is None:
-            raise PluginFailed(f"the plugin {name} cannot say which blobs it needs, so nothing was removed")
-        found += said[0]
-    return found
 
 
 def _wait(journal: Journal, after: int, wait_ms: int, token: CancelToken) -> None:

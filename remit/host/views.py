@@ -8,7 +8,7 @@ import msgspec
 
 from remit.kernel.model import UnitRef
 
-__all__ = ["DocumentChange", "Entry", "HomeView", "LeaseView", "plain"]
+__all__ = ["Ailment", "DocumentChange", "Entry", "Examined", "HomeView", "LeaseView", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -69,3 +69,22 @@ class LeaseView(msgspec.Struct, frozen=True):
     host_us_left: int | None
     """Microseconds."""
     fuel_left: int | None
+
+
+class Ailment(msgspec.Struct, frozen=True):
+    """A trouble that a check found (:class:`remit.kernel.offers.Trouble`), as data."""
+
+    severity: Literal["error", "warning", "note"]
+    cause: str
+    remedy: str
+    fix: str
+    """What mending would do; "" where only a person can put it right."""
+    mended: bool = False
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """One check and what it found."""
+
+    id: str
+    title: str
+    ailments: tuple[Ailment, ...] = ()

@@ -23,7 +23,7 @@ from remit.units.generation import Generation, Generations
 from remit.units.goldens import Rehearsals, Rehearse
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lockfile import LockFile
-from remit.units.plan import Finding, Plan
+from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
 from remit.units.records import change_drafts, suggestion
 from remit.units.resolution import Evaluate
@@ -196,6 +196,11 @@ class Lifecycle:
         """Plan the edits against the active generation, with ``remit.toml`` as it is on disk now."""
         with self._changing:
             return self._plan(edits)
+
+    def drift(self) -> Sequence[Drift]:
+        """What the operator's file says otherwise than the active generation."""
+        with self._changing:
+            return self._planner().drift()
 
     def apply(
         self, plan: Plan, caller: Caller, *, consent: bool, message: str = "", progress: Progress = no_progress

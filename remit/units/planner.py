@@ -23,7 +23,7 @@ from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Gen
 from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
-from remit.units.plan import Finding, Plan, StateBack
+from remit.units.plan import Drift, Finding, Plan, StateBack
 from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
 from remit.units.slots import bind, filled_by, slot_findings
@@ -99,7 +99,7 @@ class Planner(msgspec.Struct, frozen=True):
             widening=tuple(granting.widening),
             capabilities=tuple(granting.answers),
             documents=tuple(document_diffs(active, candidate, effective)),
-            drift=tuple(drift_of(active, self.config.units, snapshots(self.config, self.schemas.document))),
+            drift=tuple(self.drift()),
             state=state,
             findings=(
                 *resolved.findings,
@@ -113,6 +113,10 @@ class Planner(msgspec.Struct, frozen=True):
             ),
             changed=bool(state) or not candidate.same_content(active),
         )
+
+    def drift(self) -> list[Drift]:
+        """What ``remit.toml`` says otherwise than the active generation, before any edits."""
+        return drift_of(self._active(), self.config.units, snapshots(self.config, self.schemas.document))
 
     def _active(self) -> Generation:
         active = self.generations.active
