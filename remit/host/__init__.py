@@ -5,6 +5,7 @@ from __future__ import annotations
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -38,7 +39,7 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import EpisodeView, LogLine
+from remit.host.views import EpisodeView, Examined, LogLine
 from remit.host.watching import StateChange, changes_of, watch_state
 from remit.kernel.model import Caller
 
@@ -47,6 +48,7 @@ __all__ = [
     "Client",
     "Connection",
     "EpisodeView",
+    "Examined",
     "Facade",
     "Feed",
     "Heard",
@@ -71,6 +73,7 @@ __all__ = [
     "check_unit",
     "connect",
     "draft_manifest",
+    "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",
