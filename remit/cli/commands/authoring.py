@@ -26,7 +26,7 @@ _FOLDER = click.Path(path_type=Path)
 @verb("new", example="remit unit new acme/greeter --lang python\nremit unit new acme/tone --kind config")
 @click.argument("unit", metavar="PUBLISHER/NAME")
 @click.option(
-    "--lang", type=click.Choice(["python", "c", "wat"]), default="python", show_default=True, help="The language."
+    "--lang", type=click.Choice(["python", "ts", "c", "wat"]), default="python", show_default=True, help="The language."
 )
 @click.option(
     "--kind",
