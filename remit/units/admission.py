@@ -5,9 +5,12 @@ from __future__ import annotations
 from remit.errors import ExportMissing, ImportRefused, ManifestInvalid, UnsignedRefused
 from remit.kernel.model import Bundle, UnitRef
 from remit.kernel.ports import Progress, Runner
+from remit.schemas import Validator
 from remit.units.manifest import Manifest, check_files, interfaces_of, parse
 
 __all__ = ["examine"]
+
+_SHOWN = 20
 
 
 def examine(bundle: Bundle, runner: Runner, *, allow_unsigned: bool, progress: Progress) -> tuple[UnitRef, Manifest]:
@@ -42,10 +45,42 @@ def _check_component(manifest: Manifest, component: bytes, runner: Runner, progr
             interfaces=undeclared,
         )
     promised = {"transformer"} if manifest.kind == "transform" else set()
-    if manifest.actions:
+    if any(not action.export for action in manifest.actions):
         promised.add("provider")
     if manifest.on:
         promised.add("handler")
     missing = sorted(promised - exported)
     if missing:
         raise ExportMissing(f"the component of {manifest.id} does not export {', '.join(missing)}", interfaces=missing)
+    _check_functions(manifest, component, runner)
+
+
+def _check_functions(manifest: Manifest, component: bytes, runner: Runner) -> None:
+    """Every export that an action names is there, can be called, and takes the inputs of the manifest's tests."""
+    declared = {action.name: action for action in manifest.actions if action.export}
+    if not declared:
+        return
+    functions = runner.functions(component)
+    for action in declared.values():
+        found = functions.get(action.export)
+        if found is None:
+            shown = ", ".join(sorted(functions)[:_SHOWN]) or "none"
+            raise ExportMissing(
+                f"the component of {manifest.id} does not export {action.export!r}; its functions: {shown}",
+                remedy="'remit unit inspect' shows what it exports",
+                exports=sorted(functions)[:_SHOWN],
+            )
+        if found.problem:
+            raise ExportMissing(
+                f"the action {action.name!r} of {manifest.id} cannot be called: {found.problem}",
+                remedy="'remit unit inspect' shows what can be called",
+            )
+    for number, test in enumerate(manifest.tests):
+        derived = functions[declared[test.action].export].input if test.action in declared else None
+        faults = Validator(derived).faults(test.input) if derived is not None else []
+        if faults:
+            path = f"test[{number}].input"
+            raise ManifestInvalid(
+                f"{manifest.id}: {path} is not what {declared[test.action].export} takes: {faults[0].message}",
+                faults=[{"path": path, "message": fault.message} for fault in faults],
+            )

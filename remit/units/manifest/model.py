@@ -63,6 +63,8 @@ class ActionDecl(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     input: str | None = None
     output: str | None = None
+    export: str = ""
+    """The function behind it, ``interface#function``, in a component of another world; its types are its schemas."""
     idempotent: bool = False
 
 
