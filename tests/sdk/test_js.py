@@ -57,8 +57,8 @@ export const go = remit.action("go", ({ key }: { key: string }) => {
   remit.log.warn("look", { key });
   return {
     parameters: remit.parameters(),
-    put: [state.put(key, "välue", 0n), state.version(key), state.put(key, twice("v"))].map(Number),
-    conflict: tried(() => state.put(key, "x", 0n)),
+    put: [state.put(key, "välue", 0), state.version(key), state.put(key, twice("v"))],
+    conflict: tried(() => state.put(key, "x", 0)),
     got: [state.get(key), state.get("nothing") ?? null],
     keys: state.list("k"),
     gone: [state.delete(key), state.delete(key)],
@@ -84,9 +84,9 @@ remit.action("fail", ({ how }: { how: string }) => {
 FACES = """
 import { Rejected, on } from "remit-unit";
 
-on<{ title: string }>("ticket.created", ({ data, timeMs, ...event }) => {
+on<{ title: string }>("ticket.created", ({ data, ...event }) => {
   if (data === null) throw new Rejected("a ticket has data");
-  return { ...event, title: data.title, timeMs: Number(timeMs), today: typeof Date.now() };
+  return { ...event, title: data.title, today: typeof Date.now() };
 });
 """
 

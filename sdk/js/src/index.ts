@@ -16,7 +16,7 @@ export interface Event<Data = any> {
   topic: string;
   source: string;
   subject: string;
-  timeMs: bigint;
+  timeMs: number;
   contentType: string;
   data: Data;
   correlationId: string;
@@ -110,9 +110,9 @@ export function secret(name: string): string {
 export const state = {
   get: (key: string): string | undefined => ask("state", "get", key)?.value,
   /** A key's version, 0 where there is none: what `put` may expect. */
-  version: (key: string): bigint => ask("state", "get", key)?.version ?? 0n,
+  version: (key: string): number => Number(ask("state", "get", key)?.version ?? 0),
   /** Sets a key and gives its version. Throws Refused("conflict") if another version than `expected` is current. */
-  put: (key: string, value: string, expected?: bigint): bigint => ask("state", "put", key, value, expected),
+  put: (key: string, value: string, expected?: number): number => Number(ask("state", "put", key, value, expected)),
   delete: (key: string): boolean => ask("state", "delete", key),
   list: (prefix = "", after = "", limit = 100): string[] => ask("state", "list", prefix, after, limit),
 };
@@ -138,7 +138,7 @@ export const http = {
 /** Files below the paths that the manifest's grants cover. */
 export const files = {
   read: (path: string): string => ask("files", "read", path, "utf8"),
-  write: (path: string, content: string): bigint => ask("files", "write", path, content, "utf8"),
+  write: (path: string, content: string): number => Number(ask("files", "write", path, content, "utf8")),
   list: (path: string): string[] => ask("files", "list", path),
 };
 
@@ -184,7 +184,7 @@ export const handler = {
   handle: answered((event: Event<string>): string => {
     const run = reactions.get(event.topic);
     if (run === undefined) throw new Rejected(`nothing reacts to "${event.topic}"`);
-    return text(run({ ...event, data: JSON.parse(event.data || "null") }));
+    return text(run({ ...event, timeMs: Number(event.timeMs), data: JSON.parse(event.data || "null") }));
   }),
 };
 

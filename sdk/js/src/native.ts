@@ -7,7 +7,7 @@ let current: Memory | undefined;
 
 /** State, events and log of one unit. What is not served is refused as "unavailable". */
 export class Memory {
-  readonly state = new Map<string, { value: string; version: bigint }>();
+  readonly state = new Map<string, { value: string; version: number }>();
   readonly events: [topic: string, data: unknown][] = [];
   readonly lines: [level: string, message: string][] = [];
   readonly parameters: unknown;
@@ -53,11 +53,11 @@ export class Memory {
     };
   }
 
-  private put(key: string, value: string, expected?: bigint): bigint {
-    const version = this.state.get(key)?.version ?? 0n;
+  private put(key: string, value: string, expected?: number): number {
+    const version = this.state.get(key)?.version ?? 0;
     if (expected !== undefined && expected !== version) throw new Refused("conflict", `${key} is at version ${version}`);
-    this.state.set(key, { value, version: version + 1n });
-    return version + 1n;
+    this.state.set(key, { value, version: version + 1 });
+    return version + 1;
   }
 }
 
