@@ -84,7 +84,7 @@ def built_unit(folder: Path | str, progress: Progress = no_progress) -> Built:
 
 
 def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
-    """Run a unit's own tests: each ``[[test]]`` sandboxed, in order, in one home; then pytest on its ``tests`` folder.
+    """Run a unit's own tests: each ``[[test]]`` sandboxed, in order, in one home; then pytest and Node's on ``tests``.
 
     :raises ManifestInvalid: if ``unit.toml`` has faults
     :raises BuildFailed: if it cannot be built, or the author's tests do not end within ten minutes

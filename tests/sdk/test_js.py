@@ -1,4 +1,4 @@
-"""The TypeScript SDK: every interface of the world, the three faces, native runs, and what the tools' complaints become."""
+"""The TypeScript SDK: every interface of the world, three faces, native runs, and what the tools complain about."""
 
 from __future__ import annotations
 
@@ -242,4 +242,3 @@ def test_tools_that_cannot_be_installed_leave_nothing_behind(project, monkeypatc
 
 def test_a_folder_without_tests_bundles_nothing(tmp_path):
     assert bundled_tests(tmp_path, tmp_path, no_progress) == []
-
