@@ -23,7 +23,7 @@ from remit.schemas.config import LOCAL_OPERATOR, load_config
 
 __all__ = ["Offers", "ServiceOptions", "Tokens", "WebService", "new_token", "open_service"]
 
-_SERVICES = ("remit.plugins.http",)
+_SERVICES = ("remit.plugins.http", "remit.plugins.dashboard")
 _TOKEN_BYTES = 32
 
 
