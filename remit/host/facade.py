@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -18,6 +19,7 @@ from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
 from remit.host.views import Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
+from remit.kernel.aside import aside
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
@@ -216,6 +218,21 @@ class Facade(Governing, Supplying, ABC):
         """:meth:`call` with the input as JSON text, giving the whole outcome."""
         arguments = {"action": action, "text": text, "durability": durability}
         return self.perform("call", arguments, Outcome, caller=caller, progress=no_progress)
+
+    async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
+        """:meth:`call` on asyncio; cancelling the task stops the guest."""
+        return (await self.acall_text(action, json.dumps(value), caller=caller)).output
+
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """:meth:`call_text` on asyncio; a client's calls each have a thread wait for the kernel."""
+        return await aside(partial(self.call_text, action, text, durability=durability, caller=caller))
 
     def emit(self, topic: str, data: Any = None, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """Say that something happened. Topics of the kernel are refused.

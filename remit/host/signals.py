@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
+from typing import Any, Generic, TypeVar
 
 __all__ = ["ManagedSignals"]
 
+T = TypeVar("T")
 _NUMBERS = tuple(signal.valid_signals())
 
 
@@ -36,6 +38,38 @@ class _Wrapper:
             self.handler(number, frame)
         except BaseException as error:  # noqa: BLE001 - raised again where it can travel
             self.owner.keep(error)
+
+
+class _Guarded(Generic[T]):
+    """A coroutine whose every step is a section without raising handlers; between them the loop is as it ever was."""
+
+    def __init__(self, owner: ManagedSignals, work: Coroutine[Any, Any, T], cancel: Callable[[], None]) -> None:
+        self._owner = owner
+        self._work = work
+        self._cancel = cancel
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps = self._work.__await__()
+        step: Callable[[Any], Any] = steps.send
+        given: Any = None
+        while True:
+            self._owner.enter(self._cancel)
+            try:
+                waited = step(given)
+            except BaseException as error:
+                if (kept := self._owner.leave()) is not None:
+                    raise kept from None
+                if isinstance(error, StopIteration):
+                    return error.value  # type: ignore[no-any-return] # what the coroutine returned
+                raise
+            if (kept := self._owner.leave()) is not None:
+                step, given = steps.throw, kept
+                continue
+            try:
+                given = yield waited
+                step = steps.send
+            except BaseException as error:  # noqa: BLE001 - it is for the coroutine to answer
+                step, given = steps.throw, error
 
 
 class ManagedSignals:
@@ -65,16 +99,34 @@ class ManagedSignals:
         :raises BaseException: what the first handler raised meanwhile, when the context ends
         """
         self._wrap()
-        self._cancels.append(cancel)
-        self.inside += 1
+        self.enter(cancel)
         try:
             yield
         finally:
-            self._cancels.pop()
-            self.inside -= 1
-            if not self.inside and self._raised:
-                first, self._raised = self._raised[0], []
-                raise first
+            if (kept := self.leave()) is not None:
+                raise kept
+
+    def guarded(self, work: Coroutine[Any, Any, T], cancel: Callable[[], None]) -> Awaitable[T]:
+        """Within each step of a coroutine, on the main thread's event loop, no handler raises.
+
+        :param cancel: has what runs in it end soon
+        """
+        self._wrap()
+        return _Guarded(self, work, cancel)
+
+    def enter(self, cancel: Callable[[], None]) -> None:
+        """From now on no handler raises; ``cancel`` is called when one would."""
+        self._cancels.append(cancel)
+        self.inside += 1
+
+    def leave(self) -> BaseException | None:
+        """The end of :meth:`enter`: what the first handler would have raised, once nothing is inside any more."""
+        self._cancels.pop()
+        self.inside -= 1
+        if self.inside or not self._raised:
+            return None
+        first, self._raised = self._raised[0], []
+        return first
 
     def _wrap(self) -> None:
         for number in _NUMBERS:

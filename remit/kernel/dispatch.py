@@ -6,28 +6,32 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
 from remit.errors import (
+    CallCancelled,
     DeadlineExceeded,
     Denied,
     HopsExceeded,
     HostFault,
     RemitError,
 )
-from remit.journal.event import unit_source
+from remit.journal.event import Record, unit_source
 from remit.journal.log import Journal
 from remit.journal.unitstate import StateTable
+from remit.kernel.aside import aside
 from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
-from remit.kernel.outcome import Outcome, Recording
-from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
+from remit.kernel.outcome import Outcome, Pending, Recording, Started
+from remit.kernel.ports import Authority, Catalog, Clock, Ids, LoopRunner, Runner
 from remit.kernel.scope import HostInterface, Scope
 from remit.kernel.values import decode_input, decode_output
 
@@ -37,6 +41,9 @@ Durability = Literal["committed", "queued"]
 Ended = Callable[[Outcome | None, Exception | None], None]
 Around = Callable[[Action, Any, Caller], Ended]
 """Middleware: called before a call runs, may refuse by raising ``Denied``, gives what is called when it ended."""
+
+
+_LIGHT = 48 << 10
 
 
 class CancelToken:
@@ -92,6 +99,7 @@ class Dispatcher:
         self._journal = journal
         self._authority = authority
         self._runner = runner
+        self._arun = runner.arun if isinstance(runner, LoopRunner) else None
         self._interfaces = interfaces
         self._clock = clock
         self._ids = ids
@@ -124,8 +132,55 @@ class Dispatcher:
         catalog = self.catalog
         action = catalog.resolve(reference)
         value = decode_input(action, payload)
-        self._authorize(action, caller, catalog.generation)
+        if (denied := self._decide(action, caller)) is not None:
+            self._journal.durable(self._recording.denied(action, caller, denied, catalog.generation))
+            raise denied
         return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
+
+    def may_block(self, caller: Caller) -> bool:
+        """Whether :meth:`acall` of this caller would have to wait for a thread: then call on one.
+
+        A repeated key waits for the call that has it, middleware for its plugin.
+        """
+        return self._arun is None or self._around is not None or bool(caller.idempotency_key)
+
+    async def acall(
+        self,
+        reference: str,
+        payload: bytes,
+        caller: Caller,
+        durability: Durability,
+        token: CancelToken,
+    ) -> Outcome:
+        """As :meth:`call`, on the running event loop; only where :meth:`may_block` says no.
+
+        :raises asyncio.CancelledError: if the task is cancelled: the guest is gone, and the journal says so
+        """
+        assert self._arun is not None
+        catalog = self.catalog
+        action = catalog.resolve(reference)
+        value = decode_input(action, payload)
+        if (denied := self._decide(action, caller)) is not None:
+            await _done(self._recording.denied(action, caller, denied, catalog.generation))
+            raise denied
+        if action.program.artifact not in self._prepared:
+            await aside(partial(self._prepare, action.program))
+        turn = self._begin(action, value, caller, catalog.generation, token, {})
+        try:
+            answer = await self._arun(*self._enter(turn, value))
+            leave = partial(self._leave, turn, answer, durability)
+            pending = leave() if _is_light(turn, answer) else await aside(leave)
+            await _done(pending.future)
+            outcome = self._recording.settled(pending)
+        except BaseException as error:
+            fault, future = self._fail(turn, error, durability)
+            if isinstance(error, Exception):  # else somebody wants this task to end: what is queued will be written
+                await _done(future)
+            if fault is None:
+                raise
+            raise fault from error
+        turn.ended(outcome, None)
+        return outcome
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
@@ -137,17 +192,15 @@ class Dispatcher:
 
     # ---- the steps ----
 
-    def _authorize(self, action: Action, caller: Caller, generation: int) -> None:
+    def _decide(self, action: Action, caller: Caller) -> Denied | None:
         decision = self._authority.authorize(caller.principal, "action:invoke", EntityRef("Action", action.name))
         if decision.allowed:
-            return
-        error = Denied(
+            return None
+        return Denied(
             f"{caller.principal} may not invoke {action.name}: {decision.verdict}",
             policies=list(decision.policies),
             reason=decision.reason,
         )
-        self._recording.denied(action, caller, error, generation)
-        raise error
 
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
@@ -156,31 +209,75 @@ class Dispatcher:
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
-            record = self._recording.start(action, value, caller, generation)
             self._prepare(action.program)
-            scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
-            scope.record = partial(self._recording.outside, record)
-            scope.cancelled = lambda: token.cancelled
-            scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
-            ended: Ended = _unwatched
+            turn = self._begin(action, value, caller, generation, token, {} if secrets is None else secrets)
             try:
-                _check_chain(action, caller)
-                if self._around is not None:
-                    ended = self._around(action, value, caller)
-                output = self._run(action, value, scope, token)
-                outcome = self._recording.completed(record, scope, output, durability)
-            except RemitError as error:
-                error.message, error.details = scope.masked(error.message), scope.masked(error.details)
-                self._recording.failed(record, scope, error, durability)
-                ended(None, error)
-                raise
-            except Exception as error:
-                fault = HostFault(f"the runner failed in {action.name}: {type(error).__name__}")
-                self._recording.failed(record, scope, fault, durability)
-                ended(None, fault)
+                answer = self._runner.run(*self._enter(turn, value))
+                outcome = self._recording.settled(self._leave(turn, answer, durability))
+            except BaseException as error:
+                fault, future = self._fail(turn, error, durability)
+                self._recording.wait(future)
+                if fault is None:
+                    raise
                 raise fault from error
-            ended(outcome, None)
+            turn.ended(outcome, None)
             return outcome
+
+    def _begin(
+        self, action: Action, value: Any, caller: Caller, generation: int, token: CancelToken, secrets: dict[str, str]
+    ) -> _Turn:
+        """Note that a call begins; nothing is run and nothing written yet."""
+        record = self._recording.start(action, value, caller, generation)
+        scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
+        scope.record = partial(self._recording.outside, record)
+        scope.cancelled = lambda: token.cancelled
+        scope.secrets = secrets  # what a callee was given, its caller may hear of
+        return _Turn(action, record, scope, token)
+
+    def _enter(self, turn: _Turn, value: Any) -> tuple[Program, str, tuple[Any, ...], Door, int]:
+        """What the runner is to run, after all that may still refuse it."""
+        action, scope = turn.action, turn.scope
+        _check_chain(action, scope.caller)
+        if self._around is not None:
+            turn.ended = self._around(action, value, scope.caller)
+        text = msgspec.json.encode(value).decode()
+        export = action.export or "provider.call"
+        arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
+        scope.recorder = self._recorders and self._recorders(scope, export, arguments)
+        door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
+        turn.token.enter(door)
+        return action.program, export, arguments, door, scope.remaining_ms
+
+    def _leave(self, turn: _Turn, answer: GuestOutcome, durability: Durability) -> Pending:
+        """Commit what the guest answered and did, or have it refused."""
+        if turn.scope.recorder is not None:
+            turn.scope.recorder.outcome = answer
+        output = decode_output(turn.action, answer, turn.scope)
+        turn.pending = self._recording.completed(turn.record, turn.scope, output, durability)
+        return turn.pending
+
+    def _fail(
+        self, turn: _Turn, error: BaseException, durability: Durability
+    ) -> tuple[HostFault | None, Future[list[Record]] | None]:
+        """Journal that a call did not succeed.
+
+        Gives what the caller hears in place of the error, where that is a fault of ours, and what it may wait for.
+        """
+        scope = turn.scope
+        fault = None
+        if turn.pending is not None and not isinstance(error, Exception):  # it was over, and the journal will say so
+            turn.ended(turn.pending.outcome, None)
+            return None, None
+        if isinstance(error, RemitError):
+            error.message, error.details = scope.masked(error.message), scope.masked(error.details)
+            said: RemitError = error
+        elif isinstance(error, Exception):
+            said = fault = HostFault(f"the runner failed in {turn.action.name}: {type(error).__name__}")
+        else:  # a handler of a signal raised, or the task was cancelled: that goes on as it is
+            said = CallCancelled(f"the call was ended by {type(error).__name__}")
+        future = self._recording.failed(turn.record, scope, said, durability)
+        turn.ended(None, said)
+        return fault, future
 
     def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
         unit = program.unit
@@ -213,17 +310,31 @@ class Dispatcher:
             self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact), metered=metered)
             self._prepared.add(program.artifact)
 
-    def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
-        text = msgspec.json.encode(value).decode()
-        export = action.export or "provider.call"
-        arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
-        scope.recorder = self._recorders and self._recorders(scope, export, arguments)
-        door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
-        token.enter(door)
-        answer = self._runner.run(action.program, export, arguments, door, scope.remaining_ms)
-        if scope.recorder is not None:
-            scope.recorder.outcome = answer
-        return decode_output(action, answer, scope)
+
+class _Turn:
+    """A call between its beginning and its end."""
+
+    __slots__ = ("action", "ended", "pending", "record", "scope", "token")
+
+    def __init__(self, action: Action, record: Started, scope: Scope, token: CancelToken) -> None:
+        self.action = action
+        self.record = record
+        self.scope = scope
+        self.token = token
+        self.ended: Ended = _unwatched
+        self.pending: Pending | None = None
+        """Its outcome, once that is queued."""
+
+
+def _is_light(turn: _Turn, answer: GuestOutcome) -> bool:
+    """Whether settling it takes an event loop's time for microseconds: larger payloads are files of their own."""
+    return turn.scope.recorder is None and len(answer.text) + len(turn.record.input) <= _LIGHT
+
+
+async def _done(future: Future[list[Record]] | None) -> None:
+    """Wait on the loop until a future is done, whatever became of it."""
+    if future is not None and not future.done():
+        await asyncio.wait([asyncio.wrap_future(future)])
 
 
 class _Nested:

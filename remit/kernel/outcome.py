@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import apsw
 import msgspec
@@ -23,7 +24,7 @@ from remit.schemas import redact
 if TYPE_CHECKING:
     from remit.schemas import Validator
 
-__all__ = ["Outcome", "Recording", "Started"]
+__all__ = ["Outcome", "Pending", "Recording", "Started"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -40,6 +41,13 @@ class Outcome(msgspec.Struct, frozen=True):
     duration_us: int
     replayed: bool = False
     """Whether this is the outcome of an earlier call with the same idempotency key."""
+
+
+class Pending(NamedTuple):
+    """A call whose outcome is queued, and the future of its records where somebody has to wait for them."""
+
+    outcome: Outcome
+    future: Future[list[Record]] | None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -122,11 +130,8 @@ class Recording:
 
     def completed(
         self, started: Started, scope: Scope, output: Any, durability: Literal["committed", "queued"]
-    ) -> Outcome:
-        """Commit the outcome with every buffered effect, in one transaction.
-
-        :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
-        """
+    ) -> Pending:
+        """Queue the outcome with every buffered effect, for one transaction; :meth:`settled` says what became of it."""
         result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
         data = self._data(started, scope) | {"output": digest_of(result), "events": len(scope.effects.events)}
@@ -138,23 +143,38 @@ class Recording:
         drafts = [self._draft("action.completed", started, data)]
         drafts += [self._caused(draft, started) for draft in scope.effects.events]
         drafts += [self._caused(draft, started) for draft in scope.notes]
-        seq = self._write(started, drafts, payloads, writes, durability)
+        future = self._write(started, drafts, payloads, writes, durability)
         unit = started.action.program.unit
-        return Outcome(started.action.name, unit.id, unit.digest, output, seq, data["events"], data["duration_us"])
+        outcome = Outcome(started.action.name, unit.id, unit.digest, output, 0, data["events"], data["duration_us"])
+        return Pending(outcome, future)
+
+    def settled(self, pending: Pending) -> Outcome:
+        """The outcome, once it is durable where that was asked for.
+
+        :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
+        """
+        if pending.future is None:
+            return pending.outcome
+        return msgspec.structs.replace(pending.outcome, seq=self._journal.durable(pending.future)[0].seq)
 
     def failed(
         self, started: Started, scope: Scope, error: RemitError, durability: Literal["committed", "queued"]
-    ) -> None:
-        """Journal that the call failed, with its denials; its effects are gone."""
+    ) -> Future[list[Record]] | None:
+        """Journal that the call failed, with its denials; its effects are gone. Gives what :meth:`wait` waits for."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
         payloads = [started.input, *_attached(scope, data)]
         drafts = [self._draft("action.failed", started, data)]
         drafts += [self._caused(draft, started) for draft in scope.notes]
-        try:
-            self._write(started, drafts, payloads, [], durability)
-        except JournalClosed:
-            # The kernel is closing under the call: the caller gets the error that matters, the call left nothing.
-            return
+        with suppress(JournalClosed):
+            # The kernel may close under the call: the caller gets the error that matters, the call left nothing.
+            return self._write(started, drafts, payloads, [], durability)
+        return None
+
+    def wait(self, future: Future[list[Record]] | None) -> None:
+        """Wait until a failure is durable, or the journal is closed."""
+        if future is not None:
+            with suppress(JournalClosed):
+                self._journal.durable(future)
 
     def outside(self, started: Started, draft: Draft, durable: bool) -> None:
         """Journal at once what a running call does outside; see :attr:`remit.kernel.scope.Scope.record`."""
@@ -164,8 +184,8 @@ class Recording:
         if durable:
             self._journal.durable(future)
 
-    def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> None:
-        """Journal that policy kept a caller from an action."""
+    def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> Future[list[Record]]:
+        """Journal that policy kept a caller from an action; the future says when that is durable."""
         unit = action.program.unit
         data = {
             "action": action.name,
@@ -176,7 +196,7 @@ class Recording:
             "policies": error.details.get("policies", []),
         }
         draft = Draft(type="action.denied", subject=action.name, data=data, correlation=caller.correlation)
-        self._journal.append([draft], namespace=caller.namespace, generation=generation)
+        return self._journal.submit([draft], namespace=caller.namespace, generation=generation)
 
     def _data(self, started: Started, scope: Scope) -> dict[str, Any]:
         unit = started.action.program.unit
@@ -225,7 +245,8 @@ class Recording:
         payloads: Sequence[bytes],
         writes: Sequence[unitstate.Write],
         durability: Literal["committed", "queued"],
-    ) -> int:
+    ) -> Future[list[Record]] | None:
+        """Queue the records; the future, where somebody has to wait for it."""
         caller, unit = started.caller, started.action.program.unit.id
 
         def guard(connection: apsw.Connection) -> None:
@@ -249,9 +270,7 @@ class Recording:
             generation=started.generation,
         )
         # What may still be refused, or must be found by the next call, is waited for.
-        if durability == "queued" and not keeps_tables:
-            return 0
-        return self._journal.durable(future)[0].seq
+        return None if durability == "queued" and not keeps_tables else future
 
 
 def _journalled(validator: Validator | None, value: Any) -> bytes:

@@ -37,6 +37,7 @@ __all__ = [
     "Home",
     "HostCalls",
     "Ids",
+    "LoopRunner",
     "Progress",
     "ReleaseSource",
     "Runner",
@@ -169,6 +170,22 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Release everything."""
+        ...
+
+
+@runtime_checkable
+class LoopRunner(Protocol):
+    """What a :class:`Runner` offers besides, if its guests can wait on an event loop."""
+
+    async def arun(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """As :meth:`Runner.run`, on the running event loop, which is never blocked for long.
+
+        The door may be called on another thread meanwhile.
+
+        :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
+        """
         ...
 
 

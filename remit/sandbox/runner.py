@@ -7,11 +7,11 @@ process.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from remit.errors import (
     InputTooLarge,
     SandboxError,
 )
+from remit.kernel.aside import aside
 from remit.kernel.model import Exported, GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
 from remit.sandbox.cache import CacheEntry, CodeCache
@@ -144,13 +145,22 @@ class ComponentRunner:
         *,
         threaded: bool = True,
     ) -> GuestOutcome:
-        """As :meth:`run`, on the running event loop and in a fresh instance; see :mod:`remit.sandbox.loop`.
+        """As :meth:`run`, on the running event loop; see :mod:`remit.sandbox.loop`.
 
-        :param threaded: whether the door may block; if not, it may answer with awaitables
+        A program whose instances wait in the pool runs on a thread: what is kept, or lies ready, is for one way only.
+
+        :param threaded: whether the door may block; if not, it may answer with awaitables, and the instance is fresh
         :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
         """
+        loaded = (
+            self._library.get(program)
+            if self._library.has(program)
+            else await aside(partial(self._library.get, program))
+        )
+        if threaded and (program.reuse == "kept" or loaded.size > SMALL):
+            run = partial(self.run, program, export, arguments, host, deadline_ms)
+            return await aside(run, cancel=partial(self.cancel, host))
         with self._running(program, arguments, host, deadline_ms) as call:
-            loaded = self._library.get(program) if self._library.has(program) else await self._load_aside(program)
             with self._lock:
                 self._active[id(host)] = (call, loaded)
             instance = self._make(program, loaded, LoopInstance)
@@ -159,9 +169,6 @@ class ComponentRunner:
                 return await instance.arun(call, export, arguments, threaded=threaded)
             finally:
                 instance.close()
-
-    async def _load_aside(self, program: Program) -> Loaded:
-        return await asyncio.get_running_loop().run_in_executor(None, self._library.get, program)
 
     @contextmanager
     def _running(

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from remit.errors import CallCancelled, DeadlineExceeded, HostFault, from_dict
 from remit.kernel.answers import Refused
+from remit.kernel.aside import aside
 from remit.kernel.model import Exported, GuestOutcome, Program
 from remit.kernel.ports import HostCalls, Progress, no_progress
 from remit.sandbox.engine import abandon, survive_fork
@@ -157,6 +159,15 @@ class IsolatingRunner:
             raise
         self._keep(host, worker)
         return outcome
+
+    async def arun(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """As the inner runner's; an isolated program has a thread wait for its worker."""
+        if not self._isolate(program):
+            return await self._inner.arun(program, export, arguments, host, deadline_ms)
+        run = partial(self.run, program, export, arguments, host, deadline_ms)
+        return await aside(run, cancel=partial(self.cancel, host))
 
     def _why(self, worker: _Worker, host: HostCalls) -> BaseException:
         code = worker.ended()

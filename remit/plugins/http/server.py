@@ -62,6 +62,7 @@ def application(facade: Facade, options: ServiceOptions) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(pool)  # what guests and calls have to block for
         app.state.watcher = watcher
         app.state.rates = Rates(options.rate, asyncio.get_running_loop().time)
         task = asyncio.create_task(watcher.watch())
