@@ -47,6 +47,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),
             "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
             "apply": Verb("changes", "apply", "Make a plan's generation active, whole."),
+            "promote": Verb("changes", "promote", "Have a unit fill a slot."),
             "revert": Verb("changes", "revert", "Go back: the last change, a generation or one unit."),
             "upgrade": Verb("supply", "upgrade", "Lock and admit the best versions that the ranges allow."),
             "sync": Verb("supply", "sync", "Lock and admit what is wanted, and follow what was withdrawn."),

@@ -49,6 +49,10 @@ class ModelUnknown(UnitsError, code="RM-6010", remedy="run 'remit state' for the
     """No read model has that name."""
 
 
+class SlotUnknown(UnitsError, code="RM-6012", remedy="declare it under [slot.NAME] in remit.toml"):
+    """No slot has that name."""
+
+
 class UnitInUse(UnitsError, code="RM-6011", remedy="remove it from the active generation first"):
     """The unit is active."""
 

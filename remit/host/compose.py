@@ -136,6 +136,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         authority=authority,
         runner=runner,
         evaluate=evaluator(dispatcher.evaluate),
+        rehearse=dispatcher.rehearse,
         advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,
     )

@@ -17,14 +17,16 @@ from remit.errors import JournalClosed, ProtocolError
 from remit.host.compose import Rooms, compose
 from remit.host.facade import Facade
 from remit.host.home import Home
+from remit.host.looping import drive
 from remit.host.operations import READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
 from remit.host.server import Server
 from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
-from remit.kernel.aside import aside
 from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Caller, EntityRef
+from remit.kernel.ports import LoopRunner
+from remit.sandbox.aside import aside
 
 __all__ = ["Kernel"]
 
@@ -179,16 +181,17 @@ class Kernel(Facade):
         No handler of a signal may raise in the midst of a guest: on the main thread that is so under
         ``signals="manage"``, and otherwise the guest gets a thread.
         """
-        dispatcher = self._rooms.dispatcher
+        dispatcher, runner = self._rooms.dispatcher, self._rooms.runner
         token = dispatcher.token()
         on_main = threading.current_thread() is threading.main_thread()
-        if dispatcher.may_block(caller) or (on_main and self._signals is None):
+        raising = on_main and self._signals is None
+        if raising or dispatcher.may_block(caller) or not isinstance(runner, LoopRunner):
             call = partial(self._operations.call, Context(caller, no_progress, token), action, text, durability)
             with self._or_closed():
                 return await aside(call, pool=self._pool, cancel=token.cancel)
-        turn = dispatcher.acall(action, text.encode(), caller, durability, token)
         with self._present():
-            return await (turn if self._signals is None or not on_main else self._signals.guarded(turn, token.cancel))
+            turn = drive(dispatcher.steps(action, text.encode(), caller, durability, token), runner)
+            return await (self._signals.guarded(turn, token.cancel) if on_main and self._signals else turn)
 
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken

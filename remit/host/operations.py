@@ -31,14 +31,14 @@ from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Action, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
-from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, blame, diff
+from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView, blame, diff
 
 __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins", "sync_check", "upgrade_preview",
+    "plugins", "slots", "sync_check", "upgrade_preview",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -90,6 +90,9 @@ class Operations(Supplies):
             Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active)
             for unit in self._rooms.lifecycle.installed.by_digest.values()
         ]
+
+    def slots(self, _context: Context) -> list[SlotView]:
+        return self._rooms.lifecycle.slots()
 
     def unit(self, _context: Context, unit: str) -> dict[str, Any]:
         lifecycle = self._rooms.lifecycle
@@ -325,6 +328,8 @@ def _lease_view(status: GrantStatus) -> LeaseView:
         lease_until_ms=status.lease_until_ms,
         calls_left=status.calls_left,
         bytes_left=status.bytes_left,
+        host_us_left=status.host_us_left,
+        fuel_left=status.fuel_left,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from remit.errors import AdapterMissing, BundleInvalid, SourceUnknown, UsageError
 from remit.journal import Progress, no_progress
-from remit.kernel.model import Bundle
+from remit.kernel.model import Bundle, EntityRef
 from remit.registry import FolderSource, Store, UnitFileSource, encode, parse_registry
 from remit.registry.index import Entry, Offer, fold, read_log, search
 from remit.registry.intake import repair, withdraw
@@ -18,6 +18,7 @@ from remit.registry.static import export
 from remit.units.manifest import Manifest, parse
 
 if TYPE_CHECKING:
+    from remit.host.facade import Facade
     from remit.registry.users import Users
 
 __all__ = [
@@ -64,10 +65,14 @@ def pack_unit(
     return place, bundle
 
 
-def publish_unit(target: str, reference: Path | str, progress: Progress = no_progress) -> Published:
+def publish_unit(
+    target: str, reference: Path | str, progress: Progress = no_progress, *, home: Facade | None = None
+) -> Published:
     """Send a unit to a registry, under its version, whole or not at all.
 
     :param target: ``oci://HOST[/PREFIX]``
+    :param home: whose policy is asked first, where it is published for a home
+    :raises Denied: if that policy does not let the caller publish it
     :raises VersionTaken: if that version is there with other contents
     :raises RegistryError: if the registry cannot be used
     """
@@ -77,6 +82,9 @@ def publish_unit(target: str, reference: Path | str, progress: Progress = no_pro
     bundle = _local(str(reference), progress)
     manifest: Manifest = parse(bundle.unit_toml)
     repository = registry.repository(manifest.id)
+    if home is not None:
+        facts = {"digest": bundle.digest, "version": manifest.version, "kind": manifest.kind, "registry": registry.host}
+        home.permit("unit:publish", EntityRef("Unit", manifest.id), facts=facts)
     with RegistryClient(registry) as client:
         fresh = client.push(repository, bundle, manifest.version, progress)
     place = f"oci://{registry.host}/{repository}@{manifest.version}"
@@ -121,12 +129,22 @@ def check_registry(data: Path) -> list[str]:
     return repair(_store(data))
 
 
-def export_registry(data: Path, target: Path, progress: Progress = no_progress) -> int:
-    """Write a registry as plain files for any web server; gives the number of tags.
+def export_registry(
+    data: Path, target: Path, progress: Progress = no_progress, *, keys: Path | None = None, days: int = 7
+) -> tuple[int, Path | None]:
+    """Write a registry as plain files for any web server; gives the number of tags, and the root that homes pin.
 
-    :raises StoreInvalid: if the target holds something, or contents were changed
+    :param keys: the keeper's folder of keys, made at first use: then the files are attested
+    :param days: how long they may be believed
+    :raises StoreInvalid: if the target holds something, contents were changed, or a key cannot be read
     """
-    return export(_store(data), target, progress)
+    store = _store(data)
+    if keys is None:
+        return export(store, target, progress), None
+    from remit.registry.attest import Attester  # noqa: PLC0415 - loads TUF
+
+    attester = Attester(keys, store.clock, days=days)
+    return export(store, target, progress, attester=attester), attester.root
 
 
 def registry_log(data: Path) -> list[Entry]:

@@ -6,10 +6,10 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -21,29 +21,44 @@ from remit.errors import (
     Denied,
     HopsExceeded,
     HostFault,
+    JournalClosed,
     RemitError,
 )
+from remit.journal.effects import Effects
 from remit.journal.event import Record, unit_source
 from remit.journal.log import Journal
 from remit.journal.unitstate import StateTable
-from remit.kernel.aside import aside
-from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
-from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
-from remit.kernel.outcome import Outcome, Pending, Recording, Started
-from remit.kernel.ports import Authority, Catalog, Clock, Ids, LoopRunner, Runner
+from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
+from remit.kernel.outcome import Outcome, Recording, Started
+from remit.kernel.ports import Authority, Catalog, Clock, Hold, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
 from remit.kernel.values import decode_input, decode_output
 
-__all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]
+__all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome", "Run", "Steps"]
 
 Durability = Literal["committed", "queued"]
 Ended = Callable[[Outcome | None, Exception | None], None]
 Around = Callable[[Action, Any, Caller], Ended]
 """Middleware: called before a call runs, may refuse by raising ``Denied``, gives what is called when it ended."""
-
-
+Fuelled = Callable[[int | None], None]
+"""Told what a call may use of fuel before its guest runs, and what it used after; ``None`` where it is not metered."""
+Run = tuple[Program, str, tuple[Any, ...], Door, int]
+"""What a guest is run with: the arguments of :meth:`remit.kernel.ports.Runner.run`."""
+Steps = Generator[Run | Future[Any] | Callable[[], Any], Any, Outcome]
+"""A call that gives whatever it has to wait for and is sent what came of it: a guest, what the journal has not written
+yet, work that may block."""
+_PURE = frozenset({"log", "parameters"})
+_BUFFERED = _PURE | {"clock", "random", "state", "events"}
+"""Interfaces whose effects stay in the scope until a call commits."""
+_NOBODYS = ".rehearsal"
+"""A namespace that no caller can have, so that it holds no state."""
 _LIGHT = 48 << 10
+"""Bytes of input and output that are journalled in microseconds: larger ones are files of their own."""
+
+
+def _unfuelled(_fuel: int | None) -> None:
+    """The fuel of a call that nobody pays for."""
 
 
 class CancelToken:
@@ -99,7 +114,6 @@ class Dispatcher:
         self._journal = journal
         self._authority = authority
         self._runner = runner
-        self._arun = runner.arun if isinstance(runner, LoopRunner) else None
         self._interfaces = interfaces
         self._clock = clock
         self._ids = ids
@@ -129,155 +143,137 @@ class Dispatcher:
         :raises UnitRejected: if the unit rejected the input (and ``UnitFailed``, ``UnitRetry`` likewise)
         :raises SandboxError: if the unit trapped or reached a limit; its effects are discarded
         """
+        return self._drive(self.steps(reference, payload, caller, durability, token or self.token()))
+
+    def steps(
+        self, reference: str, payload: bytes, caller: Caller, durability: Durability, token: CancelToken
+    ) -> Steps:
+        """:meth:`call`, for who drives it elsewhere than on a thread that may wait: see :meth:`may_block`."""
         catalog = self.catalog
         action = catalog.resolve(reference)
         value = decode_input(action, payload)
-        if (denied := self._decide(action, caller)) is not None:
-            self._journal.durable(self._recording.denied(action, caller, denied, catalog.generation))
-            raise denied
-        return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
+        decision = self._authority.authorize(caller.principal, "action:invoke", EntityRef("Action", action.name))
+        if not decision.allowed:
+            error = Denied(
+                f"{caller.principal} may not invoke {action.name}: {decision.verdict}",
+                policies=list(decision.policies),
+                reason=decision.reason,
+            )
+            yield self._recording.denied(action, caller, error, catalog.generation)
+            raise error
+        return (yield from self._perform(action, value, caller, catalog.generation, durability, token))
 
     def may_block(self, caller: Caller) -> bool:
-        """Whether :meth:`acall` of this caller would have to wait for a thread: then call on one.
+        """Whether the steps of this caller's calls block: a key waits for an earlier call, middleware for a plugin."""
+        return self._around is not None or bool(caller.idempotency_key)
 
-        A repeated key waits for the call that has it, middleware for its plugin.
-        """
-        return self._arun is None or self._around is not None or bool(caller.idempotency_key)
-
-    async def acall(
-        self,
-        reference: str,
-        payload: bytes,
-        caller: Caller,
-        durability: Durability,
-        token: CancelToken,
-    ) -> Outcome:
-        """As :meth:`call`, on the running event loop; only where :meth:`may_block` says no.
-
-        :raises asyncio.CancelledError: if the task is cancelled: the guest is gone, and the journal says so
-        """
-        assert self._arun is not None
-        catalog = self.catalog
-        action = catalog.resolve(reference)
-        value = decode_input(action, payload)
-        if (denied := self._decide(action, caller)) is not None:
-            await _done(self._recording.denied(action, caller, denied, catalog.generation))
-            raise denied
-        if action.program.artifact not in self._prepared:
-            await aside(partial(self._prepare, action.program))
-        turn = self._begin(action, value, caller, catalog.generation, token, {})
-        try:
-            answer = await self._arun(*self._enter(turn, value))
-            leave = partial(self._leave, turn, answer, durability)
-            pending = leave() if _is_light(turn, answer) else await aside(leave)
-            await _done(pending.future)
-            outcome = self._recording.settled(pending)
-        except BaseException as error:
-            fault, future = self._fail(turn, error, durability)
-            if isinstance(error, Exception):  # else somebody wants this task to end: what is queued will be written
-                await _done(future)
-            if fault is None:
-                raise
-            raise fault from error
-        turn.ended(outcome, None)
-        return outcome
+    def _drive(self, steps: Steps) -> Outcome:
+        """Take a call through its steps on this thread."""
+        go: Callable[[Any], Any] = steps.send
+        given: Any = None
+        while True:
+            try:
+                step = go(given)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+            try:
+                if isinstance(step, tuple):
+                    given = self._runner.run(*step)
+                else:
+                    given = self._journal.durable(step) if isinstance(step, Future) else step()
+                go = steps.send
+            except BaseException as error:  # noqa: BLE001 - the call answers it: it has to be journalled
+                go, given = steps.throw, error
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
+        return self._outside(program, export, arguments, parameters, _PURE, self._authority)
+
+    def rehearse(
+        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, authority: Authority
+    ) -> GuestOutcome:
+        """:meth:`evaluate` with what a call buffers, its state empty: nothing of it is kept or leads outside."""
+        return self._outside(program, export, arguments, parameters, _BUFFERED, authority)
+
+    def _outside(
+        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, names: frozenset[str],
+        authority: Authority,
+    ) -> GuestOutcome:  # fmt: skip
         self._prepare(program)
-        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
-        pure = {name: self._interfaces[name] for name in ("log", "parameters") if name in self._interfaces}
-        door = Door(self._ids.new(), scope, pure)
+        scope = self._scope(program, Caller(namespace=_NOBODYS), parameters, _Nested(self, self.token(), ""))
+        scope.authority = authority
+        served = {name: interface for name, interface in self._interfaces.items() if name in names}
+        door = Door(self._ids.new(), scope, served)
         return self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
 
     # ---- the steps ----
 
-    def _decide(self, action: Action, caller: Caller) -> Denied | None:
-        decision = self._authority.authorize(caller.principal, "action:invoke", EntityRef("Action", action.name))
-        if decision.allowed:
-            return None
-        return Denied(
-            f"{caller.principal} may not invoke {action.name}: {decision.verdict}",
-            policies=list(decision.policies),
-            reason=decision.reason,
-        )
-
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
-        secrets: dict[str, str] | None = None,
-    ) -> Outcome:  # fmt: skip
+        secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled,
+    ) -> Steps:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
-            self._prepare(action.program)
-            turn = self._begin(action, value, caller, generation, token, {} if secrets is None else secrets)
+            if action.program.artifact not in self._prepared:
+                yield partial(self._prepare, action.program)
+            record = self._recording.start(action, value, caller, generation)
+            scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
+            scope.record = partial(self._recording.outside, record)
+            scope.cancelled = lambda: token.cancelled
+            scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
+            ended: Ended = _unwatched
+            outcome: Outcome | None = None
             try:
-                answer = self._runner.run(*self._enter(turn, value))
-                outcome = self._recording.settled(self._leave(turn, answer, durability))
-            except BaseException as error:
-                fault, future = self._fail(turn, error, durability)
-                self._recording.wait(future)
-                if fault is None:
+                _check_chain(action, caller)
+                if self._around is not None:
+                    ended = self._around(action, value, caller)
+                run = self._enter(action, value, scope, token)
+                fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
+                answer = yield run
+                fuelled(answer.fuel)
+                leave = partial(self._leave, record, answer, scope, durability)
+                light = scope.recorder is None and len(answer.text) + len(record.input) <= _LIGHT
+                outcome, future = leave() if light else (yield leave)
+                if future is not None:
+                    outcome = msgspec.structs.replace(outcome, seq=(yield future)[0].seq)
+            except Exception as error:
+                said = _said(error, action, scope)
+                future = self._recording.failed(record, scope, said, durability)
+                ended(None, said)
+                with suppress(JournalClosed):
+                    if future is not None:
+                        yield future
+                if said is error:
                     raise
-                raise fault from error
-            turn.ended(outcome, None)
+                raise said from error
+            except BaseException as error:  # a handler of a signal raised, or the task was cancelled: wait for nothing
+                said = CallCancelled(f"the call was ended by {type(error).__name__}")
+                if outcome is None:
+                    self._recording.failed(record, scope, said, durability)
+                ended(outcome, said if outcome is None else None)
+                raise
+            ended(outcome, None)
             return outcome
 
-    def _begin(
-        self, action: Action, value: Any, caller: Caller, generation: int, token: CancelToken, secrets: dict[str, str]
-    ) -> _Turn:
-        """Note that a call begins; nothing is run and nothing written yet."""
-        record = self._recording.start(action, value, caller, generation)
-        scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
-        scope.record = partial(self._recording.outside, record)
-        scope.cancelled = lambda: token.cancelled
-        scope.secrets = secrets  # what a callee was given, its caller may hear of
-        return _Turn(action, record, scope, token)
-
-    def _enter(self, turn: _Turn, value: Any) -> tuple[Program, str, tuple[Any, ...], Door, int]:
-        """What the runner is to run, after all that may still refuse it."""
-        action, scope = turn.action, turn.scope
-        _check_chain(action, scope.caller)
-        if self._around is not None:
-            turn.ended = self._around(action, value, scope.caller)
+    def _enter(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Run:
         text = msgspec.json.encode(value).decode()
         export = action.export or "provider.call"
         arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
         scope.recorder = self._recorders and self._recorders(scope, export, arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
-        turn.token.enter(door)
+        token.enter(door)
         return action.program, export, arguments, door, scope.remaining_ms
 
-    def _leave(self, turn: _Turn, answer: GuestOutcome, durability: Durability) -> Pending:
-        """Commit what the guest answered and did, or have it refused."""
-        if turn.scope.recorder is not None:
-            turn.scope.recorder.outcome = answer
-        output = decode_output(turn.action, answer, turn.scope)
-        turn.pending = self._recording.completed(turn.record, turn.scope, output, durability)
-        return turn.pending
-
-    def _fail(
-        self, turn: _Turn, error: BaseException, durability: Durability
-    ) -> tuple[HostFault | None, Future[list[Record]] | None]:
-        """Journal that a call did not succeed.
-
-        Gives what the caller hears in place of the error, where that is a fault of ours, and what it may wait for.
-        """
-        scope = turn.scope
-        fault = None
-        if turn.pending is not None and not isinstance(error, Exception):  # it was over, and the journal will say so
-            turn.ended(turn.pending.outcome, None)
-            return None, None
-        if isinstance(error, RemitError):
-            error.message, error.details = scope.masked(error.message), scope.masked(error.details)
-            said: RemitError = error
-        elif isinstance(error, Exception):
-            said = fault = HostFault(f"the runner failed in {turn.action.name}: {type(error).__name__}")
-        else:  # a handler of a signal raised, or the task was cancelled: that goes on as it is
-            said = CallCancelled(f"the call was ended by {type(error).__name__}")
-        future = self._recording.failed(turn.record, scope, said, durability)
-        turn.ended(None, said)
-        return fault, future
+    def _leave(
+        self, record: Started, answer: GuestOutcome, scope: Scope, durability: Durability
+    ) -> tuple[Outcome, Future[list[Record]] | None]:
+        """Queue what the guest answered and did for the journal, or refuse the answer."""
+        if scope.recorder is not None:
+            scope.recorder.outcome = answer
+        output = decode_output(record.action, answer, scope)
+        return self._recording.completed(record, scope, output, durability)
 
     def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
         unit = program.unit
@@ -311,32 +307,6 @@ class Dispatcher:
             self._prepared.add(program.artifact)
 
 
-class _Turn:
-    """A call between its beginning and its end."""
-
-    __slots__ = ("action", "ended", "pending", "record", "scope", "token")
-
-    def __init__(self, action: Action, record: Started, scope: Scope, token: CancelToken) -> None:
-        self.action = action
-        self.record = record
-        self.scope = scope
-        self.token = token
-        self.ended: Ended = _unwatched
-        self.pending: Pending | None = None
-        """Its outcome, once that is queued."""
-
-
-def _is_light(turn: _Turn, answer: GuestOutcome) -> bool:
-    """Whether settling it takes an event loop's time for microseconds: larger payloads are files of their own."""
-    return turn.scope.recorder is None and len(answer.text) + len(turn.record.input) <= _LIGHT
-
-
-async def _done(future: Future[list[Record]] | None) -> None:
-    """Wait on the loop until a future is done, whatever became of it."""
-    if future is not None and not future.done():
-        await asyncio.wait([asyncio.wrap_future(future)])
-
-
 class _Nested:
     """``actions.call`` of a guest: the callee acts under its own grants; deadline, hops and chain are attenuated."""
 
@@ -345,7 +315,7 @@ class _Nested:
         self._token = token
         self._cause = cause
 
-    def __call__(self, scope: Scope, reference: str, payload: str) -> Ok | Refused:
+    def __call__(self, scope: Scope, grant: Grant, reference: str, payload: str) -> Ok | Refused:
         caller = msgspec.structs.replace(
             scope.caller,
             correlation=scope.caller.correlation or self._cause,
@@ -360,12 +330,38 @@ class _Nested:
             catalog = dispatcher.catalog
             action = catalog.resolve(reference)
             value = decode_input(action, payload.encode())
-            outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
-                action, value, caller, catalog.generation, "committed", self._token, scope.secrets
-            )
+            fuel = _hold_fuel(scope, grant, action)
+            if isinstance(fuel, Refused):
+                return fuel
+            with fuel as fuelled:
+                steps = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
+                    action, value, caller, catalog.generation, "committed", self._token, scope.secrets, fuelled
+                )
+                outcome = dispatcher._drive(steps)  # noqa: SLF001 - this class is a part of the dispatcher
         except RemitError as error:
             return Refused(_REFUSALS.get(error.code, "unavailable"), str(error))
         return Ok(msgspec.json.encode(outcome.output).decode())
+
+
+def _hold_fuel(scope: Scope, grant: Grant, action: Action) -> AbstractContextManager[Fuelled] | Refused:
+    """Set aside what a callee may use, where the caller's grant has a budget of fuel; settle it when the call ends."""
+    budget = grant.capability.budget
+    if budget is None or budget.fuel is None:
+        return nullcontext(_unfuelled)
+    limit = action.program.limits.fuel
+    if limit is None:
+        return Refused("denied", f"the grant has a budget of fuel, and {action.program.unit.id} is not metered")
+    hold = scope.hold(grant, Amounts(fuel=limit), Amounts(fuel=limit))
+    return hold if isinstance(hold, Refused) else _held_fuel(scope, grant, hold)
+
+
+@contextmanager
+def _held_fuel(scope: Scope, grant: Grant, hold: Hold) -> Iterator[Fuelled]:
+    told: list[int | None] = [0]  # nothing ran yet
+    try:
+        yield told.append
+    finally:
+        scope.settle(grant, hold, Amounts(fuel=told[-1] or 0))
 
 
 _REFUSALS: Mapping[str, Any] = {
@@ -380,6 +376,14 @@ _REFUSALS: Mapping[str, Any] = {
 
 def _unwatched(_outcome: Outcome | None, _error: Exception | None) -> None:
     """The end of a call that no middleware saw begin."""
+
+
+def _said(error: Exception, action: Action, scope: Scope) -> RemitError:
+    """What the caller and the journal hear of an error."""
+    if not isinstance(error, RemitError):
+        return HostFault(f"the runner failed in {action.name}: {type(error).__name__}")
+    error.message, error.details = scope.masked(error.message), scope.masked(error.details)
+    return error
 
 
 def _check_chain(action: Action, caller: Caller) -> None:

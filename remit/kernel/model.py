@@ -14,6 +14,7 @@ from remit.schemas.limits import Limits
 __all__ = [
     "LOCAL_OPERATOR",
     "Action",
+    "Amounts",
     "Budget",
     "Bundle",
     "Caller",
@@ -52,12 +53,37 @@ class UnitRef(msgspec.Struct, frozen=True):
         return self.id.partition("/")[0]
 
 
+class Amounts(msgspec.Struct, frozen=True, array_like=True):
+    """What uses take of a grant's budget. Written as a list; what a shorter one leaves out is nothing."""
+
+    calls: int = 0
+    bytes: int = 0
+    host_us: int = 0
+    """Host time in microseconds: how long host calls under the grant took."""
+    fuel: int = 0
+    """Instructions that metered callees used on behalf of the grant's unit."""
+
+    def __add__(self, more: Amounts) -> Amounts:
+        return Amounts(
+            self.calls + more.calls, self.bytes + more.bytes, self.host_us + more.host_us, self.fuel + more.fuel
+        )
+
+
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
     """How much of a capability may be used per window; ``None`` is unbounded."""
 
     window_ms: int
     calls: int | None = None
     bytes: int | None = None
+    host_us: int | None = None
+    """Host time in microseconds."""
+    fuel: int | None = None
+    """Instructions of metered callees; for ``action:call`` alone."""
+
+    @property
+    def bounds(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """Of each of :class:`Amounts`, in their order."""
+        return self.calls, self.bytes, self.host_us, self.fuel
 
 
 class Capability(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -104,7 +130,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 class EntityRef(msgspec.Struct, frozen=True):
     """A thing that policy speaks of: a Cedar entity type of namespace ``Remit``, and an id."""
 
-    type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document"]
+    type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document", "TrustDomain"]
     id: str
 
 
@@ -132,6 +158,8 @@ class GrantStatus(msgspec.Struct, frozen=True):
     """When the live lease is re-decided (Unix milliseconds); ``None`` when none was taken yet."""
     calls_left: int | None = None
     bytes_left: int | None = None
+    host_us_left: int | None = None
+    fuel_left: int | None = None
 
 
 class Program(msgspec.Struct, frozen=True):

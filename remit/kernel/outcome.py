@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import apsw
 import msgspec
@@ -24,7 +24,7 @@ from remit.schemas import redact
 if TYPE_CHECKING:
     from remit.schemas import Validator
 
-__all__ = ["Outcome", "Pending", "Recording", "Started"]
+__all__ = ["Outcome", "Recording", "Started"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -41,13 +41,6 @@ class Outcome(msgspec.Struct, frozen=True):
     duration_us: int
     replayed: bool = False
     """Whether this is the outcome of an earlier call with the same idempotency key."""
-
-
-class Pending(NamedTuple):
-    """A call whose outcome is queued, and the future of its records where somebody has to wait for them."""
-
-    outcome: Outcome
-    future: Future[list[Record]] | None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -130,8 +123,11 @@ class Recording:
 
     def completed(
         self, started: Started, scope: Scope, output: Any, durability: Literal["committed", "queued"]
-    ) -> Pending:
-        """Queue the outcome with every buffered effect, for one transaction; :meth:`settled` says what became of it."""
+    ) -> tuple[Outcome, Future[list[Record]] | None]:
+        """Queue the outcome with every buffered effect, for one transaction; the future, where it is to be waited for.
+
+        The future fails with ``StateConflict`` if a key that the call wrote moved meanwhile: nothing is committed.
+        """
         result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
         data = self._data(started, scope) | {"output": digest_of(result), "events": len(scope.effects.events)}
@@ -146,21 +142,12 @@ class Recording:
         future = self._write(started, drafts, payloads, writes, durability)
         unit = started.action.program.unit
         outcome = Outcome(started.action.name, unit.id, unit.digest, output, 0, data["events"], data["duration_us"])
-        return Pending(outcome, future)
-
-    def settled(self, pending: Pending) -> Outcome:
-        """The outcome, once it is durable where that was asked for.
-
-        :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
-        """
-        if pending.future is None:
-            return pending.outcome
-        return msgspec.structs.replace(pending.outcome, seq=self._journal.durable(pending.future)[0].seq)
+        return outcome, future
 
     def failed(
         self, started: Started, scope: Scope, error: RemitError, durability: Literal["committed", "queued"]
     ) -> Future[list[Record]] | None:
-        """Journal that the call failed, with its denials; its effects are gone. Gives what :meth:`wait` waits for."""
+        """Journal that the call failed, with its denials; its effects are gone. The future as :meth:`completed`'s."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
         payloads = [started.input, *_attached(scope, data)]
         drafts = [self._draft("action.failed", started, data)]
@@ -169,12 +156,6 @@ class Recording:
             # The kernel may close under the call: the caller gets the error that matters, the call left nothing.
             return self._write(started, drafts, payloads, [], durability)
         return None
-
-    def wait(self, future: Future[list[Record]] | None) -> None:
-        """Wait until a failure is durable, or the journal is closed."""
-        if future is not None:
-            with suppress(JournalClosed):
-                self._journal.durable(future)
 
     def outside(self, started: Started, draft: Draft, durable: bool) -> None:
         """Journal at once what a running call does outside; see :attr:`remit.kernel.scope.Scope.record`."""
@@ -210,7 +191,7 @@ class Recording:
             "duration_us": (self._clock.monotonic_ns() - started.began_ns) // 1_000,
         }
         if scope.charges:
-            data["charges"] = {grant: list(amounts) for grant, amounts in scope.charges.items()}
+            data["charges"] = msgspec.to_builtins(scope.charges)
         if started.caller.idempotency_key:
             data["key"] = started.caller.idempotency_key
         return data

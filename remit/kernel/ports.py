@@ -15,6 +15,7 @@ import msgspec
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
 from remit.kernel.model import (
     Action,
+    Amounts,
     Bundle,
     Capability,
     Decision,
@@ -34,6 +35,7 @@ __all__ = [
     "BundleSource",
     "Catalog",
     "Clock",
+    "Hold",
     "Home",
     "HostCalls",
     "Ids",
@@ -173,6 +175,19 @@ class Runner(Protocol):
         ...
 
 
+class Hold(Protocol):
+    """A part of a grant's budget, set aside while it is being used."""
+
+    @property
+    def amounts(self) -> Amounts:
+        """How much."""
+        ...
+
+    def settle(self, used: Amounts) -> None:
+        """Charge what was used in its place, be it less or more. Once only."""
+        ...
+
+
 @runtime_checkable
 class LoopRunner(Protocol):
     """What a :class:`Runner` offers besides, if its guests can wait on an event loop."""
@@ -219,6 +234,14 @@ class Authority(Protocol):
 
         :raises LeaseDenied: if no standing grant covers it or policy denies it now; details name the policies
         :raises LeaseExhausted: if the grant's budget for this window does not cover the charge (nothing is charged)
+        """
+        ...
+
+    def hold(self, grant: Grant, least: Amounts, most: Amounts) -> Hold:
+        """Set aside host time or fuel of a grant before it is used: ``most``, or what the window still has of it.
+
+        :raises LeaseDenied: if the grant does not stand any more
+        :raises LeaseExhausted: if the window has less left than ``least``
         """
         ...
 

@@ -14,7 +14,7 @@ import msgspec
 
 from remit.errors import JournalError
 from remit.journal.event import Record
-from remit.kernel.model import Grant
+from remit.kernel.model import Amounts, Grant
 from remit.policy.budgets import Usage
 
 __all__ = ["Budgets", "Consent", "Denial", "LeaseBook", "Leases", "Revocation"]
@@ -95,7 +95,7 @@ class Leases:
     """The fold; stateless itself."""
 
     name: str = "leases"
-    version: int = 2
+    version: int = 4
     topics: tuple[str, ...] = (
         "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released",
         "unit.withdrawn",
@@ -242,12 +242,15 @@ def _charged(state: LeaseBook, time: str, data: Mapping[str, Any]) -> None:
     for grant_id, amounts in charges.items():
         grant = state.grants.get(grant_id)
         budget = grant.capability.budget if grant else None
-        if budget is None or not isinstance(amounts, Sequence) or len(amounts) != 2:  # noqa: PLR2004 - calls, bytes
+        if budget is None:
             continue
-        calls, nbytes = amounts
-        if isinstance(calls, int) and isinstance(nbytes, int):
+        try:
+            charged = msgspec.convert(amounts, Amounts)
+        except msgspec.ValidationError:
+            continue
+        if min(charged.calls, charged.bytes, charged.host_us, charged.fuel) >= 0:
             usage = state.usage.get(grant_id, Usage()).at(at_ms, budget.window_ms)
-            state.usage[grant_id] = usage.charged(max(0, calls), max(0, nbytes))
+            state.usage[grant_id] = usage.charged(charged)
 
 
 def _denied(state: LeaseBook, time: str, data: Mapping[str, Any]) -> None:

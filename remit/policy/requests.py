@@ -17,6 +17,8 @@ from remit.policy.resources import Resource, Uid, parse_resource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from remit.schemas.config import Operator
+
 __all__ = ["Request", "administration", "at_special_address", "capability_use"]
 
 _LONG = (1 << 63) - 1
@@ -125,8 +127,10 @@ def capability_use(
     if capability.budget is not None:
         budget = capability.budget
         lease["window"] = _duration(budget.window_ms)
-        bounds = {"calls": budget.calls, "bytes": budget.bytes}
+        bounds = {"calls": budget.calls, "bytes": budget.bytes, "fuel": budget.fuel}
         lease |= {name: min(bound, _LONG) for name, bound in bounds.items() if bound is not None}
+        if budget.host_us is not None:
+            lease["host_time"] = _duration(-(-budget.host_us // 1_000))  # Cedar counts milliseconds: never fewer
     principal = Uid("Unit", unit.id)
     entities = _closure(resource, units, home, quarantined)
     publisher = Uid("Publisher", unit.publisher)
@@ -136,7 +140,7 @@ def capability_use(
 
 def administration(
     principal: str,
-    roles: Iterable[str],
+    known: Operator,
     action: str,
     resource: EntityRef,
     context: Mapping[str, Any],
@@ -147,12 +151,14 @@ def administration(
 ) -> Request:
     """The question whether an operator may do something.
 
+    :param known: what ``remit.toml`` says of the operator
     :param grants: the unit id of each known grant id, for rules like "revoke what this publisher holds"
     :raises ResourceInvalid: if a topic or action name is malformed
     """
     operator = Uid("Operator", principal)
-    parents = [Uid("Role", role) for role in roles]
-    entities = {operator: _entity(operator, parents)} | {role: _entity(role) for role in parents}
+    parents = [Uid("Role", role) for role in known.roles]
+    own = {"publishes": [{"__entity": _uid(Uid("Publisher", name))} for name in known.publishes]}
+    entities = {operator: _entity(operator, parents, own)} | {role: _entity(role) for role in parents}
     uid = Uid(resource.type, resource.id)
     if resource.type in {"Topic", "Action", "Unit"}:
         parsed = parse_resource("events:emit" if resource.type == "Topic" else "action:call", resource.id)

@@ -8,7 +8,6 @@ process.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -21,13 +20,14 @@ from remit.errors import (
     InputTooLarge,
     SandboxError,
 )
-from remit.kernel.aside import aside
 from remit.kernel.model import Exported, GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
+from remit.sandbox.aside import aside
 from remit.sandbox.cache import CacheEntry, CodeCache
 from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
 from remit.sandbox.compiling import CompileBounds
 from remit.sandbox.contract import check
+from remit.sandbox.early import Early
 from remit.sandbox.engine import abandon, survive_fork
 from remit.sandbox.instance import Instance
 from remit.sandbox.library import SMALL, Library
@@ -38,7 +38,6 @@ from remit.sandbox.pool import ClosedDoor, Pool, RehearsalDoor
 
 __all__ = ["ComponentRunner"]
 
-_CANCELLED = 256
 _START_MS = 1_000
 """Milliseconds that a spare may take to start."""
 
@@ -80,7 +79,7 @@ class ComponentRunner:
         self._lock = threading.Lock()
         self._active: dict[int, tuple[Call, Loaded | None]] = {}
         self._pool = Pool()
-        self._cancelled: OrderedDict[int, HostCalls] = OrderedDict()
+        self._early = Early()
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent; the code is loaded again from the cache, for this process's engine."""
@@ -179,7 +178,7 @@ class ComponentRunner:
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
-            if self._cancelled.pop(id(host), None) is not None:
+            if self._early.take(host):
                 raise CallCancelled("the call was cancelled before it began")
             self._active[id(host)] = (call, None)
         try:
@@ -250,11 +249,7 @@ class ComponentRunner:
         with self._lock:
             call, loaded = self._active.get(id(host), (None, None))
             if call is None:
-                # The door is kept, so that no other gets its id. Where the call is over already, it stays until others
-                # push it out.
-                self._cancelled[id(host)] = host
-                while len(self._cancelled) > _CANCELLED:
-                    self._cancelled.popitem(last=False)
+                self._early.note(host)
                 return
         call.cancel()
         if loaded is not None:

@@ -12,6 +12,7 @@ from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.slots import SlotView
 from remit.units.supply import LockChange, Question, Supplier, Supply
 from remit.units.transforms import evaluator
 from remit.units.wanted import Edits, parse_setting
@@ -32,6 +33,7 @@ __all__ = [
     "LockChange",
     "Plan",
     "Question",
+    "SlotView",
     "Supplier",
     "Supply",
     "Withdrawn",

@@ -11,18 +11,21 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import ConfigInvalid, ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
+from remit.errors import ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
 from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
 from remit.kernel.ports import Authority, Home, Runner
 from remit.units.admission import examine
 from remit.units.configfile import ConfigFile
+from remit.units.declared import DeclaredSchemas
 from remit.units.generation import Generation, Generations
+from remit.units.goldens import Rehearsals, Rehearse
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lockfile import LockFile
 from remit.units.plan import Finding, Plan
 from remit.units.planner import Planner
 from remit.units.resolution import Evaluate
+from remit.units.slots import SlotView, filled_by, slot_views, suggestions
 from remit.units.wanted import Edits
 
 __all__ = ["Lifecycle"]
@@ -41,6 +44,7 @@ class Lifecycle:
         authority: Authority,
         runner: Runner,
         evaluate: Evaluate,
+        rehearse: Rehearse,
         activated: Callable[[Generation], None],
         advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
     ) -> None:
@@ -56,6 +60,7 @@ class Lifecycle:
         self._authority = authority
         self._runner = runner
         self._evaluate = evaluate
+        self._rehearsals = Rehearsals(rehearse)
         self._activated = activated
         self._advise = advise
         self._config = ConfigFile(home)
@@ -100,7 +105,12 @@ class Lifecycle:
                 return known
             self._journal.blobs.put_many([*bundle.files.values(), bundle.oci_manifest])
             data = msgspec.to_builtins(unit) | {"title": manifest.title, "origin": bundle.origin}
-            self._append([Draft(type="unit.installed", subject=unit.id, data=data)], caller)
+            drafts = [Draft(type="unit.installed", subject=unit.id, data=data)]
+            drafts += [
+                _suggested(slot, unit)
+                for slot in sorted(self._empty_slots(self.generations.active) & filled_by(manifest))
+            ]
+            self._append(drafts, caller)
         self._compile(unit, progress)
         return self.installed.by_digest[unit.digest]
 
@@ -136,6 +146,13 @@ class Lifecycle:
                     Draft(type="unit.withdrawn", subject=one.unit, data=msgspec.to_builtins(one)) for one in fresh
                 ]
                 self._append(drafts, caller)
+
+    def _empty_slots(self, generation: Generation) -> set[str]:
+        return set(self._home.config.slots) - {slot for unit in generation.units for slot in unit.slots}
+
+    def slots(self) -> list[SlotView]:
+        """Every declared slot, who fills it or who could."""
+        return slot_views(self._home.config.slots, self.generations.active, self.installed, self.library)
 
     # ---- plan and apply ----
 
@@ -203,21 +220,9 @@ class Lifecycle:
             library=self.library,
             authority=self._authority,
             evaluate=self._evaluate,
-            schemas=self._document_schema,
+            rehearsals=self._rehearsals,
+            schemas=DeclaredSchemas(self._home.root, config),
         )
-
-    def _document_schema(self, name: str) -> dict[str, Any] | None:
-        declared = self._home.config.documents[name].schema
-        if not isinstance(declared, str):
-            return declared
-        path = (self._home.root / declared).resolve()
-        if not path.is_relative_to(self._home.root.resolve()):
-            raise ConfigInvalid(f"the schema of document {name!r} lies outside the home: {declared}")
-        try:
-            schema: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise ConfigInvalid(f"the schema of document {name!r} cannot be read: {error}") from error
-        return schema
 
     def authorize(
         self, caller: Caller, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
@@ -312,6 +317,12 @@ class Lifecycle:
             )
             for change in plan.documents
         ]
+        emptied = self._empty_slots(generation) - self._empty_slots(self.generations.active)
+        drafts += [
+            _suggested(slot, unit.ref)
+            for slot in sorted(emptied)
+            for unit in suggestions(slot, self.installed, self.library)
+        ]
         return drafts
 
     def _append(self, drafts: list[Draft], caller: Caller, generation: int | None = None) -> None:
@@ -341,6 +352,11 @@ def _check_fresh(plan: Plan, fresh: Plan) -> None:
 def _consenting(plan: Plan) -> set[str]:
     asked = {answer.unit for answer in plan.capabilities if answer.status == "consent"}
     return asked | {item.unit for item in plan.widening}
+
+
+def _suggested(slot: str, unit: UnitRef) -> Draft:
+    data = {"slot": slot, "unit": unit.id, "version": unit.version, "digest": unit.digest}
+    return Draft(type="unit.suggested", subject=unit.id, data=data)
 
 
 def _consent(grant: Grant, caller: Caller, policy: str) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from remit.errors import RemitError, UnitUnknown
+from remit.errors import PatchFailed, RemitError, UnitUnknown
 from remit.kernel.model import Program, UnitRef
 from remit.schemas import Validator, formats, sensitive_pointers
 from remit.schemas.config import Config, WantedUnit, expand
 from remit.schemas.release import VERSION
+from remit.units.filling import fill_patches
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.installed import Installed, Library
 from remit.units.manifest import Manifest, Patch, in_range, interfaces_of, limits_of
@@ -61,7 +62,6 @@ def resolve(
         result.findings += findings
         result.findings += _withdrawn(entry, installed)
     result.findings += _relations(result.units, library)
-    result.findings += _slot_conflicts(result.units, config)
     return result
 
 
@@ -101,10 +101,25 @@ def _resolve_one(unit: WantedUnit, ref: UnitRef, library: Library, config: Confi
     slots = tuple(
         sorted({fill.slot for fill in manifest.fills if fill.slot in config.slots and unit.slots.get(fill.slot, True)})
     )
-    patches = () if manifest.kind == "transform" else manifest.patches
+    patches, wrong = _patches(unit, manifest, ref.digest, library)
     # A unit that is added without a range may later move as far as semantic versioning promises.
     version_range = unit.version or f"^{ref.version}"
-    return ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches), findings
+    active_unit = ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches)
+    return active_unit, findings + wrong
+
+
+def _patches(
+    unit: WantedUnit, manifest: Manifest, digest: str, library: Library
+) -> tuple[tuple[Patch, ...], list[Finding]]:
+    """What a unit's manifest does to documents; a transform's patches come when it runs."""
+    if manifest.kind == "transform":
+        return (), []
+    schema = library.schema(digest, manifest.parameters.schema)
+    hidden = set() if schema is None else {at.strip("/").partition("/")[0] for at in sensitive_pointers(schema)}
+    try:
+        return fill_patches(manifest.patches, {**manifest.parameters.defaults, **unit.parameters}, hidden), []
+    except PatchFailed as error:
+        return (), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
 
 
 def _choose(
@@ -212,17 +227,6 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
 
 def _as_range(world: str) -> str:
     return world if world == "*" or world[0] in "^~<>=" else f"^{world}"
-
-
-def _slot_conflicts(units: Sequence[ActiveUnit], config: Config) -> list[Finding]:
-    findings = []
-    for name, slot in config.slots.items():
-        fillers = [unit.ref.id for unit in units if name in unit.slots]
-        if len(fillers) > 1 and not slot.many:
-            message = f"the slot {name!r} takes one unit; {', '.join(fillers)} fill it"
-            remedy = f"write slots = {{ {name} = false }} for the others in remit.toml"
-            findings.append(_blocking("slot.conflict", fillers[-1], message, remedy))
-    return findings
 
 
 def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Config) -> Program:

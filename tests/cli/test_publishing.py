@@ -50,6 +50,18 @@ def test_from_a_folder_to_another_home(remit, served, unit, tmp_path):
     assert "error[RM-2116]" in refused.stderr
 
 
+def test_inside_a_home_its_policy_decides_what_is_published(remit, served, unit, home):
+    registry, data = served
+    (home / "policy").mkdir(exist_ok=True)
+    (home / "policy" / "site.cedar").write_text(
+        '@id("site.no-publishing") @why("not from this machine")\n'
+        'forbid (principal, action == Remit::Action::"unit:publish", resource);'
+    )
+    refused = remit("unit", "publish", registry, unit("echo"), code=3)
+    assert "site.no-publishing" in refused.stderr
+    assert json.loads(remit("registry", "log", "--data", data, "--json").stdout)["entries"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [

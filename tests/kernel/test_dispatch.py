@@ -396,7 +396,7 @@ def test_charges_are_summed_by_grant(world):
 
     world.offer("acme/try:try", body)
     world.call("acme/try:try")
-    assert world.events("action.")[0].data["charges"] == {"grant:net:http:https://a.example": [3, 51]}
+    assert world.events("action.")[0].data["charges"] == {"grant:net:http:https://a.example": [3, 51, 0, 0]}
 
 
 def test_host_calls_beyond_the_bound_end_the_call(world):

@@ -325,6 +325,27 @@ def test_a_malformed_resource_is_refused(action, resources):
         ]
 
 
+def test_budgets_of_host_time_and_fuel_are_read():
+    asked = {"action": "action:call", "resource": "acme/other:run"}
+    budget = {"window": "1h", "host_time": "1500ms", "fuel": 10_000}
+    (capability,) = m.parse(toml(changed(TOOL, capability=[asked | {"budget": budget}]))).capabilities
+    assert capability.budget == Budget(3_600_000, host_us=1_500_000, fuel=10_000)
+
+
+@pytest.mark.parametrize(
+    ("budget", "path"),
+    [
+        ({"window": "1h", "fuel": 10}, "capability[0].budget.fuel"),
+        ({"window": "1h", "host_time": "367d"}, "capability[0].budget.host_time"),
+        ({"window": "1h", "host_time": 5}, "capability[0].budget.host_time"),
+        ({"window": "1h", "host_time": "-5s"}, "capability[0].budget.host_time"),
+    ],
+)
+def test_a_budget_that_means_nothing_is_a_fault(budget, path):
+    asked = {"action": "fs:read", "resource": "/srv", "budget": budget}
+    assert paths_of(changed(TOOL, capability=[asked])) == [path]
+
+
 def test_only_http_has_methods_and_a_budget_bounds_something():
     odd = {"action": "fs:read", "resource": "/srv", "methods": ["GET"], "budget": {"window": "1h"}}
     assert paths_of(changed(TOOL, capability=[odd])) == ["capability[0].budget", "capability[0].methods"]

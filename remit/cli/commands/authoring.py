@@ -25,8 +25,16 @@ _FOLDER = click.Path(path_type=Path)
 
 @verb("new", example="remit unit new acme/greeter --lang python\nremit unit new acme/tone --kind config")
 @click.argument("unit", metavar="PUBLISHER/NAME")
-@click.option("--lang", type=click.Choice(["python", "wat"]), default="python", show_default=True, help="The language.")
-@click.option("--kind", type=click.Choice(["tool", "config"]), default="tool", show_default=True, help="What it does.")
+@click.option(
+    "--lang", type=click.Choice(["python", "c", "wat"]), default="python", show_default=True, help="The language."
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["tool", "transform", "config"]),
+    default="tool",
+    show_default=True,
+    help="What it does.",
+)
 @click.option("--dir", "folder", type=_FOLDER, default=".", help="Where to make its folder.")
 def new(session: Session, unit: str, lang: str, kind: str, folder: Path) -> None:
     """Make a unit's project that passes its own tests.

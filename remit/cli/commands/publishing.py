@@ -43,10 +43,10 @@ def publish(session: Session, target: str, reference: str) -> None:
     """Send a unit to a registry.
 
     It becomes visible under its version in one step, or not at all. A published version never changes: the same
-    contents again do nothing, others are refused.
+    contents again do nothing, others are refused. Inside a home, its policy must allow it (unit:publish).
     """
-    with session.progress() as progress:
-        done = host.publish_unit(target, reference, progress)
+    with session.governing() as home, session.progress() as progress:
+        done = host.publish_unit(target, reference, progress, home=home)
     word = ("published ", "green") if done.fresh else ("there already: ", "yellow")
     session.answer(
         done, Text.assemble(word, (plain(f"{done.id}@{done.version}"), "bold"), f"  {short_digest(done.digest)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from remit.cli.render.units import difference, generation_table, unit_details, unit_table
+from remit.cli.render.units import difference, generation_table, slot_lines, unit_details, unit_table
 from remit.cli.session import Session, verb
 from remit.cli.text import short_digest
 from remit.errors import UsageError
@@ -56,11 +56,11 @@ def uninstall(session: Session, unit: str) -> None:
 
 @verb("list", example="remit unit list")
 def list_units(session: Session) -> None:
-    """List the installed units."""
+    """List the installed units, and who fills the slots of the host."""
     with session.connect() as kernel:
-        entries = kernel.units()
+        entries, slots = kernel.units(), kernel.slots()
     empty = Text("No unit is installed. 'remit unit install DIR --allow-unsigned' admits a local one.")
-    session.answer({"units": entries}, unit_table(entries) if entries else empty)
+    session.answer({"units": entries, "slots": slots}, unit_table(entries) if entries else empty, *slot_lines(slots))
 
 
 @verb("show", example="remit unit show acme/redact")

@@ -17,11 +17,11 @@ from remit.errors import DeadlineExceeded, RemitError, UnitRejected, UnitRetry
 from remit.host.plugging.manager import Plugins
 from remit.host.plugging.worker import Busy, Hung, Worker
 from remit.journal import Progress, digest_of, no_progress
-from remit.kernel.aside import aside
 from remit.kernel.hostcall import Door
 from remit.kernel.model import Action, Caller, GuestOutcome, Limits, Program, UnitRef
 from remit.kernel.offers import Service
 from remit.kernel.ports import Catalog, HostCalls, LoopRunner, Runner
+from remit.sandbox.aside import aside
 from remit.schemas import Validator
 
 __all__ = ["ServedCatalog", "Services", "ServingRunner"]

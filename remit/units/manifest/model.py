@@ -109,7 +109,7 @@ class Transform(msgspec.Struct, frozen=True, kw_only=True):
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """``[build]``: how the artifact is made from its source, a file or folder beside the manifest."""
 
-    tool: Literal["componentize-py", "wat"]
+    tool: Literal["componentize-py", "wat", "zig-cc"]
     source: str
 
 
