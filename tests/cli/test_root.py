@@ -20,6 +20,7 @@ PROMISED = {
     "unit new", "unit test",
     "document diff", "document blame",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
+    "unit promote",
     "unit list", "unit sync", "unit upgrade", "unit show", "unit history", "unit diff",
     "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
     "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",
