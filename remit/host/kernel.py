@@ -44,6 +44,7 @@ class Kernel(Facade):
         self._signals = signals
         self._resources = resources
         self._operations = Operations(rooms)
+        self._loop_runner = rooms.runner if isinstance(rooms.runner, LoopRunner) else None
         # Python runs signal handlers on the main thread, and one that raises inside a guest's host call would crash the
         # process: so what the main thread asks for runs on these.
         self._pool = ThreadPoolExecutor(_GUEST_THREADS, thread_name_prefix="remit-guest")
@@ -181,11 +182,11 @@ class Kernel(Facade):
         No handler of a signal may raise in the midst of a guest: on the main thread that is so under
         ``signals="manage"``, and otherwise the guest gets a thread.
         """
-        dispatcher, runner = self._rooms.dispatcher, self._rooms.runner
+        dispatcher, runner = self._rooms.dispatcher, self._loop_runner
         token = dispatcher.token()
         on_main = threading.current_thread() is threading.main_thread()
         raising = on_main and self._signals is None
-        if raising or dispatcher.may_block(caller) or not isinstance(runner, LoopRunner):
+        if raising or runner is None or dispatcher.may_block(caller):
             call = partial(self._operations.call, Context(caller, no_progress, token), action, text, durability)
             with self._or_closed():
                 return await aside(call, pool=self._pool, cancel=token.cancel)

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import signal
 import threading
+
+# What signal.getsignal wraps, which makes enums: too slow for a look at all of them at every call. No types exist.
+from _signal import getsignal  # type: ignore[import-not-found]
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -78,6 +81,7 @@ class ManagedSignals:
     def __init__(self) -> None:
         self.inside = 0
         """How many calls run on the main thread, one within the other."""
+        self._handlers: list[Any] = []
         self._raised: list[BaseException] = []
         self._cancels: list[Callable[[], None]] = []
         self._wanted: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -98,7 +102,6 @@ class ManagedSignals:
         :param cancel: has the call that runs in it end soon
         :raises BaseException: what the first handler raised meanwhile, when the context ends
         """
-        self._wrap()
         self.enter(cancel)
         try:
             yield
@@ -111,11 +114,11 @@ class ManagedSignals:
 
         :param cancel: has what runs in it end soon
         """
-        self._wrap()
         return _Guarded(self, work, cancel)
 
     def enter(self, cancel: Callable[[], None]) -> None:
         """From now on no handler raises; ``cancel`` is called when one would."""
+        self._wrap()
         self._cancels.append(cancel)
         self.inside += 1
 
@@ -129,10 +132,12 @@ class ManagedSignals:
         return first
 
     def _wrap(self) -> None:
-        for number in _NUMBERS:
-            handler = signal.getsignal(number)
+        if self._handlers == (found := list(map(getsignal, _NUMBERS))):
+            return
+        for number, handler in zip(_NUMBERS, found, strict=True):
             if callable(handler) and not (isinstance(handler, _Wrapper) and handler.owner is self):
                 signal.signal(number, _Wrapper(self, handler))
+        self._handlers = list(map(getsignal, _NUMBERS))
 
     def _work(self) -> None:
         while (cancel := self._wanted.get()) is not None:
