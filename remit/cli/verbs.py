@@ -26,8 +26,10 @@ TOP: Mapping[str, Verb] = {
     "list": Verb("call", "list_actions", "List the actions that can be called, or show one's schemas."),
     "emit": Verb("events", "emit", "Say that something happened."),
     "events": Verb("events", "events", "Show what happened, and follow it."),
+    "logs": Verb("insight", "logs", "Show what units logged, with what failed or was refused."),
     "serve": Verb("serve", "serve", "Serve the home over HTTP: state, events, actions."),
     "state": Verb("events", "state", "Show a read model, now or as of a record."),
+    "trace": Verb("insight", "trace", "Draw the trace of an episode: calls, requests, refusals, events."),
 }
 
 GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {

@@ -20,6 +20,7 @@ from remit.host.publishing import (
 )
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -36,18 +37,26 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.views import EpisodeView, LogLine
+from remit.host.watching import StateChange, changes_of, watch_state
 
 __all__ = [
     "Client",
     "Connection",
+    "EpisodeView",
     "Facade",
     "Home",
     "Kernel",
+    "LogLine",
     "ServiceOptions",
+    "Span",
+    "StateChange",
+    "Trace",
     "WebService",
     "authorize_corpus",
     "build_unit",
     "built_unit",
+    "changes_of",
     "check_cases",
     "check_policies",
     "check_registry",
@@ -73,5 +82,6 @@ __all__ = [
     "serve_registry",
     "try_unit",
     "verify_journal",
+    "watch_state",
     "withdraw_unit",
 ]

@@ -17,6 +17,7 @@ from remit.errors import UsageError
 from remit.host.governing import Governing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
+from remit.host.tracing import Tracing
 from remit.host.views import Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
@@ -32,7 +33,7 @@ _LOCAL = Caller()
 _FOLLOW_MS = 1_000
 
 
-class Facade(Governing, Supplying, ABC):
+class Facade(Governing, Supplying, Tracing, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
