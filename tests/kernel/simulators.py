@@ -185,6 +185,9 @@ class SimAuthority:
     def review(self, unit: UnitRef, capability: Capability) -> Decision:
         return Decision("allow")
 
+    def inline(self, unit: UnitRef) -> bool:
+        return True
+
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         return
 
