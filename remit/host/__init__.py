@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -37,20 +39,28 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import EpisodeView, LogLine
+from remit.host.views import EpisodeView, Examined, LogLine
 from remit.host.watching import StateChange, changes_of, watch_state
+from remit.kernel.model import Caller
 
 __all__ = [
+    "Caller",
     "Client",
     "Connection",
     "EpisodeView",
+    "Examined",
     "Facade",
+    "Feed",
+    "Heard",
     "Home",
+    "Job",
+    "Jobs",
     "Kernel",
     "LogLine",
     "ServiceOptions",
     "Span",
     "StateChange",
+    "Timer",
     "Trace",
     "WebService",
     "authorize_corpus",
@@ -63,6 +73,7 @@ __all__ = [
     "check_unit",
     "connect",
     "draft_manifest",
+    "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",

@@ -17,7 +17,7 @@ from remit.errors import JournalClosed, ProtocolError
 from remit.host.compose import Rooms, compose
 from remit.host.facade import Facade
 from remit.host.home import Home
-from remit.host.looping import drive
+from remit.host.looping import LoopRunner, drive
 from remit.host.operations import READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
 from remit.host.server import Server
@@ -25,7 +25,6 @@ from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
 from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Caller, EntityRef
-from remit.kernel.ports import LoopRunner
 from remit.sandbox.aside import aside
 
 __all__ = ["Kernel"]
@@ -93,6 +92,8 @@ class Kernel(Facade):
             if serve:
                 kernel._server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
                 resources.callback(kernel._server.close)
+            rooms.reactions.start()
+            rooms.scheduler.start()
             rooms.plugins.call("remit_startup", kernel=kernel)
             kernel._resources = resources.pop_all()
         return kernel
@@ -211,6 +212,7 @@ class Kernel(Facade):
             with self._gone:
                 self._closed = True
                 self._rooms.journal.wake()
+                self._rooms.listeners.close()
                 # Whoever closes from inside an operation of its own must not wait for itself.
                 self._gone.wait_for(lambda: all(caller == me for caller in self._callers))
             self._resources.close()

@@ -8,15 +8,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from remit.journal import Journal
 from remit.kernel.dispatch import Outcome, Run, Steps
-from remit.kernel.model import GuestOutcome
-from remit.kernel.ports import LoopRunner
+from remit.kernel.model import GuestOutcome, Program
+from remit.kernel.ports import HostCalls
 from remit.sandbox.aside import aside
 
-__all__ = ["drive"]
+__all__ = ["LoopRunner", "drive"]
+
+
+@runtime_checkable
+class LoopRunner(Protocol):
+    """What a :class:`remit.kernel.ports.Runner` offers besides, if its guests can wait on an event loop."""
+
+    async def arun(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """As :meth:`~remit.kernel.ports.Runner.run`, on the running event loop, which is never blocked for long.
+
+        The door may be called on another thread meanwhile.
+
+        :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
+        """
+        ...
 
 
 async def drive(steps: Steps, runner: LoopRunner) -> Outcome:

@@ -51,23 +51,26 @@ class _Guarded(Generic[T]):
         self._work = work
         self._cancel = cancel
 
+    def _leave(self, raised: BaseException | None) -> BaseException | None:
+        kept = self._owner.leave()
+        return raised or kept
+
     def __await__(self) -> Generator[Any, Any, T]:
         steps = self._work.__await__()
         step: Callable[[Any], Any] = steps.send
         given: Any = None
+        raised: BaseException | None = None
         while True:
             self._owner.enter(self._cancel)
             try:
                 waited = step(given)
             except BaseException as error:
-                if (kept := self._owner.leave()) is not None:
-                    raise kept from None
+                if (raised := self._leave(raised)) is not None:
+                    raise raised from None
                 if isinstance(error, StopIteration):
                     return error.value  # type: ignore[no-any-return] # what the coroutine returned
                 raise
-            if (kept := self._owner.leave()) is not None:
-                step, given = steps.throw, kept
-                continue
+            raised = self._leave(raised)  # where a handler did raise, the coroutine is being cancelled, and ends soon
             try:
                 given = yield waited
                 step = steps.send

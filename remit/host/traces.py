@@ -33,11 +33,11 @@ class Traces(Governance):
 
     def trace(self, _context: Context, episode: str) -> Trace:
         found, records = self._episode(episode)
-        return trace_of(found, [record_view(record, self._rooms.journal) for record in records])
+        return trace_of(found, [record_view(self._rooms.journal, record) for record in records])
 
     def episode(self, _context: Context, episode: str) -> EpisodeView:
         found, records = self._episode(episode)
-        views = [record_view(record, self._rooms.journal) for record in records]
+        views = [record_view(self._rooms.journal, record) for record in records]
         generation = self._rooms.lifecycle.generations.get(records[0].generation)
         known: Episodes = self._rooms.folds.state("episodes")
         return EpisodeView(

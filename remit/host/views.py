@@ -12,7 +12,18 @@ from remit.host.spans import Trace
 from remit.journal import Journal, Record
 from remit.kernel.model import UnitRef
 
-__all__ = ["Entry", "EpisodeView", "HomeView", "LeaseView", "LogLine", "plain", "record_view"]
+__all__ = [
+    "Ailment",
+    "DocumentChange",
+    "Entry",
+    "EpisodeView",
+    "Examined",
+    "HomeView",
+    "LeaseView",
+    "LogLine",
+    "plain",
+    "record_view",
+]
 
 
 def plain(value: Any) -> Any:
@@ -41,6 +52,17 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
+
+
+class DocumentChange(msgspec.Struct, frozen=True):
+    """How a document came to be what it is in a generation."""
+
+    document: str
+    generation: int
+    seq: int
+    """The record that says so; where a watch begins, the last one before it."""
+    patch: list[dict[str, Any]]
+    """A JSON Patch (RFC 6902) of what it was. The first one of a watch replaces the whole document."""
 
 
 class LeaseView(msgspec.Struct, frozen=True):
@@ -96,7 +118,7 @@ class EpisodeView(msgspec.Struct, frozen=True):
     records: list[dict[str, Any]]
 
 
-def record_view(record: Record, journal: Journal) -> dict[str, Any]:
+def record_view(journal: Journal, record: Record) -> dict[str, Any]:
     """A record as callers see it, with its data where that is not erased."""
     event = msgspec.to_builtins(record.event)
     if record.event.dataref:
@@ -109,3 +131,22 @@ def record_view(record: Record, journal: Journal) -> dict[str, Any]:
         "hash": record.hash.hex(),
         "event": event,
     }
+
+
+class Ailment(msgspec.Struct, frozen=True):
+    """A trouble that a check found (:class:`remit.kernel.offers.Trouble`), as data."""
+
+    severity: Literal["error", "warning", "note"]
+    cause: str
+    remedy: str
+    fix: str
+    """What mending would do; "" where only a person can put it right."""
+    mended: bool = False
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """One check and what it found."""
+
+    id: str
+    title: str
+    ailments: tuple[Ailment, ...] = ()

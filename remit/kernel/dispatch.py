@@ -6,7 +6,6 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -22,18 +21,20 @@ from remit.errors import (
     HopsExceeded,
     HostFault,
     JournalClosed,
+    LeaseDenied,
+    LeaseExhausted,
     RemitError,
 )
 from remit.journal.effects import Effects
 from remit.journal.event import Record, unit_source
 from remit.journal.log import Journal
 from remit.journal.unitstate import StateTable
-from remit.kernel.hostcall import Door, Ok, Recorders, Refused
+from remit.kernel.hostcall import CancelToken, Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
-from remit.kernel.outcome import Outcome, Recording, Started
+from remit.kernel.outcome import Ending, Outcome, Recording, Started
 from remit.kernel.ports import Authority, Catalog, Clock, Hold, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
-from remit.kernel.values import decode_input, decode_output
+from remit.kernel.values import decode_input, decode_output, encode_input
 
 __all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome", "Run", "Steps"]
 
@@ -59,37 +60,6 @@ _LIGHT = 48 << 10
 
 def _unfuelled(_fuel: int | None) -> None:
     """The fuel of a call that nobody pays for."""
-
-
-class CancelToken:
-    """Lets another thread stop a call, nested ones included."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._doors: list[Door] = []
-        self._cancelled = False
-        self._lock = threading.Lock()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._cancelled
-
-    def cancel(self) -> None:
-        """Stop whatever runs under this token, now and later."""
-        with self._lock:
-            self._cancelled = True
-            doors = list(self._doors)
-        for door in doors:
-            self._runner.cancel(door)
-
-    def enter(self, door: Door) -> None:
-        """A guest starts with this door."""
-        with self._lock:
-            self._doors.append(door)
-            cancelled = self._cancelled
-        if cancelled:
-            self._runner.cancel(door)
 
 
 class Dispatcher:
@@ -186,6 +156,15 @@ class Dispatcher:
             except BaseException as error:  # noqa: BLE001 - the call answers it: it has to be journalled
                 go, given = steps.throw, error
 
+    def react(self, reaction: Action, event: Any, caller: Caller, ending: Ending, token: CancelToken) -> Outcome:
+        """Deliver an event, as the WIT has it, to a unit's handler; ``ending`` is committed with what came of it.
+
+        :raises LeaseDenied: if the unit may not hear of the topic now (and ``LeaseExhausted`` likewise)
+        :raises CallError, SandboxError: as :meth:`call`
+        """
+        generation = self.catalog.generation
+        return self._drive(self._perform(reaction, event, caller, generation, "committed", token, ending=ending))
+
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
         return self._outside(program, export, arguments, parameters, _PURE, self._authority)
@@ -211,14 +190,14 @@ class Dispatcher:
 
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
-        secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled,
+        secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled, ending: Ending = lambda _error: (),
     ) -> Steps:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
             if action.program.artifact not in self._prepared:
                 yield partial(self._prepare, action.program)
-            record = self._recording.start(action, value, caller, generation)
+            record = self._recording.start(action, value, caller, generation, ending)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             scope.record = partial(self._recording.outside, record)
             scope.cancelled = lambda: token.cancelled
@@ -227,6 +206,7 @@ class Dispatcher:
             outcome: Outcome | None = None
             try:
                 _check_chain(action, caller)
+                _check_hearing(action, scope)
                 if self._around is not None:
                     ended = self._around(action, value, caller)
                 run = self._enter(action, value, scope, token)
@@ -258,9 +238,7 @@ class Dispatcher:
             return outcome
 
     def _enter(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Run:
-        text = msgspec.json.encode(value).decode()
-        export = action.export or "provider.call"
-        arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
+        export, arguments = encode_input(action, value)
         scope.recorder = self._recorders and self._recorders(scope, export, arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
@@ -391,3 +369,10 @@ def _check_chain(action: Action, caller: Caller) -> None:
         raise HopsExceeded(f"the chain of calls is too long at {action.name}")
     if action.program.unit.digest in caller.chain:
         raise HopsExceeded(f"{action.program.unit.id} is in the chain of calls already")
+
+
+def _check_hearing(action: Action, scope: Scope) -> None:
+    if action.topic:
+        answer = scope.require("events:subscribe", action.topic)
+        if isinstance(answer, Refused):
+            raise (LeaseExhausted if answer.code == "exhausted" else LeaseDenied)(answer.message)

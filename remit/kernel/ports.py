@@ -39,7 +39,6 @@ __all__ = [
     "Home",
     "HostCalls",
     "Ids",
-    "LoopRunner",
     "Progress",
     "ReleaseSource",
     "Runner",
@@ -185,22 +184,6 @@ class Hold(Protocol):
 
     def settle(self, used: Amounts) -> None:
         """Charge what was used in its place, be it less or more. Once only."""
-        ...
-
-
-@runtime_checkable
-class LoopRunner(Protocol):
-    """What a :class:`Runner` offers besides, if its guests can wait on an event loop."""
-
-    async def arun(
-        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
-    ) -> GuestOutcome:
-        """As :meth:`Runner.run`, on the running event loop, which is never blocked for long.
-
-        The door may be called on another thread meanwhile.
-
-        :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
-        """
         ...
 
 

@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 
 from remit.errors import DeadlineExceeded, RemitError, UnitRejected, UnitRetry
+from remit.host.looping import LoopRunner
 from remit.host.plugging.manager import Plugins
 from remit.host.plugging.worker import Busy, Hung, Worker
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.hostcall import Door
 from remit.kernel.model import Action, Caller, GuestOutcome, Limits, Program, UnitRef
 from remit.kernel.offers import Service
-from remit.kernel.ports import Catalog, HostCalls, LoopRunner, Runner
+from remit.kernel.ports import Catalog, HostCalls, Runner
 from remit.sandbox.aside import aside
 from remit.schemas import Validator
 
@@ -170,7 +171,7 @@ class ServingRunner:
     async def arun(
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
     ) -> GuestOutcome:
-        """See :class:`remit.kernel.ports.LoopRunner`: what cannot wait on a loop has a thread wait."""
+        """See :class:`remit.host.looping.LoopRunner`: what cannot wait on a loop has a thread wait."""
         if isinstance(self._units, LoopRunner) and not self._services.serves(program.artifact):
             return await self._units.arun(program, export, arguments, host, deadline_ms)
         run = partial(self.run, program, export, arguments, host, deadline_ms)
