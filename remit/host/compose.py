@@ -116,7 +116,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         "remit_authority", Authority, home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
     )
     services = Services(plugins, plugins.offers("remit_services", Service, home=home))
-    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component")
+    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component", authority=authority)
     if services.actions:
         runner = ServingRunner(runner, services)
     interfaces: dict[str, HostInterface] = {}

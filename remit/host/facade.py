@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -25,6 +26,7 @@ from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
+from remit.sandbox.aside import aside
 from remit.sandbox.egress.gate import EgressPreview
 from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
 
@@ -270,6 +272,21 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
         """:meth:`call` with the input as JSON text, giving the whole outcome."""
         arguments = {"action": action, "text": text, "durability": durability}
         return self.perform("call", arguments, Outcome, caller=caller, progress=no_progress)
+
+    async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
+        """:meth:`call` on asyncio; cancelling the task stops the guest."""
+        return (await self.acall_text(action, json.dumps(value), caller=caller)).output
+
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """:meth:`call_text` on asyncio; a client's calls each have a thread wait for the kernel."""
+        return await aside(partial(self.call_text, action, text, durability=durability, caller=caller))
 
     # ---- authority ----
 

@@ -34,10 +34,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec(firstresult=True)
-def remit_runner(home: Home, abi: str) -> Runner | None:
+def remit_runner(home: Home, abi: str, authority: Authority) -> Runner | None:
     """Give the runner for an ABI (``"component"``), or ``None`` to leave it to others.
 
     :param home: the open home; compiled code is cached below ``home.cache``
+    :param authority: says whose guests may run in this process
     """
 
 
