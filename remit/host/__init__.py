@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -19,7 +21,8 @@ from remit.host.publishing import (
     withdraw_unit,
 )
 from remit.host.scaffold import new_plugin, new_unit
-from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
+from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -36,24 +39,43 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.views import EpisodeView, Examined, LogLine, StateAt
+from remit.host.watching import StateChange, changes_of, watch_state, whole
+from remit.kernel.model import Caller
 
 __all__ = [
+    "Caller",
     "Client",
     "Connection",
+    "EpisodeView",
+    "Examined",
     "Facade",
+    "Feed",
+    "Heard",
     "Home",
+    "Job",
+    "Jobs",
     "Kernel",
+    "LogLine",
+    "Offers",
     "ServiceOptions",
+    "Span",
+    "StateAt",
+    "StateChange",
+    "Timer",
+    "Trace",
     "WebService",
     "authorize_corpus",
     "build_unit",
     "built_unit",
+    "changes_of",
     "check_cases",
     "check_policies",
     "check_registry",
     "check_unit",
     "connect",
     "draft_manifest",
+    "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",
@@ -73,5 +95,7 @@ __all__ = [
     "serve_registry",
     "try_unit",
     "verify_journal",
+    "watch_state",
+    "whole",
     "withdraw_unit",
 ]
