@@ -103,6 +103,12 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             ),
         },
     ),
+    "trust": (
+        "Say whom to trust; keep a trust domain; verify signatures.",
+        {
+            "verify-bundle": Verb("trust", "verify_bundle", "Verify a Sigstore bundle, anybody's."),
+        },
+    ),
     "registry": (
         "Keep a registry of units.",
         {

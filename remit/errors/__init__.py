@@ -13,6 +13,8 @@ RemitError
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
+├── Rejected         why a signature is not believed        RM-220x … RM-228x
+├── TrustError       trust domains, and whom to trust       RM-229x
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -158,6 +160,16 @@ from remit.errors.sandbox import (
     StackExceeded,
     TranscriptInvalid,
 )
+from remit.errors.signatures import Rejected
+from remit.errors.trust import (
+    DomainExists,
+    DomainInvalid,
+    LogDamaged,
+    SigningFailed,
+    TokenInvalid,
+    TrustError,
+    TrustUnknown,
+)
 from remit.errors.units import (
     DocumentUnknown,
     GenerationUnknown,
@@ -202,6 +214,8 @@ __all__ = [
     "Denied",
     "DiskFull",
     "DocumentUnknown",
+    "DomainExists",
+    "DomainInvalid",
     "EventInvalid",
     "ExportMissing",
     "FormatTooNew",
@@ -232,6 +246,7 @@ __all__ = [
     "KernelUnreachable",
     "LeaseDenied",
     "LeaseExhausted",
+    "LogDamaged",
     "ManifestInvalid",
     "MemoryExceeded",
     "ModelUnknown",
@@ -266,6 +281,7 @@ __all__ = [
     "RegistryTooSlow",
     "RegistryUnknown",
     "RegistryUnreachable",
+    "Rejected",
     "RemitError",
     "ReplayDiverged",
     "ReplyInvalid",
@@ -277,14 +293,18 @@ __all__ = [
     "SandboxError",
     "SchemaInvalid",
     "ServiceMissing",
+    "SigningFailed",
     "SourceReserved",
     "SourceUnknown",
     "SqliteTooOld",
     "StackExceeded",
     "StateConflict",
     "StoreInvalid",
+    "TokenInvalid",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrustError",
+    "TrustUnknown",
     "Unauthenticated",
     "UnitFailed",
     "UnitInUse",

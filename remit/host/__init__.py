@@ -34,13 +34,16 @@ from remit.host.tools import (
     read_journal,
     verify_journal,
 )
+from remit.host.trusting import verify_bundle
 from remit.host.trying import built_unit, try_unit
+from remit.registry.trust import Identity
 
 __all__ = [
     "Client",
     "Connection",
     "Facade",
     "Home",
+    "Identity",
     "Kernel",
     "ServiceOptions",
     "WebService",
@@ -70,6 +73,7 @@ __all__ = [
     "search_registry",
     "serve_registry",
     "try_unit",
+    "verify_bundle",
     "verify_journal",
     "withdraw_unit",
 ]
