@@ -102,7 +102,8 @@ def serve_registry(data: Path, *, host: str, port: int, users: Path | None, read
     :raises AdapterMissing: if the extra ``http`` is not installed
     """
     try:
-        from remit.registry.serving import run  # noqa: PLC0415 - loads the web server
+        from remit.registry.server import application  # noqa: PLC0415 - loads the web server
+        from remit.registry.serving import run  # noqa: PLC0415 - beside it
     except ImportError as error:
         raise AdapterMissing(f"serving needs {error.name}", remedy="pip install 'remit[http]'") from error
     from remit.registry.users import load_users  # noqa: PLC0415 - beside it
@@ -113,7 +114,7 @@ def serve_registry(data: Path, *, host: str, port: int, users: Path | None, read
     store = Store(data)
     store.sweep()
     repair(store)
-    run(store, known, host, port, ready)
+    run(application(store, known), host, port, ready)
 
 
 def check_registry(data: Path) -> list[str]:

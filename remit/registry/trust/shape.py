@@ -79,6 +79,8 @@ def read_bundle(data: bytes, *, keyed: bool) -> Shape:
     _check_content(raw)
     if keyed != isinstance(material.get("publicKey"), dict):
         raise MaterialMissing(f"the bundle is not signed with {'a key' if keyed else 'a certificate'}")
+    if not keyed and not any(isinstance(material.get(name), dict) for name in ("certificate", "x509CertificateChain")):
+        raise MaterialMissing("the bundle has no certificate")
     _check_entries(material, keyed=keyed)
     material.setdefault("tlogEntries", [])
     if keyed:
