@@ -26,7 +26,7 @@ from remit.host.typeinfo import make_ready
 from remit.journal import Fold, Folds, Journal
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.offers import Service
-from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
+from remit.kernel.ports import Authority, BundleSource, Catalog, Runner, Verifier
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator
 
@@ -135,6 +135,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         library=library,
         authority=authority,
         runner=runner,
+        verifier=plugins.first("remit_verifier", Verifier, folds=folds),
         evaluate=evaluator(dispatcher.evaluate),
         advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,

@@ -63,15 +63,19 @@ class Facade(Governing, ABC):
         reference: str,
         *,
         allow_unsigned: bool = False,
+        override: bool = False,
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> InstalledUnit:
-        """Admit a unit from a folder or a ``.unit`` file. Nothing that is active changes.
+        """Admit a unit from a folder, a ``.unit`` file or a registry. Nothing that is active changes.
 
+        :param allow_unsigned: admit a folder without a signature; it is shown as unsigned for ever
+        :param override: insist on what a guard of policy refuses: another signer than before, an older version
         :raises BundleError: if it is not well formed, or unsigned and that is not allowed
+        :raises Rejected: if it is signed, and no signature is to be believed
         :raises SandboxError: if its component does not compile or imports what it must not
         """
-        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned}
+        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned, "override": override}
         return self.perform("install", arguments, InstalledUnit, caller=caller, progress=progress)
 
     def uninstall(self, unit: str, version: str = "*", *, caller: Caller = _LOCAL) -> InstalledUnit:

@@ -67,10 +67,10 @@ class Operations(Governance):
 
     # ---- units ----
 
-    def install(self, context: Context, reference: str, allow_unsigned: bool) -> InstalledUnit:
+    def install(self, context: Context, reference: str, allow_unsigned: bool, override: bool) -> InstalledUnit:
         bundle = self._fetch(reference, context.progress)
         return self._rooms.lifecycle.install(
-            bundle, context.caller, allow_unsigned=allow_unsigned, progress=context.progress
+            bundle, context.caller, allow_unsigned=allow_unsigned, override=override, progress=context.progress
         )
 
     def _fetch(self, reference: str, progress: Progress) -> Bundle:

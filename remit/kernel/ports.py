@@ -24,6 +24,7 @@ from remit.kernel.model import (
     GuestOutcome,
     Program,
     UnitRef,
+    Verification,
 )
 from remit.schemas.config import Config
 
@@ -39,6 +40,7 @@ __all__ = [
     "Runner",
     "SystemClock",
     "SystemIds",
+    "Verifier",
     "no_progress",
 ]
 
@@ -242,5 +244,18 @@ class BundleSource(Protocol):
         """The bundle behind the reference, its digests checked.
 
         :raises BundleError: if it cannot be read or is not well formed
+        """
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Where a bundle comes from, by its signatures and by whom the home trusts."""
+
+    def verify(self, bundle: Bundle) -> Verification:
+        """Judge the signatures of a bundle, and that its bytes are what they are about.
+
+        :raises Rejected: if there are signatures and none is to be believed
+        :raises UnsignedRefused: if there is none, and it is no local folder
         """
         ...

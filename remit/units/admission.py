@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from remit.errors import ExportMissing, ImportRefused, ManifestInvalid, UnsignedRefused
-from remit.kernel.model import Bundle, UnitRef
+from remit.kernel.model import Admission, Bundle, UnitRef
 from remit.kernel.ports import Progress, Runner
 from remit.units.manifest import Manifest, check_files, interfaces_of, parse
 
 __all__ = ["examine"]
 
 
-def examine(bundle: Bundle, runner: Runner, *, allow_unsigned: bool, progress: Progress) -> tuple[UnitRef, Manifest]:
+def examine(
+    bundle: Bundle, admission: Admission, runner: Runner, *, allow_unsigned: bool, progress: Progress
+) -> tuple[UnitRef, Manifest]:
     """What a bundle is, if it may be admitted.
+
+    :param admission: how it comes in; a local one only where ``allow_unsigned``
 
     :raises UnsignedRefused: if it is not signed and that is not allowed
     :raises ManifestInvalid: with every fault of the manifest and its files
     :raises ImportRefused: if the component imports what the manifest does not declare
     :raises ExportMissing: if it does not export what the manifest promises
     """
-    if bundle.admission == "local" and not allow_unsigned:
+    if admission == "local" and not allow_unsigned:
         raise UnsignedRefused(f"{bundle.origin} is not signed")
     manifest = parse(bundle.unit_toml)
     faults = check_files(manifest, bundle.files)
@@ -30,7 +34,7 @@ def examine(bundle: Bundle, runner: Runner, *, allow_unsigned: bool, progress: P
         )
     if manifest.runtime is not None and manifest.kind != "config":
         _check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
-    return UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, bundle.admission), manifest
+    return UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, admission), manifest
 
 
 def _check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:

@@ -29,6 +29,10 @@ class InstalledUnit(msgspec.Struct, frozen=True):
     """Where it came from, as the installer named it."""
     seq: int
     """The journal's record of the installation."""
+    signer: str = ""
+    """Who signed it, for people; "" where nobody did."""
+    warnings: tuple[str, ...] = ()
+    """What was odd about it when it came."""
 
 
 class Installed(msgspec.Struct, frozen=True):
@@ -82,7 +86,8 @@ class InstalledFold:
                 continue
             ref = msgspec.convert({key: facts[key] for key in UnitRef.__struct_fields__}, UnitRef)
             units.pop(ref.digest, None)
-            units[ref.digest] = InstalledUnit(ref, facts["title"], facts["origin"], record.seq)
+            signer, warnings = facts.get("signer", ""), tuple(facts.get("warnings", ()))
+            units[ref.digest] = InstalledUnit(ref, facts["title"], facts["origin"], record.seq, signer, warnings)
         return Installed(units)
 
     def snapshot(self, state: Installed) -> bytes:

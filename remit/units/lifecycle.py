@@ -14,7 +14,7 @@ import msgspec
 from remit.errors import ConfigInvalid, ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
 from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
-from remit.kernel.ports import Authority, Home, Runner
+from remit.kernel.ports import Authority, Home, Runner, Verifier
 from remit.units.admission import examine
 from remit.units.configfile import ConfigFile
 from remit.units.generation import Generation, Generations
@@ -39,6 +39,7 @@ class Lifecycle:
         library: Library,
         authority: Authority,
         runner: Runner,
+        verifier: Verifier,
         evaluate: Evaluate,
         activated: Callable[[Generation], None],
         advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
@@ -54,6 +55,7 @@ class Lifecycle:
         self.library = library
         self._authority = authority
         self._runner = runner
+        self._verifier = verifier
         self._evaluate = evaluate
         self._activated = activated
         self._advise = advise
@@ -75,22 +77,41 @@ class Lifecycle:
     # ---- install and uninstall ----
 
     def install(
-        self, bundle: Bundle, caller: Caller, *, allow_unsigned: bool, progress: Progress = no_progress
+        self,
+        bundle: Bundle,
+        caller: Caller,
+        *,
+        allow_unsigned: bool,
+        override: bool = False,
+        progress: Progress = no_progress,
     ) -> InstalledUnit:
         """Admit a bundle. Nothing that is active changes; a bundle that is here already is left as it is.
 
+        :param override: whether the caller insists on what a guard of policy refuses
         :raises BundleError: if it may not be admitted
+        :raises Rejected: if it is signed, and no signature is to be believed
         :raises Denied: if policy does not let the caller install it
         """
-        unit, manifest = examine(bundle, self._runner, allow_unsigned=allow_unsigned, progress=progress)
-        facts = {"admission": unit.admission, "digest": unit.digest, "kind": unit.kind, "version": unit.version}
+        found = self._verifier.verify(bundle)
+        unit, manifest = examine(
+            bundle, found.admission, self._runner, allow_unsigned=allow_unsigned, progress=progress
+        )
+        facts = {
+            **found.facts,
+            "admission": unit.admission,
+            "digest": unit.digest,
+            "kind": unit.kind,
+            "override": override,
+            "version": unit.version,
+        }
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
         with self._changing:
             known = self.installed.by_digest.get(unit.digest)
             if known is not None:
                 return known
             self._journal.blobs.put_many([*bundle.files.values(), bundle.oci_manifest])
-            data = msgspec.to_builtins(unit) | {"title": manifest.title, "origin": bundle.origin}
+            about = {"title": manifest.title, "origin": bundle.origin, "signer": found.signer}
+            data = {**found.record, **msgspec.to_builtins(unit), **about, "warnings": list(found.warnings)}
             self._append([Draft(type="unit.installed", subject=unit.id, data=data)], caller)
         self._compile(unit, progress)
         return self.installed.by_digest[unit.digest]

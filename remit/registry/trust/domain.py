@@ -12,7 +12,7 @@ import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import msgspec
 from cryptography import x509
@@ -38,14 +38,13 @@ from remit.registry.trust.authority import (
 from remit.registry.trust.keys import spki
 from remit.registry.trust.log import TransparencyLog
 from remit.registry.trust.model import Identity
+from remit.registry.trust.naming import ROTATABLE, Rotatable
 from remit.registry.trust.note import key_id
 from remit.registry.trust.stamper import Stamper
 from remit.schemas import formats
 
-__all__ = ["ROTATABLE", "Domain", "Rotatable"]
+__all__ = ["Domain"]
 
-Rotatable = Literal["authority", "certificate-log", "log", "timestamps", "tokens"]
-ROTATABLE: tuple[str, ...] = get_args(Rotatable)
 _ABOUT = "domain.json"
 _ROOT = "trusted_root.json"
 _LISTS = {

@@ -1,4 +1,4 @@
-"""A trust domain's folder: made whole, keys its owner's, rotated at once or not at all; and its log, which only grows."""
+"""A trust domain's folder: made whole, keys its owner's, rotated at once or not at all; and its log, which grows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from remit.errors import DomainExists, DomainInvalid, LogDamaged, SigningFailed, TokenInvalid
+from remit.errors import DiskFull, DomainExists, DomainInvalid, LogDamaged, SigningFailed, TokenInvalid
 from remit.errors import signatures as why
 from remit.registry.trust import Artifact, Identity
 from remit.registry.trust import domain as domains
 from remit.registry.trust import log as logs
 from remit.registry.trust import token as tokens
-from remit.registry.trust.domain import ROTATABLE, Domain
+from remit.registry.trust.domain import Domain
 from remit.registry.trust.log import TransparencyLog
 from remit.registry.trust.merkle import consistent
+from remit.registry.trust.naming import ROTATABLE
 from remit.registry.trust.note import read_note
 from remit.registry.trust.root import Root
 from remit.registry.trust.signing import DomainSigner
@@ -74,7 +75,7 @@ def test_a_domain_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(domains, "_write_json", full)
-    with pytest.raises(Exception, match="full"):
+    with pytest.raises(DiskFull):
         Domain.create(tmp_path / "domain", "trust.example.com")
     assert list(tmp_path.iterdir()) == []
 
@@ -258,12 +259,16 @@ def test_a_log_whose_entries_were_changed_is_refused(log):
 
 def test_a_full_disk_promises_nothing(log, monkeypatch):
     log.append(entry(1))
+    write = os.write
+
+    def full(descriptor, data):
+        if len(data) < 30:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data[:5])
+
     with monkeypatch.context() as patched:
-        write = os.write
-        patched.setattr(
-            os, "write", lambda descriptor, data: write(descriptor, data[:5]) if len(data) > 30 else _full()
-        )
-        with pytest.raises(Exception, match="full"):
+        patched.setattr(os, "write", full)
+        with pytest.raises(DiskFull):
             log.append(entry(2))
     assert len(reopened(log)) == 1
     assert log.append(entry(3))["logIndex"] == "1"
