@@ -26,6 +26,7 @@ from remit.policy.explain import explain
 from remit.policy.models import LeaseBook
 from remit.policy.postures import PolicySet, load, schema_text
 from remit.policy.requests import Request, capability_use
+from remit.schemas.config import Operator
 
 __all__ = ["BENCHMARKS"]
 
@@ -70,7 +71,12 @@ def _unit(name: str) -> UnitRef:
 def _authority(policies: PolicySet) -> CedarAuthority:
     folds: Any = SimpleNamespace(state=lambda _name: LeaseBook())
     return CedarAuthority(
-        policies, clock=SystemClock(), folds=folds, operators={"local": ("owner",)}, write=_forget, home="/srv/home"
+        policies,
+        clock=SystemClock(),
+        folds=folds,
+        operators={"local": Operator(("owner",))},
+        write=_forget,
+        home="/srv/home",
     )
 
 
@@ -252,7 +258,7 @@ def what_if(runs: int) -> Figure:
     taken = []
     rounds = max(3, runs // 100)
     for _ in range(rounds):
-        replay = compare.Replay(lambda _name: (), {}, frozenset(), None)
+        replay = compare.Replay(lambda _name: Operator(), {}, frozenset(), None)
         for number in range(10_000):
             unit = _unit(f"p{number % 100}/u{number % 7}")
             topic = Capability(_EMIT, f"t{number}.a")

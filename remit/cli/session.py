@@ -71,6 +71,15 @@ class Session:
         """The home, whoever its kernel is; use it with ``with``."""
         return connect(self.home, program=self.program, signals="manage")
 
+    @contextmanager
+    def governing(self) -> Iterator[Connection | None]:
+        """The home whose policy is asked, for what can be done without one; ``None`` where there is none."""
+        if (self.home / "remit.toml").is_file():
+            with self.connect() as home:
+                yield home
+        else:
+            yield None
+
     # ---- printing ----
 
     def answer(self, data: Any, *renderables: RenderableType) -> None:

@@ -18,10 +18,7 @@ class BundleInvalid(BundleError, code="RM-2002", remedy="pack the unit again fro
 
 
 class UnsignedRefused(
-    BundleError,
-    code="RM-2003",
-    exit_code=EXIT_REFUSED,
-    remedy="ask its publisher to sign it; --allow-unsigned admits a local folder only",
+    BundleError, code="RM-2003", exit_code=EXIT_REFUSED, remedy="add --allow-unsigned to admit a local folder"
 ):
     """The unit carries no signature and the caller did not allow that."""
 

@@ -67,5 +67,25 @@ class Yanked(RegistryError, code="RM-2116", exit_code=EXIT_REFUSED, remedy="choo
     """The version was withdrawn by its publisher or by the registry's keeper."""
 
 
+class MetadataExpired(RegistryError, code="RM-2120", remedy="ask the registry's keeper to export it anew"):
+    """What the registry says of itself may no longer be believed: it is too old."""
+
+
+class MetadataRolledBack(RegistryError, code="RM-2121", remedy="do not trust this copy; ask the registry's keeper"):
+    """The registry shows an older state of itself than the home has seen."""
+
+
+class MetadataForged(RegistryError, code="RM-2122", remedy="do not trust this registry; tell its keeper"):
+    """What the registry says of itself is not signed by the keys that the home pins."""
+
+
+class MetadataMixed(RegistryError, code="RM-2123", remedy="try again; if it stays, do not trust this copy"):
+    """Parts of what the registry says of itself do not belong together, or are missing."""
+
+
+class NotAttested(RegistryError, code="RM-2124", exit_code=EXIT_REFUSED, remedy="ask the registry's keeper"):
+    """The registry's keeper, or whom the keeper let speak for that publisher, does not list this version."""
+
+
 class StoreInvalid(RegistryError, code="RM-2117", remedy="run 'remit registry check DIR'"):
     """A registry's folder is damaged, or is none."""

@@ -57,8 +57,10 @@ __all__ = [
     "ReleaseVersion",
     "RootEmpty",
     "RootMalformed",
+    "RootMissing",
     "SignatureInvalid",
     "SignatureMissing",
+    "SignerRetired",
     "StatementMalformed",
     "StatementType",
     "SubjectCount",
@@ -334,3 +336,11 @@ class RootEmpty(Rejected, code="RM-2281"):
 
 class SignatureMissing(Rejected, code="RM-2282"):
     """Nothing signed comes with the unit."""
+
+
+class SignerRetired(Rejected, code="RM-2283", remedy="'remit trust import' names a signer again"):
+    """Who signed it was retired here: what they sign counts no longer."""
+
+
+class RootMissing(Rejected, code="RM-2284", remedy="run 'remit trust import' with the publisher's trusted root"):
+    """The home trusts no Sigstore instance yet."""

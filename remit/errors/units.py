@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remit.errors.base import RemitError
+from remit.errors.base import EXIT_REFUSED, RemitError
 
 
 class UnitsError(RemitError, code="RM-6000"):
@@ -49,5 +49,29 @@ class ModelUnknown(UnitsError, code="RM-6010", remedy="run 'remit state' for the
     """No read model has that name."""
 
 
+class SlotUnknown(UnitsError, code="RM-6012", remedy="declare it under [slot.NAME] in remit.toml"):
+    """No slot has that name."""
+
+
 class UnitInUse(UnitsError, code="RM-6011", remedy="remove it from the active generation first"):
     """The unit is active."""
+
+
+class UnitsUnresolved(UnitsError, code="RM-6020", remedy="change a range in remit.toml, or remove a unit"):
+    """No choice of versions meets every range."""
+
+
+class LockInvalid(
+    UnitsError, code="RM-6021", remedy="restore remit.lock, or write it anew with 'remit unit sync --adopt'"
+):
+    """``remit.lock`` cannot be read."""
+
+
+class LockBroken(UnitsError, code="RM-6022", remedy="do not trust its source; 'remit unit upgrade ID' chooses anew"):
+    """What a source gives is not what ``remit.lock`` holds."""
+
+
+class SignerChanged(
+    UnitsError, code="RM-6023", exit_code=EXIT_REFUSED, remedy="ask the publisher, then use --allow-signer-change"
+):
+    """The new version is signed by somebody else than the one before."""

@@ -20,12 +20,14 @@ from remit.host.publishing import (
 )
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.signing import SignAs, sign_unit, verify_unit
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
     check_cases,
     check_policies,
     check_unit,
+    draft_manifest,
     format_policies,
     home_policies,
     init,
@@ -34,18 +36,36 @@ from remit.host.tools import (
     read_journal,
     verify_journal,
 )
-from remit.host.trusting import verify_bundle
+from remit.host.trusting import (
+    ROTATABLE,
+    DomainView,
+    domain_root,
+    identity_token,
+    init_domain,
+    public_instance,
+    rotate_domain,
+    serve_domain,
+    show_domain,
+    verify_bundle,
+)
 from remit.host.trying import built_unit, try_unit
 from remit.registry.trust import Identity
+from remit.registry.trust.changes import TrustView
+from remit.registry.trust.naming import Rotatable
 
 __all__ = [
+    "ROTATABLE",
     "Client",
     "Connection",
+    "DomainView",
     "Facade",
     "Home",
     "Identity",
     "Kernel",
+    "Rotatable",
     "ServiceOptions",
+    "SignAs",
+    "TrustView",
     "WebService",
     "authorize_corpus",
     "build_unit",
@@ -55,10 +75,14 @@ __all__ = [
     "check_registry",
     "check_unit",
     "connect",
+    "domain_root",
+    "draft_manifest",
     "export_registry",
     "format_policies",
     "home_policies",
+    "identity_token",
     "init",
+    "init_domain",
     "inspect_file",
     "lint_policies",
     "new_plugin",
@@ -67,13 +91,19 @@ __all__ = [
     "open_service",
     "pack_unit",
     "plugin_commands",
+    "public_instance",
     "publish_unit",
     "read_journal",
     "registry_log",
+    "rotate_domain",
     "search_registry",
+    "serve_domain",
     "serve_registry",
+    "show_domain",
+    "sign_unit",
     "try_unit",
     "verify_bundle",
     "verify_journal",
+    "verify_unit",
     "withdraw_unit",
 ]

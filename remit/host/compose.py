@@ -107,7 +107,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
     library = Library(journal.blobs)
 
     def catalog(generation: Generation) -> Catalog:
-        units = ActiveCatalog(generation, library, home.config)
+        units = ActiveCatalog(generation, library, home.config, runner.functions)
         return ServedCatalog(units, services.actions) if services.actions else units
 
     dispatcher = Dispatcher(
@@ -135,8 +135,9 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         library=library,
         authority=authority,
         runner=runner,
-        verifier=plugins.first("remit_verifier", Verifier, folds=folds),
+        verifier=plugins.first("remit_verifier", Verifier, home=home, folds=folds),
         evaluate=evaluator(dispatcher.evaluate),
+        rehearse=dispatcher.rehearse,
         advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,
     )

@@ -15,12 +15,14 @@ from typing import Any, Literal, Self, TypeVar
 from remit.errors import UsageError
 from remit.host.governing import Governing
 from remit.host.plugging.status import PluginStatus
+from remit.host.supplying import Supplying
 from remit.host.views import Entry, HomeView, LeaseView
+from remit.host.vouching import Vouching
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
-from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan
+from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
 
 __all__ = ["Facade"]
 
@@ -29,7 +31,7 @@ _LOCAL = Caller()
 _FOLLOW_MS = 1_000
 
 
-class Facade(Governing, ABC):
+class Facade(Governing, Supplying, Vouching, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -92,16 +94,18 @@ class Facade(Governing, ABC):
         remove: Sequence[str] = (),
         set: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the command line
         *,
+        bind: Mapping[str, str] | None = None,
         revert: str = "",
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> Plan:
         """What would change: with the edits, or to reach what ``remit.toml`` wants. Nothing is changed.
 
+        :param bind: units by the slot that each is to fill
         :param revert: ``last``, a generation's number, or a unit's id, instead of edits
         """
         items = tuple(f"{item.ref.id}@={item.ref.version}" if isinstance(item, InstalledUnit) else item for item in add)
-        edits = Edits(add=items, remove=tuple(remove), set=dict(set or {}), revert=revert)
+        edits = Edits(add=items, remove=tuple(remove), set=dict(set or {}), bind=dict(bind or {}), revert=revert)
         return self.perform("plan", {"edits": edits}, Plan, caller=caller, progress=progress)
 
     def apply(
@@ -144,6 +148,10 @@ class Facade(Governing, ABC):
     def units(self, *, caller: Caller = _LOCAL) -> list[Entry]:
         """Every installed unit, and whether it is active."""
         return self.perform("units", {}, list[Entry], caller=caller, progress=no_progress)
+
+    def slots(self, *, caller: Caller = _LOCAL) -> list[SlotView]:
+        """Every slot that ``remit.toml`` declares: who fills it, or what is installed and could."""
+        return self.perform("slots", {}, list[SlotView], caller=caller, progress=no_progress)
 
     def unit(self, unit: str, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """Everything that is known of one unit: versions, manifest, parameters, grants.

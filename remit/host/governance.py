@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from remit.errors import GrantUnknown, PolicyUnknown, UsageError
-from remit.journal import Progress
+from remit.journal import Draft, Progress
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Budget, Caller, Capability, Decision, EntityRef, GrantStatus
 
@@ -59,6 +59,15 @@ class Governance:
         where = resource or EntityRef("Home", self._rooms.home.id)
         self._rooms.lifecycle.authorize(context.caller, action, where, facts)
 
+    def permit(
+        self, context: Context, action: str, resource: EntityRef | None, facts: dict[str, bool | int | str]
+    ) -> None:
+        where = resource or EntityRef("Home", self._rooms.home.id)
+        self._allow(context, action, where, **facts)
+        data = {"action": action, "resource": msgspec.to_builtins(where), "facts": facts}
+        data |= {"principal": context.caller.principal, "client": context.caller.client}
+        self._rooms.journal.append([Draft(type="permission.given", subject=where.id, data=data)])
+
     # ---- leases and consents ----
 
     def lease(self, _context: Context, grant: str) -> dict[str, Any]:
@@ -91,20 +100,15 @@ class Governance:
         unit: str,
         resource: str,
         methods: tuple[str, ...],
-        calls: int | None,
-        nbytes: int | None,
+        bounds: dict[str, int | None],
     ) -> dict[str, Any]:
         self._allow(context, "consent:give", EntityRef("Unit", unit))
         given = self._cedar.holding(grant).grant.capability
         budget = given.budget
-        if budget is not None:
-            budget = msgspec.structs.replace(
-                budget,
-                calls=budget.calls if calls is None else calls,
-                bytes=budget.bytes if nbytes is None else nbytes,
-            )
-        elif calls is not None or nbytes is not None:
-            budget = Budget(_HOUR_MS, calls, nbytes)
+        narrower = {name: bound for name, bound in bounds.items() if bound is not None}
+        if narrower:
+            whole = {"window_ms": _HOUR_MS} if budget is None else msgspec.structs.asdict(budget)
+            budget = msgspec.convert(whole | narrower, Budget)
         part = Capability(given.action, resource, tuple(methods) or given.methods, budget)
         delegated = self._cedar.delegate(grant, unit, part, by=context.caller.principal)
         built: dict[str, Any] = msgspec.to_builtins(delegated)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from remit.journal import Progress, no_progress
-from remit.kernel.model import Caller
+from remit.kernel.model import Caller, EntityRef
 
 __all__ = ["Governing"]
 
@@ -23,6 +23,26 @@ class Governing(ABC):
         self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller, progress: Progress
     ) -> T:
         """Do one operation by name; the typed methods below are its callers."""
+
+    def permit(
+        self,
+        action: str,
+        resource: EntityRef | None = None,
+        *,
+        facts: Mapping[str, bool | int | str] | None = None,
+        caller: Caller = _LOCAL,
+    ) -> None:
+        """Ask policy about what the caller is about to do outside this kernel, and put the yes on record.
+
+        Publishing a unit (``unit:publish`` on the unit) and changing whose signatures count (``trust:change`` on a
+        ``TrustDomain``) happen in files and registries; whoever does them for a home asks here first.
+
+        :param resource: by default the home
+        :param facts: the context of the question, by the names of the Cedar schema's ``Facts``
+        :raises Denied: if policy does not let the caller do it
+        """
+        arguments = {"action": action, "resource": resource, "facts": dict(facts or {})}
+        self.perform("permit", arguments, type(None), caller=caller, progress=no_progress)
 
     # ---- leases and consents ----
 
@@ -65,6 +85,8 @@ class Governing(ABC):
         methods: Sequence[str] = (),
         calls: int | None = None,
         nbytes: int | None = None,
+        host_us: int | None = None,
+        fuel: int | None = None,
         caller: Caller = _LOCAL,
     ) -> dict[str, Any]:
         """Let another active unit use a part of a grant; a bound that is not given is the grant's own.
@@ -73,7 +95,7 @@ class Governing(ABC):
         :raises DelegationTooWide: if it would reach further than the grant
         """
         arguments: dict[str, Any] = {"grant": grant, "unit": unit, "resource": resource, "methods": tuple(methods)}
-        arguments |= {"calls": calls, "nbytes": nbytes}
+        arguments["bounds"] = {"calls": calls, "bytes": nbytes, "host_us": host_us, "fuel": fuel}
         return self.perform("delegate", arguments, dict[str, Any], caller=caller, progress=no_progress)
 
     def answer(self, consent: str, *, given: bool, reason: str = "", caller: Caller = _LOCAL) -> dict[str, Any]:

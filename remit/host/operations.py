@@ -18,27 +18,27 @@ from remit.errors import (
     EventInvalid,
     GrantUnknown,
     PayloadMissing,
-    SourceUnknown,
     UnitUnknown,
     UsageError,
 )
-from remit.host.governance import Context, Governance
+from remit.host.governance import Context
 from remit.host.plugging import PluginStatus, choice
 from remit.host.views import Entry, HomeView, LeaseView, plain
-from remit.journal import Draft, Journal, Progress, Record, check_topic
+from remit.host.vouches import Vouches
+from remit.journal import Draft, Journal, Record, check_topic
 from remit.journal.event import client_source, encode_data
 from remit.kernel.dispatch import CancelToken, Outcome
-from remit.kernel.model import Action, Bundle, Caller, EntityRef, GrantStatus
+from remit.kernel.model import Action, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
-from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, blame, diff
+from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView, blame, diff
 
 __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins",
+    "plugins", "slots", "sync_check", "upgrade_preview", "trust", "verify",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -48,7 +48,7 @@ _TURN_MS = 250
 _MOST_EMITTED = 1 << 20
 
 
-class Operations(Governance):
+class Operations(Vouches):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:
@@ -73,12 +73,6 @@ class Operations(Governance):
             bundle, context.caller, allow_unsigned=allow_unsigned, override=override, progress=context.progress
         )
 
-    def _fetch(self, reference: str, progress: Progress) -> Bundle:
-        for plugin, source in self._rooms.sources:
-            if self._rooms.plugins.run(plugin, "source.accepts", source.accepts, reference):
-                return source.fetch(reference, progress)
-        raise SourceUnknown(f"no unit source understands {reference[:200]!r}")
-
     def uninstall(self, context: Context, unit: str, version: str) -> InstalledUnit:
         return self._rooms.lifecycle.uninstall(unit, version, context.caller)
 
@@ -96,6 +90,9 @@ class Operations(Governance):
             Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active)
             for unit in self._rooms.lifecycle.installed.by_digest.values()
         ]
+
+    def slots(self, _context: Context) -> list[SlotView]:
+        return self._rooms.lifecycle.slots()
 
     def unit(self, _context: Context, unit: str) -> dict[str, Any]:
         lifecycle = self._rooms.lifecycle
@@ -331,6 +328,8 @@ def _lease_view(status: GrantStatus) -> LeaseView:
         lease_until_ms=status.lease_until_ms,
         calls_left=status.calls_left,
         bytes_left=status.bytes_left,
+        host_us_left=status.host_us_left,
+        fuel_left=status.fuel_left,
     )
 
 

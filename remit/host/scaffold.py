@@ -17,11 +17,16 @@ from string import Template
 from remit.errors import UsageError
 from remit.journal import translate_os_error
 
-__all__ = ["new_plugin", "new_unit", "scaffold"]
+__all__ = ["LANGUAGES", "new_plugin", "new_unit", "scaffold"]
 
 _PLUGIN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MOST_NAME = 60
-LANGUAGES = ("python", "wat")
+LANGUAGES: Mapping[str, tuple[str, ...]] = {
+    "python": ("tool", "transform"),
+    "wat": ("tool",),
+    "c": ("tool",),
+}
+"""By language: the kinds that there is a template for. A config unit has no language."""
 _SUFFIX = ".tmpl"
 
 
@@ -74,14 +79,15 @@ def new_unit(unit: str, language: str, kind: str = "tool", folder: Path | str = 
     """A unit's project that builds and passes its tests at once, in a folder of its name; gives the folder and files.
 
     :param unit: ``publisher/name``
-    :param kind: ``tool``, or ``config``, which has no code and no language
+    :param kind: ``tool``, ``transform``, or ``config``, which has no code and no language
     :raises UsageError: if the id is none, the folder exists, or there is no such template
     """
     publisher, slash, name = unit.partition("/")
     if not slash or not all(_PLUGIN.fullmatch(part) and len(part) <= _MOST_NAME for part in (publisher, name)):
         raise UsageError(f"{unit[:100]!r} cannot be a unit's id", remedy="write publisher/name, lower case")
-    if kind != "config" and (kind != "tool" or language not in LANGUAGES):
-        raise UsageError(f"there is no template of kind {kind} in {language}")
+    if kind != "config" and kind not in LANGUAGES.get(language, ()):
+        offered = ", ".join(f"{one} ({'/'.join(kinds)})" for one, kinds in LANGUAGES.items())
+        raise UsageError(f"there is no template of kind {kind} in {language}", remedy=f"choose one of {offered}")
     target = Path(folder) / name
-    template = "unit-config" if kind == "config" else f"unit-{language}"
+    template = {"config": "unit-config", "tool": f"unit-{language}"}.get(kind, f"unit-{language}-{kind}")
     return target, scaffold(template, target, {"id": unit, "name": name})

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import ArtifactInvalid, ManifestInvalid
+from remit.errors import ArtifactInvalid, ImportRefused, ManifestInvalid
 from remit.host.home import Home
 from remit.journal import Journal, Progress, VerifyReport, no_progress, verify
 from remit.policy.plugin import check_home
 from remit.schemas import Fault
 from remit.units.build import build
-from remit.units.manifest import Manifest, check
+from remit.units.manifest import Manifest, check, draft, draft_id, parse
 
 if TYPE_CHECKING:
     from remit.sandbox.inspecting import Inspection
@@ -28,6 +28,7 @@ __all__ = [
     "check_cases",
     "check_policies",
     "check_unit",
+    "draft_manifest",
     "format_policies",
     "home_policies",
     "init",
@@ -83,6 +84,27 @@ def inspect_file(path: Path | str, progress: Progress = no_progress) -> Inspecti
     except OSError as error:
         raise ArtifactInvalid(f"{path} cannot be read: {error.strerror}", remedy="name a component's file") from error
     return inspect_component(component, progress)
+
+
+def draft_manifest(path: Path | str, progress: Progress = no_progress) -> str:
+    """A ``unit.toml`` for a component that lies beside it: its functions as actions, the rest as comments.
+
+    :raises ArtifactInvalid: if it is no component, takes too much to compile, or exports nothing that can be called
+    :raises ImportRefused: if it imports what no host offers
+    """
+    found = inspect_file(path, progress)
+    if found.refused:
+        raise ImportRefused(
+            f"{path} imports what no host offers: {', '.join(found.refused)}", imports=list(found.refused)
+        )
+    actions = [(action.name, action.export) for action in found.actions if action.schemas is not None]
+    if found.world == "other" and not actions:
+        why = "; ".join(f"{action.name}: {action.problem}" for action in found.actions)
+        raise ArtifactInvalid(f"{path} exports no function that can be called: {why or 'it exports none'}")
+    file = Path(path)
+    text = draft(draft_id(found.exports, file.stem), file.name, found.exports, actions, found.capabilities)
+    parse(text.encode())
+    return text
 
 
 def check_policies(root: Path | str) -> list[Any]:

@@ -35,15 +35,16 @@ class Transcribers:
             return None
         program = scope.program
         action = arguments[0] if export == "provider.call" else ""
-        if mode == "full" and self._sensitive(program.unit.digest, action):
+        if mode == "full" and self._sensitive(program.unit.digest, action, export):
             mode = "digests"
         from remit.sandbox.engine import fingerprint  # noqa: PLC0415 - wasmtime loads with the first call
 
         return Transcriber(mode, scope, export, arguments, fingerprint(metered=program.limits.fuel is not None))
 
-    def _marks_something(self, digest: str, action: str) -> bool:
+    def _marks_something(self, digest: str, action: str, export: str) -> bool:
         manifest = self._library.manifest(digest)
         names = [manifest.parameters.schema]
-        names += [name for one in manifest.actions if one.name == action for name in (one.input, one.output)]
+        called = [one for one in manifest.actions if (one.export == export if one.export else one.name == action)]
+        names += [name for one in called for name in (one.input, one.output)]
         schemas = [self._library.schema(digest, name) for name in names]
         return any(sensitive_pointers(schema) for schema in schemas if schema is not None)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ROTATABLE",
     "DomainView",
+    "domain_root",
     "identity_token",
     "init_domain",
+    "public_instance",
     "read_file",
     "rotate_domain",
     "serve_domain",
@@ -98,6 +100,25 @@ def show_domain(folder: Path) -> DomainView:
     :raises DomainInvalid: if it is none
     """
     return _view(_open(folder))
+
+
+def domain_root(path: Path) -> str:
+    """What a home imports: the text of a file, or a trust domain's trusted root by its folder.
+
+    :raises UsageError: if it cannot be read
+    """
+    file = path / "trusted_root.json" if path.is_dir() else path
+    try:
+        return read_file(file).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is neither a trusted root nor a key") from error
+
+
+def public_instance() -> str:
+    """The trusted root of the public Sigstore, as the installed sigstore package ships it."""
+    from remit.registry.trust.root import public_root_text  # noqa: PLC0415 - loads Sigstore
+
+    return public_root_text()
 
 
 def identity_token(folder: Path, subject: str) -> str:

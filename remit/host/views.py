@@ -55,3 +55,6 @@ class LeaseView(msgspec.Struct, frozen=True):
     lease_until_ms: int | None
     calls_left: int | None
     bytes_left: int | None
+    host_us_left: int | None
+    """Microseconds."""
+    fuel_left: int | None

@@ -7,7 +7,8 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -18,24 +19,18 @@ from remit.errors import (
     Denied,
     HopsExceeded,
     HostFault,
-    InputInvalid,
-    InputTooLarge,
-    OutputInvalid,
     RemitError,
-    UnitFailed,
-    UnitRejected,
-    UnitRetry,
 )
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
+from remit.journal.unitstate import StateTable
 from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
-from remit.kernel.model import Action, Caller, EntityRef, GuestOutcome, Program
+from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
 from remit.kernel.outcome import Outcome, Recording
-from remit.kernel.ports import Authority, Catalog, Clock, Ids, Runner
+from remit.kernel.ports import Authority, Catalog, Clock, Hold, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
-from remit.kernel.unitstate import StateTable
-from remit.schemas import Validator
+from remit.kernel.values import decode_input, decode_output
 
 __all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]
 
@@ -43,6 +38,17 @@ Durability = Literal["committed", "queued"]
 Ended = Callable[[Outcome | None, Exception | None], None]
 Around = Callable[[Action, Any, Caller], Ended]
 """Middleware: called before a call runs, may refuse by raising ``Denied``, gives what is called when it ended."""
+Fuelled = Callable[[int | None], None]
+"""Told what a call may use of fuel before its guest runs, and what it used after; ``None`` where it is not metered."""
+_PURE = frozenset({"log", "parameters"})
+_BUFFERED = _PURE | {"clock", "random", "state", "events"}
+"""Interfaces whose effects stay in the scope until a call commits."""
+_NOBODYS = ".rehearsal"
+"""A namespace that no caller can have, so that it holds no state."""
+
+
+def _unfuelled(_fuel: int | None) -> None:
+    """The fuel of a call that nobody pays for."""
 
 
 class CancelToken:
@@ -129,16 +135,29 @@ class Dispatcher:
         """
         catalog = self.catalog
         action = catalog.resolve(reference)
-        value = _decode_input(action, payload)
+        value = decode_input(action, payload)
         self._authorize(action, caller, catalog.generation)
         return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
+        return self._outside(program, export, arguments, parameters, _PURE, self._authority)
+
+    def rehearse(
+        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, authority: Authority
+    ) -> GuestOutcome:
+        """:meth:`evaluate` with what a call buffers, its state empty: nothing of it is kept or leads outside."""
+        return self._outside(program, export, arguments, parameters, _BUFFERED, authority)
+
+    def _outside(
+        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, names: frozenset[str],
+        authority: Authority,
+    ) -> GuestOutcome:  # fmt: skip
         self._prepare(program)
-        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
-        pure = {name: self._interfaces[name] for name in ("log", "parameters") if name in self._interfaces}
-        door = Door(self._ids.new(), scope, pure)
+        scope = self._scope(program, Caller(namespace=_NOBODYS), parameters, _Nested(self, self.token(), ""))
+        scope.authority = authority
+        served = {name: interface for name, interface in self._interfaces.items() if name in names}
+        door = Door(self._ids.new(), scope, served)
         return self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
 
     # ---- the steps ----
@@ -148,7 +167,7 @@ class Dispatcher:
         if decision.allowed:
             return
         error = Denied(
-            f"{caller.principal} may not invoke {action.name}",
+            f"{caller.principal} may not invoke {action.name}: {decision.verdict}",
             policies=list(decision.policies),
             reason=decision.reason,
         )
@@ -157,7 +176,7 @@ class Dispatcher:
 
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
-        secrets: dict[str, str] | None = None,
+        secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled,
     ) -> Outcome:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
@@ -173,7 +192,7 @@ class Dispatcher:
                 _check_chain(action, caller)
                 if self._around is not None:
                     ended = self._around(action, value, caller)
-                output = self._run(action, value, scope, token)
+                output = self._run(action, value, scope, token, fuelled)
                 outcome = self._recording.completed(record, scope, output, durability)
             except RemitError as error:
                 error.message, error.details = scope.masked(error.message), scope.masked(error.details)
@@ -219,17 +238,19 @@ class Dispatcher:
             self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact), metered=metered)
             self._prepared.add(program.artifact)
 
-    def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Any:
-        arguments = (action.name.rpartition(":")[2], msgspec.json.encode(value).decode())
-        scope.recorder = self._recorders and self._recorders(scope, "provider.call", arguments)
+    def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken, fuelled: Fuelled) -> Any:
+        text = msgspec.json.encode(value).decode()
+        export = action.export or "provider.call"
+        arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
+        scope.recorder = self._recorders and self._recorders(scope, export, arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
-        answer = self._runner.run(action.program, "provider.call", arguments, door, scope.remaining_ms)
+        fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
+        answer = self._runner.run(action.program, export, arguments, door, scope.remaining_ms)
+        fuelled(answer.fuel)
         if scope.recorder is not None:
             scope.recorder.outcome = answer
-        if answer.tag != "ok":  # masked before it is cut: half a secret would not be found
-            answer = msgspec.structs.replace(answer, text=scope.masked(answer.text))
-        return _decode_output(action, answer)
+        return decode_output(action, answer, scope)
 
 
 class _Nested:
@@ -240,7 +261,7 @@ class _Nested:
         self._token = token
         self._cause = cause
 
-    def __call__(self, scope: Scope, reference: str, payload: str) -> Ok | Refused:
+    def __call__(self, scope: Scope, grant: Grant, reference: str, payload: str) -> Ok | Refused:
         caller = msgspec.structs.replace(
             scope.caller,
             correlation=scope.caller.correlation or self._cause,
@@ -254,13 +275,38 @@ class _Nested:
         try:
             catalog = dispatcher.catalog
             action = catalog.resolve(reference)
-            value = _decode_input(action, payload.encode())
-            outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
-                action, value, caller, catalog.generation, "committed", self._token, scope.secrets
-            )
+            value = decode_input(action, payload.encode())
+            fuel = _hold_fuel(scope, grant, action)
+            if isinstance(fuel, Refused):
+                return fuel
+            with fuel as fuelled:
+                outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
+                    action, value, caller, catalog.generation, "committed", self._token, scope.secrets, fuelled
+                )
         except RemitError as error:
             return Refused(_REFUSALS.get(error.code, "unavailable"), str(error))
         return Ok(msgspec.json.encode(outcome.output).decode())
+
+
+def _hold_fuel(scope: Scope, grant: Grant, action: Action) -> AbstractContextManager[Fuelled] | Refused:
+    """Set aside what a callee may use, where the caller's grant has a budget of fuel; settle it when the call ends."""
+    budget = grant.capability.budget
+    if budget is None or budget.fuel is None:
+        return nullcontext(_unfuelled)
+    limit = action.program.limits.fuel
+    if limit is None:
+        return Refused("denied", f"the grant has a budget of fuel, and {action.program.unit.id} is not metered")
+    hold = scope.hold(grant, Amounts(fuel=limit), Amounts(fuel=limit))
+    return hold if isinstance(hold, Refused) else _held_fuel(scope, grant, hold)
+
+
+@contextmanager
+def _held_fuel(scope: Scope, grant: Grant, hold: Hold) -> Iterator[Fuelled]:
+    told: list[int | None] = [0]  # nothing ran yet
+    try:
+        yield told.append
+    finally:
+        scope.settle(grant, hold, Amounts(fuel=told[-1] or 0))
 
 
 _REFUSALS: Mapping[str, Any] = {
@@ -282,50 +328,3 @@ def _check_chain(action: Action, caller: Caller) -> None:
         raise HopsExceeded(f"the chain of calls is too long at {action.name}")
     if action.program.unit.digest in caller.chain:
         raise HopsExceeded(f"{action.program.unit.id} is in the chain of calls already")
-
-
-def _decode_input(action: Action, payload: bytes) -> Any:
-    limit = action.program.limits.input
-    if len(payload) > limit:
-        raise InputTooLarge(f"the input has {len(payload)} bytes; a call may carry {limit}")
-    try:
-        value = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputInvalid(f"the input of {action.name} is not JSON: {error}", faults=[]) from error
-    faults = _faults(action.input, value)
-    if faults:
-        first = faults[0]
-        where = first["path"] or "the value"
-        raise InputInvalid(
-            f"the input of {action.name} has {len(faults)} fault(s): {where}: {first['message']}",
-            remedy=f"'remit list {action.name}' shows its schema",
-            faults=faults,
-        )
-    return value
-
-
-def _decode_output(action: Action, answer: GuestOutcome) -> Any:
-    text = answer.text[:2_000]
-    match answer.tag:
-        case "rejected":
-            raise UnitRejected(f"{action.name} rejected the input: {text}")
-        case "failed":
-            raise UnitFailed(f"{action.name} failed: {text}")
-        case "retry":
-            raise UnitRetry(f"{action.name} asks for a retry: {text}", after_ms=answer.after_ms)
-    try:
-        value = msgspec.json.decode(answer.text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise OutputInvalid(f"the output of {action.name} is not JSON: {error}") from error
-    faults = _faults(action.output, value)
-    if faults:
-        raise OutputInvalid(
-            f"the output of {action.name} does not follow its schema: {faults[0]['message']}", faults=faults
-        )
-    return value
-
-
-def _faults(validator: Validator | None, value: Any) -> list[dict[str, str]]:
-    if validator is None or validator.is_valid(value):
-        return []
-    return [{"path": fault.path, "message": fault.message} for fault in validator.faults(value)[:50]]

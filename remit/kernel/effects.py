@@ -6,9 +6,9 @@ import msgspec
 
 from remit.errors import QuotaExceeded, StateConflict
 from remit.journal.event import Draft, check_topic
+from remit.journal.unitstate import StateTable, Write
 from remit.kernel.model import Limits
 from remit.kernel.ports import Ids
-from remit.kernel.unitstate import StateTable, Write
 
 __all__ = ["Effects"]
 

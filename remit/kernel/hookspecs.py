@@ -51,7 +51,7 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: J
 
 
 @hookspec(firstresult=True)
-def remit_verifier(folds: Folds) -> Verifier | None:
+def remit_verifier(home: Home, folds: Folds) -> Verifier | None:
     """Give what judges where a bundle comes from.
 
     :param folds: the read models, for whom the home trusts and what it admitted before

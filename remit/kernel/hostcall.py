@@ -71,6 +71,8 @@ class Door:
         """Perform one host call. Never raises."""
         self._n += 1
         answer = self._answer(interface, function, arguments)
+        if self._scope.timed is not None:
+            answer = self._timed(answer)
         if self._recorder is not None:
             self._recorder(HostCall(self._instance, self._n, interface, function, arguments, answer))
         return answer
@@ -95,6 +97,13 @@ class Door:
             fault = HostFault(f"the host function {interface}.{function} failed: {type(error).__name__}")
             fault.__cause__ = error
             return self._stop(error if not isinstance(error, Exception) else fault)
+
+    def _timed(self, answer: Ok | Refused) -> Ok | Refused:
+        try:
+            self._scope.stop_timing()
+        except BaseException as error:  # noqa: BLE001 - what cannot be charged must not go on; raised by the runner
+            return self._stop(error)
+        return answer
 
     def _stop(self, error: BaseException) -> Refused:
         self._abort = error

@@ -14,18 +14,21 @@ from remit.schemas.limits import Limits
 __all__ = [
     "LOCAL_OPERATOR",
     "Action",
+    "Amounts",
     "Budget",
     "Bundle",
     "Caller",
     "Capability",
     "Decision",
     "EntityRef",
+    "Exported",
     "Grant",
     "GrantStatus",
     "GuestOutcome",
     "Limits",
     "Program",
     "Referrer",
+    "Release",
     "UnitRef",
     "Verification",
 ]
@@ -51,12 +54,37 @@ class UnitRef(msgspec.Struct, frozen=True):
         return self.id.partition("/")[0]
 
 
+class Amounts(msgspec.Struct, frozen=True, array_like=True):
+    """What uses take of a grant's budget. Written as a list; what a shorter one leaves out is nothing."""
+
+    calls: int = 0
+    bytes: int = 0
+    host_us: int = 0
+    """Host time in microseconds: how long host calls under the grant took."""
+    fuel: int = 0
+    """Instructions that metered callees used on behalf of the grant's unit."""
+
+    def __add__(self, more: Amounts) -> Amounts:
+        return Amounts(
+            self.calls + more.calls, self.bytes + more.bytes, self.host_us + more.host_us, self.fuel + more.fuel
+        )
+
+
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
     """How much of a capability may be used per window; ``None`` is unbounded."""
 
     window_ms: int
     calls: int | None = None
     bytes: int | None = None
+    host_us: int | None = None
+    """Host time in microseconds."""
+    fuel: int | None = None
+    """Instructions of metered callees; for ``action:call`` alone."""
+
+    @property
+    def bounds(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """Of each of :class:`Amounts`, in their order."""
+        return self.calls, self.bytes, self.host_us, self.fuel
 
 
 class Capability(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -94,11 +122,16 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether the answer is a plain yes."""
         return self.outcome == "allow"
 
+    @property
+    def verdict(self) -> str:
+        """Why not, as the end of a sentence that says what was refused."""
+        return f"denied by {', '.join(self.policies)}" if self.policies else "no policy permits it"
+
 
 class EntityRef(msgspec.Struct, frozen=True):
     """A thing that policy speaks of: a Cedar entity type of namespace ``Remit``, and an id."""
 
-    type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document"]
+    type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document", "TrustDomain"]
     id: str
 
 
@@ -126,6 +159,8 @@ class GrantStatus(msgspec.Struct, frozen=True):
     """When the live lease is re-decided (Unix milliseconds); ``None`` when none was taken yet."""
     calls_left: int | None = None
     bytes_left: int | None = None
+    host_us_left: int | None = None
+    fuel_left: int | None = None
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -149,6 +184,8 @@ class GuestOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     after_ms: int = 0
     fuel: int | None = None
     """Instructions used, where the call was metered."""
+    typed: bool = False
+    """Whether the text of a failure is JSON: a value of the error type of the export."""
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -164,6 +201,20 @@ class Action(msgspec.Struct, frozen=True):
     idempotent: bool = False
     title: str = ""
     slots: tuple[str, ...] = ()
+    export: str = ""
+    """The function behind it, ``interface#function``, where the component is not of our world."""
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """An exported function of any component, as an action could be made of it."""
+
+    input: dict[str, Any] | None = None
+    """Schema of an object with a property for each parameter; ``None`` where it cannot be called."""
+    output: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    """Schema of what it fails with, where it says so itself."""
+    problem: str = ""
+    """Why it cannot be called."""
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -192,6 +243,21 @@ class Referrer(msgspec.Struct, frozen=True):
     artifact_type: str
     """Media type of ``data``."""
     data: bytes
+
+
+class Release(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version of a unit that can be had, as the place that has it says."""
+
+    id: str
+    version: str
+    digest: str
+    source: str
+    """The reference that gives exactly this one."""
+    requires: dict[str, str] = {}
+    """Ranges of other units that it needs, by their ids."""
+    withdrawn: Literal["", "yanked", "killed"] = ""
+    """Yanked: no range means it any more. Killed: it may run nowhere."""
+    reason: str = ""
 
 
 class Bundle(msgspec.Struct, frozen=True):

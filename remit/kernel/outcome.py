@@ -11,10 +11,10 @@ import apsw
 import msgspec
 
 from remit.errors import IdempotencyConflict, JournalClosed, RemitError
+from remit.journal import unitstate
 from remit.journal.blobs import digest_of
 from remit.journal.event import Draft, Record, encode_json
 from remit.journal.log import Journal
-from remit.kernel import unitstate
 from remit.kernel.model import Action, Caller
 from remit.kernel.ports import Clock, Ids
 from remit.kernel.scope import Scope
@@ -190,7 +190,7 @@ class Recording:
             "duration_us": (self._clock.monotonic_ns() - started.began_ns) // 1_000,
         }
         if scope.charges:
-            data["charges"] = {grant: list(amounts) for grant, amounts in scope.charges.items()}
+            data["charges"] = msgspec.to_builtins(scope.charges)
         if started.caller.idempotency_key:
             data["key"] = started.caller.idempotency_key
         return data

@@ -15,14 +15,17 @@ import msgspec
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
 from remit.kernel.model import (
     Action,
+    Amounts,
     Bundle,
     Capability,
     Decision,
     EntityRef,
+    Exported,
     Grant,
     GrantStatus,
     GuestOutcome,
     Program,
+    Release,
     UnitRef,
     Verification,
 )
@@ -33,10 +36,12 @@ __all__ = [
     "BundleSource",
     "Catalog",
     "Clock",
+    "Hold",
     "Home",
     "HostCalls",
     "Ids",
     "Progress",
+    "ReleaseSource",
     "Runner",
     "SystemClock",
     "SystemIds",
@@ -124,6 +129,13 @@ class Runner(Protocol):
         """
         ...
 
+    def functions(self, component: bytes, progress: Progress = no_progress) -> Mapping[str, Exported]:
+        """What a component exports besides our interfaces, by export: ``"local:calc/api#add"``, ``"add"``.
+
+        :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
+        """
+        ...
+
     def prepare(
         self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
     ) -> None:
@@ -140,6 +152,7 @@ class Runner(Protocol):
     ) -> GuestOutcome:
         """Run ``export`` (``"provider.call"``, ``"handler.handle"``, ``"transformer.transform"``) in an instance.
 
+        Any other export is one of :meth:`functions`: it takes one JSON text, an object of its parameters.
         Safe from any thread but one that handles signals; ``deadline_ms`` counts host calls too.
 
         :raises SandboxError: one class per limit and fault; the host stays alive and the next call is fine
@@ -160,6 +173,19 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Release everything."""
+        ...
+
+
+class Hold(Protocol):
+    """A part of a grant's budget, set aside while it is being used."""
+
+    @property
+    def amounts(self) -> Amounts:
+        """How much."""
+        ...
+
+    def settle(self, used: Amounts) -> None:
+        """Charge what was used in its place, be it less or more. Once only."""
         ...
 
 
@@ -196,6 +222,14 @@ class Authority(Protocol):
         """
         ...
 
+    def hold(self, grant: Grant, least: Amounts, most: Amounts) -> Hold:
+        """Set aside host time or fuel of a grant before it is used: ``most``, or what the window still has of it.
+
+        :raises LeaseDenied: if the grant does not stand any more
+        :raises LeaseExhausted: if the window has less left than ``least``
+        """
+        ...
+
     def reach(self, grant: Grant, origin: str, special: str) -> Decision:
         """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
         ...
@@ -205,6 +239,10 @@ class Authority(Protocol):
 
         :raises GrantUnknown: if no grant has one of the ids; none was revoked
         """
+        ...
+
+    def recall(self, *digests: str) -> None:
+        """End everything that units may do, by their digests, effective at the next use. The caller journals it."""
         ...
 
     def grants(self) -> Sequence[GrantStatus]:
@@ -257,5 +295,18 @@ class Verifier(Protocol):
 
         :raises Rejected: if there are signatures and none is to be believed
         :raises UnsignedRefused: if there is none, and it is no local folder
+        """
+        ...
+
+
+@runtime_checkable
+class ReleaseSource(Protocol):
+    """A source of units that can say which versions there are."""
+
+    def releases(self) -> Callable[[str], Sequence[Release] | None]:
+        """A question about one moment: every version of a unit that is to be had here, in no order.
+
+        The question gives ``None`` where this source has nothing to do with the unit's publisher; it raises
+        ``RegistryError`` where that cannot be found out.
         """
         ...

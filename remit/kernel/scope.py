@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from remit.errors import LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import Draft
 from remit.kernel.answers import Ok, Recorder, Refused
-from remit.kernel.model import Caller, Grant, Limits, Program
+from remit.kernel.model import Amounts, Caller, Grant, Limits, Program
 from remit.schemas import mask
 
 if TYPE_CHECKING:
     from remit.kernel.effects import Effects
-    from remit.kernel.ports import Authority, Clock, Ids
+    from remit.kernel.ports import Authority, Clock, Hold, Ids
 
-__all__ = ["HostFunction", "HostInterface", "Scope"]
+__all__ = ["HostFunction", "HostInterface", "Scope", "Timed"]
 
 _MAX_RESOURCE = 512
 _MOST_NOTES = 32
@@ -32,6 +32,16 @@ class HostInterface(Protocol):
     """By the WIT's kebab-case name."""
 
 
+class Timed(NamedTuple):
+    """Host time that is being counted."""
+
+    grant: Grant
+    hold: Hold
+    began_ns: int
+    deadline_ns: int
+    """The call's own deadline, which holds again afterwards."""
+
+
 class Scope:
     """One call of one unit. Lives as long as the call; used by one thread at a time.
 
@@ -41,7 +51,7 @@ class Scope:
 
     __slots__ = (
         "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects",
-        "ids", "log", "parameters", "program", "record", "recorder", "secrets",
+        "ids", "log", "parameters", "program", "record", "recorder", "secrets", "timed",
     )  # fmt: skip
 
     def __init__(
@@ -55,7 +65,7 @@ class Scope:
         clock: Clock,
         ids: Ids,
         deadline_ns: int,
-        call_action: Callable[[Scope, str, str], Answer] | None = None,
+        call_action: Callable[[Scope, Grant, str, str], Answer] | None = None,
     ) -> None:
         self.program = program
         self.caller = caller
@@ -74,7 +84,10 @@ class Scope:
         self.secrets: dict[str, str] = {}
         """Secrets that the call was given, by name: nothing that is kept may hold one."""
         self._notes: dict[tuple[str, ...], dict[str, Any]] = {}
-        self.charges: dict[str, tuple[int, int]] = {}
+        self.charges: dict[str, Amounts] = {}
+        """What this call took of the budgets of its grants, by grant id."""
+        self.timed: Timed | None = None
+        """The host time that is being counted, while a host call runs under a grant with a budget of it."""
 
     @property
     def limits(self) -> Limits:
@@ -88,11 +101,59 @@ class Scope:
         try:
             grant = self.authority.use(self.program.unit, action, resource, method=method, calls=calls, nbytes=nbytes)
         except (LeaseDenied, LeaseExhausted) as error:
-            self.note_denial(action, resource, error)
-            return Refused("exhausted" if isinstance(error, LeaseExhausted) else "denied", error.message)
-        had_calls, had_bytes = self.charges.get(grant.id, (0, 0))
-        self.charges[grant.id] = (had_calls + calls, had_bytes + nbytes)
+            return self._refused(action, resource, error)
+        self._charged(grant, Amounts(calls, nbytes))
+        budget = grant.capability.budget
+        if budget is not None and budget.host_us is not None:
+            refused = self._time(grant)
+            if refused is not None:
+                return refused
         return grant
+
+    def _refused(self, action: str, resource: str, error: LeaseDenied | LeaseExhausted) -> Refused:
+        self.note_denial(action, resource, error)
+        return Refused("exhausted" if isinstance(error, LeaseExhausted) else "denied", error.message)
+
+    def _charged(self, grant: Grant, amounts: Amounts) -> None:
+        before = self.charges.get(grant.id)
+        self.charges[grant.id] = amounts if before is None else before + amounts
+
+    # ---- amounts that are known afterwards: a bound is held before, what was used is settled after ----
+
+    def hold(self, grant: Grant, least: Amounts, most: Amounts) -> Hold | Refused:
+        """Set a part of a grant's budget aside; :meth:`settle` must follow. A refusal is noted for the journal."""
+        try:
+            return self.authority.hold(grant, least, most)
+        except (LeaseDenied, LeaseExhausted) as error:
+            return self._refused(grant.capability.action, grant.capability.resource, error)
+
+    def settle(self, grant: Grant, hold: Hold, used: Amounts) -> None:
+        """Charge what was used in the place of what was held."""
+        self._charged(grant, used)
+        hold.settle(used)
+
+    def _time(self, grant: Grant) -> Refused | None:
+        """Count host time for this grant from now on, and let the host call last no longer than there is of it."""
+        if self.timed is not None:
+            if self.timed.grant.id == grant.id:
+                return None
+            self.stop_timing()
+        now_ns = self.clock.monotonic_ns()
+        most = max(1, -(-(self.deadline_ns - now_ns) // 1_000))
+        hold = self.hold(grant, Amounts(host_us=1), Amounts(host_us=most))
+        if isinstance(hold, Refused):
+            return hold
+        self.timed = Timed(grant, hold, now_ns, self.deadline_ns)
+        self.deadline_ns = min(self.deadline_ns, now_ns + hold.amounts.host_us * 1_000)
+        return None
+
+    def stop_timing(self) -> None:
+        """The host call has ended, or goes on under another grant: charge the time that it took."""
+        timed, self.timed = self.timed, None
+        if timed is not None:
+            self.deadline_ns = timed.deadline_ns
+            taken = self.clock.monotonic_ns() - timed.began_ns
+            self.settle(timed.grant, timed.hold, Amounts(host_us=max(1, -(-taken // 1_000))))
 
     @property
     def remaining_ms(self) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import GrantUnknown, LeaseDenied, ResourceInvalid
+from remit.errors import GrantUnknown, ResourceInvalid
 from remit.journal.event import Draft
 from remit.kernel.model import Capability, Decision, GrantStatus
 from remit.policy.accounts import Accounts
@@ -23,8 +23,9 @@ from remit.policy.changes import changed, lease_scope, reaches
 from remit.policy.consents import Consents
 from remit.policy.decider import Decider
 from remit.policy.delegation import child_of
-from remit.policy.denials import denied, exhausted, other_method, refused, revoked, undeclared
+from remit.policy.denials import denied, exhausted, withdrawn
 from remit.policy.epoch import Epoch
+from remit.policy.issuing import Issuer
 from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
 from remit.policy.resources import parse_resource
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from remit.journal.fold import Folds
-    from remit.kernel.model import EntityRef, Grant, UnitRef
+    from remit.kernel.model import Amounts, EntityRef, Grant, UnitRef
     from remit.kernel.ports import Clock
+    from remit.policy.budgets import Hold
     from remit.policy.models import Consent
     from remit.policy.postures import PolicySet
-    from remit.policy.requests import Request
-    from remit.policy.resources import Resource
     from remit.policy.slices import ScopeIndex
+    from remit.schemas.config import Operator
 
 __all__ = ["LEASE_MS", "CedarAuthority"]
 
@@ -61,13 +62,13 @@ class CedarAuthority:
         *,
         clock: Clock,
         folds: Folds,
-        operators: Mapping[str, Sequence[str]],
+        operators: Mapping[str, Operator],
         write: Callable[[Sequence[Draft]], object],
         home: str = "",
     ) -> None:
         """Decide under one policy set.
 
-        :param operators: roles by operator name
+        :param operators: what is known of operators, by name
         :param write: makes events durable, or raises
         :param home: the home's folder; its own files are off limits to units
         """
@@ -83,8 +84,7 @@ class CedarAuthority:
         self._accounts = Accounts(write)
         self.operators = Operators(operators)
         self.consents = Consents(write)
-        self.watch: Callable[[Request, Decision], None] | None = None
-        """Sees each question that was decided for a lease or an operator: a shadow set compares."""
+        self.issuer = Issuer(self.consents)
 
     @property
     def digest(self) -> str:
@@ -104,13 +104,8 @@ class CedarAuthority:
         """May the operator do this? Deny for whatever is unknown: an operator, an action, a key of the context."""
         decision, asked = self.operators.decide(self._epoch, principal, action, resource, context or {})
         if asked is not None:
-            self._watched(asked, decision)
+            self.issuer.decided(asked, decision)
         return decision
-
-    def _watched(self, request: Request, decision: Decision) -> None:
-        watch = self.watch  # another thread may end it meanwhile
-        if watch is not None:
-            watch(request, decision)
 
     # ---- grants ----
 
@@ -238,6 +233,14 @@ class CedarAuthority:
         data = {"publisher": publisher, "by": by, "reason": reason[:500]}
         self._write([Draft(type="unit.quarantined", subject=publisher, data=data)])
 
+    def recall(self, *digests: str) -> None:
+        """Refuse everything to units by their digests, from the next use on. The caller journals it."""
+        ended = frozenset(digests)
+        self._change(
+            lambda epoch: epoch.next(quarantined=epoch.quarantined | ended),
+            lambda lease: not ended.isdisjoint(lease.digests) or lease.key[2] == "action:call",
+        )
+
     def release(self, publisher: str, *, by: str, reason: str = "") -> None:
         """End a quarantine."""
         data = {"publisher": publisher, "by": by, "reason": reason[:500]}
@@ -255,7 +258,8 @@ class CedarAuthority:
         :raises ConsentUnknown: if nobody was asked that
         :raises Denied: if the policy names roles for it and the person has none of them
         """
-        consent = self.consents.answer(consent_id, given=given, by=by, roles=self.operators.roles(by), reason=reason)
+        roles = self.operators.known(by).roles
+        consent = self.consents.answer(consent_id, given=given, by=by, roles=roles, reason=reason)
         self._change(
             lambda epoch: epoch.next(),
             lambda lease: consent.digest in lease.digests,
@@ -264,13 +268,7 @@ class CedarAuthority:
 
     def reach(self, grant: Grant, origin: str, special: str) -> Decision:
         """Whether the holder of a ``net:http`` grant may connect where ``origin`` leads to a special address."""
-        epoch = self._epoch
-        holding = epoch.standing.holding(grant.id)
-        if holding is None or not epoch.standing.stands(holding):
-            return Decision("deny", reason="the grant does not stand")
-        approvals = [(one, self.consents.stand(one.grant, epoch.outlook(one).reach)) for one in holding.line]
-        decisions = [epoch.at_special(one, origin, special, approved=approved) for one, approved in approvals]
-        return next((one for one in decisions if not one.allowed), decisions[0])
+        return self.issuer.at_special(self._epoch, grant, origin, special)
 
     # ---- uses ----
 
@@ -296,6 +294,21 @@ class CedarAuthority:
             return lease.grant
         return self._charge(unit, action, resource, method, calls, nbytes)
 
+    def hold(self, grant: Grant, least: Amounts, most: Amounts) -> Hold:
+        """Set aside host time or fuel of a grant before it is used: ``most``, or what the window still has of it.
+
+        :raises LeaseDenied: if the grant does not stand any more
+        :raises LeaseExhausted: if the window has less left than ``least``
+        """
+        standing, now_ms = self._epoch.standing, self._now_ms()
+        holding = standing.holding(grant.id)
+        if holding is None or not standing.stands(holding):
+            raise withdrawn(grant)
+        held = holding.account.hold(now_ms, least, most)
+        if held is None:
+            raise exhausted(holding, grant.capability.resource, now_ms)
+        return held
+
     def _charge(self, unit: UnitRef, action: str, resource: str, method: str, calls: int, nbytes: int) -> Grant:
         """The same with a new lease where there is none, and with every grant that covers the use."""
         if calls < 0 or nbytes < 0:
@@ -310,7 +323,7 @@ class CedarAuthority:
                 for holding in lease.holdings:
                     if holding.account.charge(now_ms, calls, nbytes):
                         return holding.grant
-                raise exhausted(unit, action, resource, lease, now_ms)
+                raise exhausted(lease.holdings[0], resource, now_ms)
             lease = None
         raise denied(unit, action, resource, Decision("deny", reason=_RESTLESS))
 
@@ -324,7 +337,7 @@ class CedarAuthority:
             except ResourceInvalid as error:
                 refusal = Decision("deny", reason=error.message)
                 raise denied(unit, action, resource, refusal, error.remedy) from error
-            allowed = self._allowing(epoch, unit, action, concrete, method)
+            allowed = self.issuer.allowing(epoch, unit, action, concrete, method)
             key = (unit.digest, unit.id, action, resource, method)
             lease = Lease(key, allowed, lease_scope(allowed, concrete), now_ns, now_ms, LEASE_MS)
             with self._lock:
@@ -339,54 +352,3 @@ class CedarAuthority:
         self._leases[lease.key] = lease
         for holding in lease.holdings:
             holding.lease = lease
-
-    def _allowing(
-        self, epoch: Epoch, unit: UnitRef, action: str, concrete: Resource, method: str
-    ) -> tuple[Holding, ...]:
-        """The grants under which policy allows the use now.
-
-        :raises LeaseDenied: if there is none
-        """
-        standing = epoch.standing
-        covering = standing.covering(unit, action, concrete)
-        if not covering:
-            decision = epoch.decide(unit, Capability(action, concrete.text), declared=False, approved=False)
-            raise undeclared(unit, action, concrete.text, decision)
-        held = [one for one in covering if standing.stands(one)]
-        if not held:
-            raise revoked(unit, concrete.text, covering[0].grant)
-        fitting = [one for one in held if not one.grant.capability.methods or method in one.grant.capability.methods]
-        if not fitting:
-            raise other_method(unit, concrete.text, held[0].grant, method)
-        decisions = [(one, self.today(epoch, one, concrete)) for one in fitting]
-        allowed = tuple(one for one, decision in decisions if decision.allowed)
-        if not allowed:
-            raise self._refused(epoch, unit, concrete, *decisions[0])
-        return allowed
-
-    def today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
-        """What policy says now of a grant, and of those that it was delegated from: the first that is no yes."""
-        decisions = [self._said(epoch, one, concrete) for one in holding.line]
-        return next((one for one in decisions if not one.allowed), decisions[0])
-
-    def _said(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
-        """What policy says now of this grant on this resource, or on the grant's where none can tell them apart."""
-        given, outlook = holding.grant.capability, epoch.outlook(holding)
-        resource = given.resource if outlook.mode == "cached" else concrete.text
-        asked = Capability(given.action, resource, given.methods, given.budget)
-        approved = self.consents.stand(holding.grant, outlook.reach)
-        request = epoch.question(holding.grant.unit, asked, declared=True, approved=approved)
-        decision = epoch.decider.decide(request)
-        self._watched(request, decision)
-        return decision
-
-    def _refused(
-        self, epoch: Epoch, unit: UnitRef, concrete: Resource, holding: Holding, decision: Decision
-    ) -> LeaseDenied:
-        action = holding.grant.capability.action
-        if decision.outcome != "ask":
-            return denied(unit, action, concrete.text, decision)
-        consent = self.consents.ask(holding.grant, epoch.outlook(holding).reach, decision, epoch.policies.engine)
-        if consent.state != "refused":
-            return denied(unit, action, concrete.text, decision, consent=consent.id)
-        return refused(unit, concrete.text, consent)

@@ -16,6 +16,7 @@ from remit.policy.engine import Engine
 from remit.policy.findings import Finding
 from remit.policy.requests import Request, administration, at_special_address, capability_use
 from remit.policy.resources import GRAMMARS
+from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ ADMINISTRATION = (
     "trust:change",
     "unit:apply",
     "unit:install",
+    "unit:publish",
     "unit:quarantine",
     "unit:revert",
     "unit:uninstall",
@@ -99,15 +101,16 @@ def _capabilities(posture: str) -> Iterator[tuple[str, Request]]:
 def _administration() -> Iterator[tuple[str, Request]]:
     home = EntityRef("Home", "canary")
     for action in ADMINISTRATION:
-        request = administration("stranger", (), action, home, {}, units={}, grants={})
+        request = administration("stranger", Operator(), action, home, {}, units={}, grants={})
         yield f"{action} by an operator without a role", request
         unit = _hold(_SIGNED, "action:call", "canary/unit:action", declared=True)
         entities = [*unit.entities, *request.entities]
         yield f"{action} by a unit", Request(unit.principal, action, request.resource, {}, entities)
-    topic = administration(
-        "owner", ("owner",), "event:emit", EntityRef("Topic", "unit.applied"), {}, units={}, grants={}
-    )
+    owner = Operator(("owner",), publishes=("canary",))
+    topic = administration("owner", owner, "event:emit", EntityRef("Topic", "unit.applied"), {}, units={}, grants={})
     yield "a kernel topic emitted by an owner", topic
+    own = administration("owner", owner, "consent:give", EntityRef("Unit", "canary/unit"), {}, units={}, grants={})
+    yield "a consent by the unit's own publisher", own
 
 
 def _groups_hold(schema: cedarpy.Schema | None) -> bool:

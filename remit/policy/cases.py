@@ -12,6 +12,7 @@ from remit.errors import PolicyInvalid, ResourceInvalid, ValueInvalid
 from remit.kernel.model import Budget, Capability, EntityRef, UnitRef
 from remit.policy.decider import Decider
 from remit.policy.requests import Request, administration, capability_use
+from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["Case", "CaseResult", "junit", "run_cases"]
 
 _MAX_FILE = 1 << 20
-_RESOURCE_TYPES = {"action:invoke": "Action", "event:emit": "Topic", "unit:install": "Unit", "consent:give": "Unit"}
+_RESOURCE_TYPES = {
+    "action:invoke": "Action",
+    "event:emit": "Topic",
+    "unit:install": "Unit",
+    "consent:give": "Unit",
+    "unit:publish": "Unit",
+    "trust:change": "TrustDomain",
+}
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -44,9 +52,12 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keba
     methods: tuple[str, ...] = ()
     calls: int | None = None
     bytes: int | None = None
+    host_us: int | None = None
+    fuel: int | None = None
     window_ms: int = 3_600_000
     roles: tuple[str, ...] = ()
-    resource_type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document", ""] = ""
+    publishes: tuple[str, ...] = ()
+    resource_type: Literal["Home", "Unit", "Action", "Grant", "Topic", "Document", "TrustDomain", ""] = ""
     context: dict[str, bool | int | str] = {}
 
 
@@ -102,10 +113,11 @@ def _request(case: Case) -> Request:
     if case.operator:
         kind = case.resource_type or _RESOURCE_TYPES.get(case.action, "Home")
         resource = EntityRef(kind, case.resource)  # type: ignore[arg-type]  # the table holds only known types
-        return administration(case.operator, case.roles, case.action, resource, case.context, units={}, grants={})
+        known = Operator(case.roles, case.publishes)
+        return administration(case.operator, known, case.action, resource, case.context, units={}, grants={})
     unit = UnitRef(case.unit, case.version, "sha256:test", case.kind, case.admission)
-    bounded = case.calls is not None or case.bytes is not None
-    budget = Budget(case.window_ms, case.calls, case.bytes) if bounded else None
+    bounds = (case.calls, case.bytes, case.host_us, case.fuel)
+    budget = Budget(case.window_ms, *bounds) if any(bound is not None for bound in bounds) else None
     return capability_use(
         unit,
         Capability(case.action, case.resource, case.methods, budget),

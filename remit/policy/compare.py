@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from remit.journal.event import Record
     from remit.policy.engine import Engine
+    from remit.schemas.config import Operator
 
 __all__ = ["TOPICS", "Change", "Flip", "Question", "Replay", "changes", "flips", "widens"]
 
@@ -95,12 +96,12 @@ class Replay:
 
     def __init__(
         self,
-        roles: Callable[[str], tuple[str, ...]],
+        operators: Callable[[str], Operator],
         units: Mapping[str, UnitRef],
         quarantined: frozenset[str],
         home: PurePosixPath | None,
     ) -> None:
-        self._roles = roles
+        self._operators = operators
         self._units = units
         self._quarantined = quarantined
         self._home = home
@@ -163,7 +164,7 @@ class Replay:
     def _invocation(self, principal: str, action: str) -> Question:
         request = administration(
             principal,
-            self._roles(principal),
+            self._operators(principal),
             "action:invoke",
             EntityRef("Action", action),
             {},

@@ -44,7 +44,7 @@ def child_of(parent: Holding, unit: UnitRef, capability: Capability, by: str) ->
 def _within(budget: Budget | None, bound: Budget) -> bool:
     if budget is None or budget.window_ms != bound.window_ms:
         return False
-    pairs = ((budget.calls, bound.calls), (budget.bytes, bound.bytes))
+    pairs = zip(budget.bounds, bound.bounds, strict=True)
     return all(most is None or (wanted is not None and 0 <= wanted <= most) for wanted, most in pairs)
 
 

@@ -10,9 +10,9 @@ from remit.kernel.model import Decision
 if TYPE_CHECKING:
     from remit.kernel.model import Grant, UnitRef
     from remit.policy.models import Consent
-    from remit.policy.standing import Lease
+    from remit.policy.standing import Holding
 
-__all__ = ["denied", "exhausted", "other_method", "refused", "revoked", "undeclared"]
+__all__ = ["denied", "exhausted", "other_method", "refused", "revoked", "undeclared", "withdrawn"]
 
 _UNDECLARED = "declare it as a [[capability]] in its unit.toml, then install and apply the unit again"
 _MAX_ACTION = 40
@@ -75,23 +75,31 @@ def refused(unit: UnitRef, resource: str, consent: Consent) -> LeaseDenied:
     return denied(unit, consent.action, resource, decision, f"'remit lease approve {consent.id}' would change that")
 
 
-def exhausted(unit: UnitRef, action: str, resource: str, lease: Lease, now_ms: int) -> LeaseExhausted:
+def exhausted(holding: Holding, resource: str, now_ms: int) -> LeaseExhausted:
     """The refusal of a use that the budget does not cover."""
-    holding = lease.holdings[0]
-    calls, nbytes = holding.account.left(now_ms)
-    left = [f"{count} {noun}" for count, noun in ((calls, "calls"), (nbytes, "bytes")) if count is not None]
+    unit, action = holding.grant.unit, holding.grant.capability.action
+    left = holding.account.left(now_ms)
+    host_ms = None if left.host_us is None else left.host_us // 1_000
+    counts = ((left.calls, "calls"), (left.bytes, "bytes"), (host_ms, "ms of host time"), (left.fuel, "fuel"))
+    words = [f"{count} {noun}" for count, noun in counts if count is not None]
     return LeaseExhausted(
-        f"{unit.id} has used up its budget of {action} on {_shown(resource)}: {' and '.join(left)} left in this window",
+        f"{unit.id} has used up its budget of {action} on {_shown(resource)}: {', '.join(words)} left in this window",
         unit=unit.id,
         digest=unit.digest,
         action=action,
         resource=resource[:_MAX_RESOURCE],
         grant=holding.grant.id,
         policies=list(holding.grant.policies),
-        calls_left=calls,
-        bytes_left=nbytes,
+        **{f"{name}_left": count for name, count in left._asdict().items()},
         resets_ms=holding.account.resets_ms(now_ms),
     )
+
+
+def withdrawn(grant: Grant) -> LeaseDenied:
+    """The refusal of more under a grant that ended while it was used."""
+    given = grant.capability
+    decision = Decision("deny", reason=f"its grant {grant.id} does not stand any more")
+    return denied(grant.unit, given.action, given.resource, decision, "plan and apply the unit again")
 
 
 def _shown(text: str) -> str:

@@ -52,7 +52,7 @@ class Epoch:
         self.decider = decider
         self.standing = standing
         self.quarantined = quarantined
-        """Publishers whose units may do nothing."""
+        """Publishers whose units may do nothing, and digests of units that were killed."""
         self.home = home
         """The home's folder; its own files are off limits to units."""
         self._outlooks: dict[str, Outlook] = {}

@@ -14,7 +14,7 @@ import msgspec
 
 from remit.errors import JournalError
 from remit.journal.event import Record
-from remit.kernel.model import Grant
+from remit.kernel.model import Amounts, Grant
 from remit.policy.budgets import Usage
 
 __all__ = ["Budgets", "Consent", "Denial", "LeaseBook", "Leases", "Revocation"]
@@ -84,7 +84,7 @@ class LeaseBook(msgspec.Struct):
     consents: dict[str, Consent] = {}
     """By id, oldest question first."""
     quarantined: dict[str, Revocation] = {}
-    """By publisher."""
+    """By publisher; a killed version by its digest."""
     delegated: dict[str, Grant] = {}
     """Grants that were delegated from others, by id, parents before children."""
     active: frozenset[str] = frozenset()
@@ -95,9 +95,10 @@ class Leases:
     """The fold; stateless itself."""
 
     name: str = "leases"
-    version: int = 2
+    version: int = 4
     topics: tuple[str, ...] = (
-        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released"
+        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released",
+        "unit.withdrawn",
     )  # fmt: skip
 
     def init(self) -> LeaseBook:
@@ -176,7 +177,7 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
         _reserved(state, data)
     elif kind.startswith("consent."):
         _consent(state, kind, time, data)
-    elif kind in {"unit.quarantined", "unit.released"}:
+    elif kind in {"unit.quarantined", "unit.released", "unit.withdrawn"}:
         _quarantine(state, kind, data)
     elif kind in {"unit.applied", "unit.reverted"}:
         listed = data.get("grants")
@@ -186,11 +187,11 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
 
 
 def _quarantine(state: LeaseBook, kind: str, data: Mapping[str, Any]) -> None:
-    publisher = _text(data.get("publisher"))
-    if kind == "unit.quarantined":
-        state.quarantined[publisher] = Revocation(_text(data.get("reason")), _text(data.get("by")))
-    else:
-        state.quarantined.pop(publisher, None)
+    if kind == "unit.released":
+        state.quarantined.pop(_text(data.get("publisher")), None)
+    elif kind == "unit.quarantined" or data.get("kind") == "killed":
+        whom = _text(data.get("publisher") or data.get("digest"))
+        state.quarantined[whom] = Revocation(_text(data.get("reason")), _text(data.get("by") or data.get("principal")))
 
 
 def _given(state: LeaseBook, data: Mapping[str, Any]) -> None:
@@ -241,12 +242,15 @@ def _charged(state: LeaseBook, time: str, data: Mapping[str, Any]) -> None:
     for grant_id, amounts in charges.items():
         grant = state.grants.get(grant_id)
         budget = grant.capability.budget if grant else None
-        if budget is None or not isinstance(amounts, Sequence) or len(amounts) != 2:  # noqa: PLR2004 - calls, bytes
+        if budget is None:
             continue
-        calls, nbytes = amounts
-        if isinstance(calls, int) and isinstance(nbytes, int):
+        try:
+            charged = msgspec.convert(amounts, Amounts)
+        except msgspec.ValidationError:
+            continue
+        if min(charged.calls, charged.bytes, charged.host_us, charged.fuel) >= 0:
             usage = state.usage.get(grant_id, Usage()).at(at_ms, budget.window_ms)
-            state.usage[grant_id] = usage.charged(max(0, calls), max(0, nbytes))
+            state.usage[grant_id] = usage.charged(charged)
 
 
 def _denied(state: LeaseBook, time: str, data: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ class Office:
     def what_if(self, candidate: PolicySet) -> dict[str, Any]:
         """Every decision in the journal, decided again under the candidate."""
         epoch = self.authority.epoch
-        replay = compare.Replay(self.authority.operators.roles, epoch.standing.units, epoch.quarantined, epoch.home)
+        replay = compare.Replay(self.authority.operators.known, epoch.standing.units, epoch.quarantined, epoch.home)
         replay.read(self._journal.read(prefixes=compare.TOPICS), self._journal.data)
         flips = compare.flips(replay, self.live.engine, candidate.engine)
         return {
@@ -160,7 +160,7 @@ class Office:
         with self._changing:
             data = _texts(candidate) | {"by": by, "at_ms": self._home.clock.now_ms()}
             self._journal.append([Draft(type="policy.shadowed", subject=candidate.digest, data=data)])
-            self.authority.watch = ShadowWatch(candidate, self._journal.submit)
+            self.authority.issuer.watch = ShadowWatch(candidate, self._journal.submit)
 
     def end_shadow(self, by: str) -> None:
         """Stop the shadow.
@@ -172,7 +172,7 @@ class Office:
             if shadow is None:
                 raise PolicyUnknown("no set runs in shadow", remedy="start one with 'remit policy shadow DIR'")
             data = {"digest": shadow.digest, "by": by}
-            self.authority.watch = None
+            self.authority.issuer.watch = None
             self._journal.append([Draft(type="policy.unshadowed", subject=shadow.digest, data=data)])
 
     def shadowed_ms(self, candidate: PolicySet) -> int | None:
@@ -217,8 +217,11 @@ class Office:
             data = _texts(policies) | {"by": by, "reason": reason[:500]} | facts
             self._journal.append([Draft(type=kind, subject=policies.digest, data=data)])
             self.authority.publish(policies)
-            if isinstance(self.authority.watch, ShadowWatch) and self.authority.watch.digest == policies.digest:
-                self.authority.watch = None
+            if (
+                isinstance(self.authority.issuer.watch, ShadowWatch)
+                and self.authority.issuer.watch.digest == policies.digest
+            ):
+                self.authority.issuer.watch = None
         return self.history.sets[-1]
 
     def _write_files(self, policies: PolicySet) -> None:
@@ -253,7 +256,7 @@ class Office:
             candidate = load(shadow.posture, msgspec.convert(said["files"], dict[str, str]))
         except PolicyInvalid:
             return  # it came with other shipped policies: it stays in the history, and compares nothing
-        self.authority.watch = ShadowWatch(candidate, self._journal.submit)
+        self.authority.issuer.watch = ShadowWatch(candidate, self._journal.submit)
 
 
 _SHORTEST = 6

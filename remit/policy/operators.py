@@ -8,9 +8,10 @@ from remit.errors import ResourceInvalid
 from remit.kernel.model import Decision
 from remit.policy.requests import administration
 from remit.policy.resources import MAX_RESOURCE
+from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from remit.kernel.model import EntityRef
     from remit.policy.epoch import Epoch
@@ -20,18 +21,19 @@ __all__ = ["Operators"]
 
 _MAX_MEMO = 4_096
 _MAX_PRINCIPAL = 200
+_STRANGER = Operator()
 
 
 class Operators:
-    """The operators of one home by name, with their roles. Safe to share between threads."""
+    """The operators of one home by name. Safe to share between threads."""
 
-    def __init__(self, roles: Mapping[str, Sequence[str]]) -> None:
-        self._roles = {name: tuple(held) for name, held in roles.items()}
+    def __init__(self, known: Mapping[str, Operator]) -> None:
+        self._known = dict(known)
         self._memo: tuple[int, dict[Any, Decision]] = (-1, {})
 
-    def roles(self, principal: str) -> tuple[str, ...]:
-        """The roles of an operator; none, if there is no such."""
-        return self._roles.get(principal, ())
+    def known(self, principal: str) -> Operator:
+        """What ``remit.toml`` says of an operator; nothing, if there is no such."""
+        return self._known.get(principal, _STRANGER)
 
     def decide(
         self, epoch: Epoch, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]
@@ -55,7 +57,7 @@ class Operators:
         except ResourceInvalid as error:
             return Decision("deny", reason=error.message), None
         decision = epoch.decider.decide(request)
-        if decision.outcome == "deny" and not decision.policies and principal not in self._roles:
+        if decision.outcome == "deny" and not decision.policies and principal not in self._known:
             reason = f"{decision.reason}; there is no operator {principal!a} in remit.toml"
             decision = Decision("deny", reason=reason)
         if key is not None:
@@ -70,7 +72,7 @@ class Operators:
         holding = epoch.standing.holding(resource.id) if resource.type == "Grant" else None
         return administration(
             principal,
-            self.roles(principal),
+            self.known(principal),
             action,
             resource,
             context,

@@ -17,6 +17,8 @@ from remit.policy.resources import Resource, Uid, parse_resource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from remit.schemas.config import Operator
+
 __all__ = ["Request", "administration", "at_special_address", "capability_use"]
 
 _LONG = (1 << 63) - 1
@@ -50,7 +52,11 @@ def _entity(uid: Uid, parents: Iterable[Uid] = (), attributes: Mapping[str, Any]
     return {"uid": _uid(uid), "attrs": dict(attributes or {}), "parents": [_uid(parent) for parent in parents]}
 
 
-def _unit_entity(unit_id: str, unit: UnitRef | None) -> dict[str, Any]:
+def _is_quarantined(unit_id: str, unit: UnitRef | None, quarantined: frozenset[str]) -> bool:
+    return unit_id.partition("/")[0] in quarantined or (unit is not None and unit.digest in quarantined)
+
+
+def _unit_entity(unit_id: str, unit: UnitRef | None, quarantined: frozenset[str]) -> dict[str, Any]:
     publisher = Uid("Publisher", unit_id.partition("/")[0])
     facts = {
         "publisher": {"__entity": _uid(publisher)},
@@ -58,6 +64,7 @@ def _unit_entity(unit_id: str, unit: UnitRef | None) -> dict[str, Any]:
         "kind": {"__entity": _uid(Uid("Kind", unit.kind if unit else "unknown"))},
         "version": unit.version if unit else "",
         "digest": unit.digest if unit else "",
+        "quarantined": _is_quarantined(unit_id, unit, quarantined),
     }
     return _entity(Uid("Unit", unit_id), [publisher], facts)
 
@@ -76,7 +83,11 @@ def _closure(
     entities: dict[Uid, dict[str, Any]] = {}
     for uid, parents in resource.parents.items():
         if uid.type == "Unit":
-            entities[uid] = _unit_entity(uid.id, units.get(uid.id))
+            entities[uid] = _unit_entity(uid.id, units.get(uid.id), quarantined)
+        elif uid.type == "UnitAction":
+            [unit] = parents
+            facts = {"quarantined": _is_quarantined(unit.id, units.get(unit.id), quarantined)}
+            entities[uid] = _entity(uid, parents, facts)
         elif uid.type == "Publisher":
             entities[uid] = _publisher(uid, quarantined)
         elif uid.type not in {"TopicClass", "PathClass"}:  # enumerated entities stand in the schema
@@ -106,7 +117,7 @@ def capability_use(
 
     :param units: the active units by id, for what is known of a called one
     :param home: the home's folder, whose own files are off limits
-    :param quarantined: publishers whose units may do nothing
+    :param quarantined: publishers whose units may do nothing, and digests of units that may not
     :raises ResourceInvalid: if the resource does not follow the action's grammar
     """
     resource = parse_resource(capability.action, capability.resource)
@@ -116,18 +127,20 @@ def capability_use(
     if capability.budget is not None:
         budget = capability.budget
         lease["window"] = _duration(budget.window_ms)
-        bounds = {"calls": budget.calls, "bytes": budget.bytes}
+        bounds = {"calls": budget.calls, "bytes": budget.bytes, "fuel": budget.fuel}
         lease |= {name: min(bound, _LONG) for name, bound in bounds.items() if bound is not None}
+        if budget.host_us is not None:
+            lease["host_time"] = _duration(-(-budget.host_us // 1_000))  # Cedar counts milliseconds: never fewer
     principal = Uid("Unit", unit.id)
     entities = _closure(resource, units, home, quarantined)
     publisher = Uid("Publisher", unit.publisher)
-    entities |= {principal: _unit_entity(unit.id, unit), publisher: _publisher(publisher, quarantined)}
+    entities |= {principal: _unit_entity(unit.id, unit, quarantined), publisher: _publisher(publisher, quarantined)}
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
 
 
 def administration(
     principal: str,
-    roles: Iterable[str],
+    known: Operator,
     action: str,
     resource: EntityRef,
     context: Mapping[str, Any],
@@ -138,12 +151,14 @@ def administration(
 ) -> Request:
     """The question whether an operator may do something.
 
+    :param known: what ``remit.toml`` says of the operator
     :param grants: the unit id of each known grant id, for rules like "revoke what this publisher holds"
     :raises ResourceInvalid: if a topic or action name is malformed
     """
     operator = Uid("Operator", principal)
-    parents = [Uid("Role", role) for role in roles]
-    entities = {operator: _entity(operator, parents)} | {role: _entity(role) for role in parents}
+    parents = [Uid("Role", role) for role in known.roles]
+    own = {"publishes": [{"__entity": _uid(Uid("Publisher", name))} for name in known.publishes]}
+    entities = {operator: _entity(operator, parents, own)} | {role: _entity(role) for role in parents}
     uid = Uid(resource.type, resource.id)
     if resource.type in {"Topic", "Action", "Unit"}:
         parsed = parse_resource("events:emit" if resource.type == "Topic" else "action:call", resource.id)

@@ -150,8 +150,7 @@ class Standing:
         until = None
         if lease is not None and leases.get(lease.key) is lease and lease.live(now_ns, now_ms):
             until = min(lease.until_ms, now_ms + (lease.until_ns - now_ns) // 1_000_000)
-        calls, nbytes = holding.account.left(now_ms)
-        return GrantStatus(holding.grant, "standing" if stands else "revoked", until, calls, nbytes)
+        return GrantStatus(holding.grant, "standing" if stands else "revoked", until, *holding.account.left(now_ms))
 
     def plus(self, holding: Holding) -> Standing:
         """The same grants, and one more."""

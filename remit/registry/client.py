@@ -31,7 +31,7 @@ from remit.kernel.model import Bundle, Referrer
 from remit.kernel.ports import Clock, Progress, SystemClock, no_progress
 from remit.registry.bundle import config_of, layers_by_name, pack
 from remit.registry.credentials import Credentials, credentials_for
-from remit.registry.index import MAX_LOG, Entry, fold, read_log
+from remit.registry.index import MAX_LOG, Entry, read_log
 from remit.registry.oci import (
     IMAGE_INDEX,
     IMAGE_MANIFEST,
@@ -48,7 +48,6 @@ from remit.registry.oci import (
     sha256,
 )
 from remit.registry.reference import Reference, Registry
-from remit.registry.standing import hold
 from remit.registry.tags import best_version, tag_of
 from remit.registry.transport import Broken, Reply, Transport
 
@@ -127,17 +126,6 @@ class RegistryClient:
             raise BundleInvalid(f"{reference} is not packed as a unit is")
         return bundle
 
-    def standing(self, reference: Reference) -> Reference:
-        """The reference, held to the best version that was not withdrawn, where the registry keeps a list of units.
-
-        :raises Yanked: if nothing in the range stands
-        """
-        try:
-            offer = fold(self.log()).get(reference.repository)
-        except ReferenceUnknown:
-            return reference
-        return reference if offer is None else hold(reference, offer)
-
     def manifest(self, repository: str, reference: str) -> bytes:
         """A manifest by its tag or digest.
 
@@ -197,11 +185,18 @@ class RegistryClient:
 
         :raises ReferenceUnknown: if it keeps no such list
         """
-        reply = self._http.send("GET", "/units.jsonl", accept=_LISTED, limit=MAX_LOG)
+        return read_log(self.file("/units.jsonl", MAX_LOG))
+
+    def file(self, path: str, limit: int) -> bytes:
+        """A file that a registry of ours gives out beside what the specification asks for.
+
+        :raises ReferenceUnknown: if there is none
+        """
+        reply = self._http.send("GET", path, accept=_LISTED, limit=limit)
         # Some registries answer what they do not know with a page for people.
         if reply.status != _OK or reply.headers.get("content-type", "").startswith("text/html"):
-            raise ReferenceUnknown(f"{self.registry.host} keeps no list of units")
-        return read_log(reply.body)
+            raise ReferenceUnknown(f"{self.registry.host} has no {path[:100]}")
+        return reply.body
 
     def referrers(self, repository: str, digest: str) -> tuple[Referrer, ...]:
         """What refers to a manifest: over the referrers API, or the fallback tag where the registry has none."""

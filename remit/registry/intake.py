@@ -6,6 +6,7 @@ Bytes in, verdict out; the server puts HTTP around it. Signatures are not judged
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from remit.registry.store import Store, is_release
 from remit.schemas import formats, load_toml
 from remit.schemas.versions import is_version
 
-__all__ = ["record", "repair", "subject_of", "take", "withdraw"]
+__all__ = ["record", "repair", "required_units", "subject_of", "take", "withdraw"]
 
 _MOST_REQUIRED = 64
 
@@ -153,7 +154,7 @@ def _unit(store: Store, repository: str, tag: str, data: bytes, manifest: Manife
         title=_text(facts.get("title")),
         license=_text(facts.get("license")),
         by=by,
-        requires=_requires(facts.get("requires")),
+        requires=required_units(facts),
     )
 
 
@@ -161,7 +162,9 @@ def _text(value: Any) -> str:
     return value[:200] if isinstance(value, str) else ""
 
 
-def _requires(table: Any) -> dict[str, str]:
+def required_units(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Ranges of the units that a ``unit.toml`` says it needs, by their ids; odd shapes are skipped."""
+    table = facts.get("requires")
     units = table.get("units") if isinstance(table, dict) else None
     found = list(units.items())[:_MOST_REQUIRED] if isinstance(units, dict) else []
     return {_text(unit): _text(wanted) for unit, wanted in found}

@@ -1,21 +1,43 @@
-"""The registry room as a plugin: the sources of units."""
+"""The registry room as a plugin: the sources of units, and who is believed of what comes from them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remit.kernel.hookspecs import hookimpl
 from remit.registry.sources import FolderSource, RegistrySource, UnitFileSource
+from remit.registry.trust.admission import AdmissionVerifier
+from remit.registry.trust.holdings import HoldingsFold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remit.kernel.ports import BundleSource, Home
+    from remit.journal import Fold, Folds
+    from remit.kernel.ports import BundleSource, Home, Verifier
+    from remit.schemas.config import Config
 
-__all__ = ["remit_bundle_sources"]
+__all__ = ["remit_bundle_sources", "remit_read_models", "remit_verifier"]
 
 
 @hookimpl
 def remit_bundle_sources(home: Home | None) -> Sequence[BundleSource]:
     """Folders, registries and ``.unit`` files; a folder that is there is meant before a unit of that name elsewhere."""
     return [FolderSource(), RegistrySource(home), UnitFileSource()]
+
+
+@hookimpl
+def remit_read_models() -> list[Fold[Any]]:
+    """``trust``."""
+    return [HoldingsFold()]
+
+
+@hookimpl
+def remit_verifier(home: Home, folds: Folds) -> Verifier:
+    """Sigstore bundles, by the roots, keys and signers that the home trusts."""
+    return AdmissionVerifier(lambda: folds.state(HoldingsFold.name), lambda: _named(home.config))
+
+
+def _named(config: Config) -> frozenset[str]:
+    """The units and publishers that the operator wrote down."""
+    publishers = {name for registry in config.registry.values() for name in registry.publishers}
+    return frozenset({unit.id for unit in config.units} | publishers - {"*"})

@@ -9,21 +9,33 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remit.errors import ArtifactMissing, BundleInvalid, ManifestInvalid, RegistryUnknown, ValueInvalid
+from remit.errors import (
+    ArtifactMissing,
+    BundleError,
+    BundleInvalid,
+    ManifestInvalid,
+    RegistryError,
+    RegistryUnknown,
+    ValueInvalid,
+)
 from remit.kernel.ports import no_progress
 from remit.registry.bundle import MANIFEST, MAX_FILE, pack
-from remit.registry.reference import SCHEME, parse, parse_registry
+from remit.registry.places import Place, places_of
+from remit.registry.reference import SCHEME, Reference, Registry, parse
 from remit.registry.unitfile import MAX_UNIT_FILE, decode
 from remit.schemas import load_toml
-from remit.schemas.config import load_config
 from remit.schemas.folder import read_inside
 
 if TYPE_CHECKING:
-    from remit.kernel.model import Bundle
+    from collections.abc import Callable, Sequence
+
+    from remit.kernel.model import Bundle, Release
     from remit.kernel.ports import Home, Progress
+    from remit.registry.client import RegistryClient
 
 __all__ = ["FolderSource", "RegistrySource", "UnitFileSource"]
 
@@ -107,28 +119,76 @@ class RegistrySource:
     def fetch(self, reference: str, progress: Progress = no_progress) -> Bundle:
         """The bundle there, with what refers to it.
 
+        What is named by its digest may come from a peer of the registry, which is asked first: it is checked the same.
+
         :raises RegistryUnknown: if no registry of the home covers the unit's publisher
         :raises Yanked: if every version in the range was withdrawn, or the digest was
+        :raises NotAttested: if the home pins the registry's root, and its keeper does not list what is meant
         :raises RegistryError: if the registry cannot be used, or answers with anything else
         """
-        from remit.registry.client import RegistryClient  # noqa: PLC0415 - loads HTTP, which most homes never need
+        from remit.registry.offering import Offering  # noqa: PLC0415 - loads HTTP, which most homes never need
 
-        wanted = parse(reference if reference.startswith(SCHEME) else self._placed(reference))
-        with RegistryClient(wanted.registry, self._home.clock if self._home else None) as client:
-            return client.pull(client.standing(wanted), progress)
+        if not reference.startswith(SCHEME):
+            return self._fetch_named(reference, progress)
+        wanted = parse(reference)
+        place = next((one for one in self._places() if one.unit_of(wanted)), Place(wanted.registry))
+        held = Offering(wanted.registry, lambda: self._client(wanted.registry), place.anchor).standing(wanted)
+        return self._from_peer(place, held, progress) or self._pull(held, progress)
 
-    def _placed(self, reference: str) -> str:
-        """A unit that is named without a place, as a whole reference.
+    def _pull(self, wanted: Reference, progress: Progress) -> Bundle:
+        with self._client(wanted.registry) as client:
+            return client.pull(wanted, progress)
 
-        The first registry that covers the publisher is the only one: a unit of the same name elsewhere is never taken.
-        """
-        assert self._home is not None
+    def _fetch_named(self, reference: str, progress: Progress) -> Bundle:
         unit, separator, wanted = reference.partition("@")
-        for choice in load_config(self._home.config_path.read_bytes()).registry.values():
-            if {"*", unit.partition("/")[0]} & set(choice.publishers):
-                registry = parse_registry(choice.url)
-                return f"{SCHEME}{registry.host}/{registry.repository(unit)}{separator}{wanted}"
-        raise RegistryUnknown(f"no registry of this home covers {unit}")
+        place = self._covering(unit)
+        if place is None:
+            raise RegistryUnknown(f"no registry of this home covers {unit}")
+        whole = f"{SCHEME}{place.registry.host}/{place.registry.repository(unit)}{separator}{wanted}"
+        return self.fetch(whole, progress)
+
+    def _from_peer(self, place: Place, wanted: Reference, progress: Progress) -> Bundle | None:
+        """What a peer holds under the very digest; ``None`` where none does, or can be used."""
+        for peer in place.peers if wanted.digest else ():
+            there = Reference(peer, peer.repository(place.unit_of(wanted)), digest=wanted.digest)
+            with suppress(RegistryError, BundleError):
+                return self._pull(there, progress)
+        return None
+
+    def releases(self) -> Callable[[str], Sequence[Release] | None]:
+        """What the home's registries offer at this moment: each is asked once, when its first unit is asked for.
+
+        :raises RegistryError: from the question, if a registry cannot be used
+        """
+        from remit.registry.offering import Offering  # noqa: PLC0415 - as above
+
+        offerings: dict[str, Offering] = {}
+
+        def ask(unit: str) -> Sequence[Release] | None:
+            place = self._covering(unit)
+            if place is None:
+                return None
+            key = str(place.registry)
+            if key not in offerings:
+                offerings[key] = Offering(place.registry, lambda: self._client(place.registry), place.anchor)
+            return offerings[key].releases(unit)
+
+        return ask
+
+    def _client(self, registry: Registry) -> RegistryClient:
+        from remit.registry.client import RegistryClient  # noqa: PLC0415 - as above
+
+        return RegistryClient(registry, self._home.clock if self._home else None)
+
+    def _covering(self, unit: str) -> Place | None:
+        """Where a unit comes from.
+
+        The first that covers the publisher is the only one: a unit of the same name elsewhere is never taken.
+        """
+        return next((place for place in self._places() if place.covers(unit.partition("/")[0])), None)
+
+    def _places(self) -> Sequence[Place]:
+        return [] if self._home is None else places_of(self._home)
 
 
 def _is_folder(reference: str) -> bool:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from remit.kernel.model import Exported
 from remit.kernel.ports import Progress, no_progress
 from remit.sandbox.compiling import CompileBounds, compile_component
 from remit.sandbox.contract import EXPORTS, IMPORTS, Shape, is_closed_wasi, short_name
-from remit.sandbox.derive import Function, Unsupported, parse_function
+from remit.sandbox.plain import plain_functions
 
 __all__ = ["MAX_COMPONENT", "DerivedAction", "ImportView", "Inspection", "inspect_component"]
 
@@ -57,7 +59,7 @@ class DerivedAction(msgspec.Struct, frozen=True):
     export: str
     """The export, and the function in it after ``#`` where it is an interface."""
     signature: str
-    schemas: Function | None
+    schemas: Exported | None
     problem: str = ""
     """Why it cannot be an action."""
 
@@ -141,17 +143,19 @@ def _actions(shape: Shape) -> Iterator[DerivedAction]:
         if members is not None and short_name(export) not in EXPORTS
         for function, signature in sorted(members.items())
     ]
-    plain = [function or export for export, function, _ in functions]
+    offered = plain_functions(shape)
+    plain = Counter(function or export for export, function, _ in functions)
+    taken: Counter[str] = Counter()
     for export, function, signature in functions:
         name = function or export
-        if plain.count(name) > 1 and function:
+        if plain[name] > 1 and function:
             name = f"{export.partition('@')[0].rpartition('/')[2]}-{function}"
+        taken[name] += 1
+        if taken[name] > 1:  # interfaces of one name, of other packages or versions
+            name = f"{name}-{taken[name]}"
         where = f"{export}#{function}" if function else export
-        names = shape.parameters.get(export, {}).get(function, ())
+        found = offered[where]
+        problem = found.problem
         if not _ACTION.fullmatch(name):
-            yield DerivedAction(name, where, signature, None, "it belongs to a resource, or its name is no action's")
-            continue
-        try:
-            yield DerivedAction(name, where, signature, parse_function(signature, names))
-        except Unsupported as error:
-            yield DerivedAction(name, where, signature, None, str(error))
+            problem = "it belongs to a resource, or its name is no action's"
+        yield DerivedAction(name, where, signature, None if problem else found, problem)

@@ -13,6 +13,8 @@ import threading
 from contextlib import suppress
 from typing import Any, Final, Literal, NoReturn
 
+import msgspec
+
 from remit.errors import HostFault, OutputTooLarge, SandboxError
 from remit.kernel.model import GuestOutcome, Limits
 from remit.kernel.ports import Clock, HostCalls
@@ -112,7 +114,9 @@ class Instance:
             self._alone.release()
 
     def invoke(self, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int) -> Any:
-        """Call an export by its name, ``"provider.call"``, and give its result: ``("ok", …)`` or ``("err", …)``.
+        """Call an export by its name, ``"provider.call"`` or ``"local:calc/api#add"``, with values of its WIT types.
+
+        Gives its result; that of ours is ``("ok", …)`` or ``("err", …)``.
 
         :param host: the door that its host calls go through
         :param deadline_ms: milliseconds that the call may take, host calls included
@@ -123,13 +127,18 @@ class Instance:
         return self.call(call, self._loaded.export(export), arguments)
 
     def run(self, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
-        """As :meth:`call`, for the exports of ``remit:unit``: their result in the kernel's terms."""
-        return self.outcome(self.call(call, self._loaded.export(export), arguments))
+        """As :meth:`call`, with texts for arguments and the result in the kernel's terms."""
+        found = self._loaded.export(export)
+        if found.plain is not None:
+            arguments = found.plain.arguments(arguments)
+        return self.outcome(found, self.call(call, found, arguments))
 
-    def outcome(self, result: tuple[str, Any]) -> GuestOutcome:
+    def outcome(self, export: Export, result: Any) -> GuestOutcome:
         """A result in the kernel's terms, with the fuel that its call took."""
+        used = self._used() if self._metered else None
+        if export.plain is not None:
+            return msgspec.structs.replace(export.plain.outcome(result, self._output), fuel=used)
         tag, payload = result
-        used = self._used() if self._loaded.metered else None
         if tag == "ok":
             return GuestOutcome(tag="ok", text=payload, fuel=used)
         case, value = payload
@@ -169,7 +178,7 @@ class Instance:
                 capi.set_fuel(context, self._limits.fuel or 0)
             if call.short:
                 capi.set_epoch_deadline(context, call.first_epochs())
-            error = capi.func_call(function, context, at, export.count, slot, 1)
+            error = capi.func_call(function, context, at, export.count, slot, export.results)
             if not error:
                 try:
                     result = export.read(slot, TextBudget(self._output))

@@ -155,8 +155,7 @@ class Library:
             partial(build_linker, engine, component, later=True),
             imported=imported,
             exported=exported,
-            names=sealed.shape.exports,
-            memories=sealed.shape.memories,
+            shape=sealed.shape,
             size=sealed.size,
             metered=metered,
         )

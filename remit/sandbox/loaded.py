@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from wasmtime import Engine
@@ -12,36 +12,53 @@ from wasmtime import component as wc
 
 from remit.errors import ExportMissing, HostFault
 from remit.sandbox import capi
-from remit.sandbox.contract import EXPORTS, short_name
+from remit.sandbox.contract import EXPORTS, Shape, short_name
 from remit.sandbox.engine import slots_of
 from remit.sandbox.layout import planned
 from remit.sandbox.packing import Pack, packer
-from remit.sandbox.reading import reader
-from remit.sandbox.types import Signature
-from remit.sandbox.values import TextBudget, check_value, lift, lower, release
+from remit.sandbox.plain import PlainFunction, find_plain
+from remit.sandbox.reading import Read, reader
+from remit.sandbox.types import Signature, Type
+from remit.sandbox.values import check_value, lift, lower, release
 
 __all__ = ["Export", "Loaded"]
 
 
 class Export:
-    """One function that a component offers: where it is, and how its values cross."""
+    """One function that a component offers: where it is, and how its values cross.
 
-    __slots__ = ("_index", "_result", "count", "index", "name", "pack", "read")
+    :param plain: how JSON crosses, where it is not a function of our world
+    """
 
-    def __init__(self, name: str, index: wc.ExportIndex, signature: Signature, *, fast: bool = capi.FAST) -> None:
+    __slots__ = ("_index", "count", "index", "name", "pack", "plain", "read", "results")
+
+    def __init__(
+        self,
+        name: str,
+        index: wc.ExportIndex,
+        signature: Signature,
+        *,
+        plain: PlainFunction | None = None,
+        fast: bool = capi.FAST,
+    ) -> None:
         self.name = name
         self.index = capi.address(index.ptr())
         self.count = len(signature.params)
-        assert signature.result is not None
+        self.results = 0 if signature.result is None else 1
+        self.plain = plain
         self._index = index
-        self._result = signature.result
         fast = fast and all(map(planned, signature.params)) and planned(signature.result)
         self.pack: Pack = packer(signature.params) if fast else _declared(signature)
         """Checks arguments and lays them out; raises :class:`HostFault` for what does not fit."""
-        self.read = reader(signature.result) if fast else self._lifted
+        self.read: Read = _reader(signature.result, fast=fast)
 
-    def _lifted(self, at: int, budget: TextBudget) -> Any:
-        return lift(self._result, ffi.wasmtime_component_val_t.from_address(at), budget)
+
+def _reader(kind: Type | None, *, fast: bool) -> Read:
+    if kind is None:
+        return lambda _at, _budget: None
+    if fast:
+        return reader(kind)
+    return lambda at, budget: lift(kind, ffi.wasmtime_component_val_t.from_address(at), budget)
 
 
 class _Lowered:
@@ -77,9 +94,8 @@ class Loaded:
     """What every instance of a component shares.
 
     :param later: makes the linker for guests on an event loop
+    :param shape: what the component asks for and offers
     :param size: bytes of machine code
-    :param memories: how many linear memories an instance makes
-    :param names: full names of the component's exports
     """
 
     def __init__(
@@ -91,15 +107,14 @@ class Loaded:
         *,
         imported: frozenset[str],
         exported: frozenset[str],
-        names: Iterable[str],
-        memories: int,
+        shape: Shape,
         size: int,
         metered: bool,
     ) -> None:
         self.engine = engine
         self.imported = imported
         self.exported = exported
-        self.memories = memories
+        self.memories = shape.memories
         self.size = size
         self.metered = metered
         self.addresses = (capi.address(engine.ptr()), capi.address(linker.ptr()), capi.address(component.ptr()))
@@ -109,25 +124,34 @@ class Loaded:
         self._linker = linker
         self._later = later
         self._loop_linker: wc.Linker | None = None
-        self._names = {short: name for name in names if (short := short_name(name)) in EXPORTS and short is not None}
+        self._shape = shape
+        self._names = {short: name for name in shape.exports if (short := short_name(name)) in EXPORTS and short}
         self._exports: dict[str, Export] = {}
 
     def export(self, name: str) -> Export:
-        """Where ``"provider.call"`` is in the component, and how to call it.
+        """Where ``"provider.call"`` is in the component, or ``"local:calc/api#add"``, and how to call it.
 
-        :raises ExportMissing: if the component does not export it
+        :raises ExportMissing: if the component does not export it, or nothing can stand for its values
         """
         if (found := self._exports.get(name)) is not None:
             return found
         interface, _, function = name.partition(".")
         signature = EXPORTS.get(interface, {}).get(function)
-        if signature is None or interface not in self.exported:
-            raise self._missing(name)
-        outer = self._component.get_export_index(self._names[interface])
-        index = self._component.get_export_index(function, outer) if outer is not None else None
-        if index is None:
-            raise self._missing(name)
-        return self._exports.setdefault(name, Export(name, index, signature))
+        if signature is not None and interface in self.exported:
+            made = Export(name, self._index(self._names[interface], function), signature)
+        else:
+            plain = find_plain(self._shape, name)
+            made = Export(name, self._index(*name.split("#")), plain.signature, plain=plain)
+        return self._exports.setdefault(name, made)
+
+    def _index(self, *path: str) -> wc.ExportIndex:
+        index = None
+        for step in path:
+            index = self._component.get_export_index(step, index)
+            if index is None:
+                raise ExportMissing(f"the component does not export {'#'.join(path)[:200]}")
+        assert index is not None
+        return index
 
     def loop_linker(self) -> int:
         """The address of the linker for guests on an event loop, made when the first one asks."""
@@ -149,6 +173,3 @@ class Loaded:
         """Give the slot back: the store is gone."""
         if self._slots is not None:
             self._slots.append(None)
-
-    def _missing(self, name: str) -> ExportMissing:
-        return ExportMissing(f"the component does not export {name[:100]}", exports=sorted(self.exported))

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from remit.errors import SandboxError
+from remit.kernel.model import GuestOutcome
 from remit.sandbox import capi
 from remit.sandbox.call import CALLS, Call, Served
 from remit.sandbox.engine import HUB
@@ -72,6 +73,13 @@ class _Tasks:
 class LoopInstance(Instance):
     """An instance whose calls are coroutines; everything else is as in :class:`Instance`."""
 
+    async def arun(self, call: Call, export: str, arguments: tuple[Any, ...], *, threaded: bool) -> GuestOutcome:
+        """As :meth:`Instance.run`, on the running loop."""
+        found = self._loaded.export(export)
+        if found.plain is not None:
+            arguments = found.plain.arguments(arguments)
+        return self.outcome(found, await self.acall(call, found, arguments, threaded=threaded))
+
     async def acall(self, call: Call, export: Export, arguments: tuple[Any, ...], *, threaded: bool) -> Any:
         """As :meth:`Instance.call`, on the running loop.
 
@@ -91,7 +99,7 @@ class LoopInstance(Instance):
                 self._refuse()
             function = self._functions.get(export) or self._find(export)
             slot = self._slot_at
-            begin = partial(capi.func_call_async, function, self._context, at, export.count, slot, 1)
+            begin = partial(capi.func_call_async, function, self._context, at, export.count, slot, export.results)
             result = await self._drive(call, tasks, begin, lambda: self._read(export))
             self._state = "ready"
             return result

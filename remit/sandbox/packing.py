@@ -119,7 +119,7 @@ def _emit(kind: Type) -> Emit:  # noqa: C901 - one case for each type of WIT
         case Flags(names=names):
             return _emit_flags(kind, names)
         case Option(of=inner):
-            return _emit_option(inner)
+            return _emit_nested(kind, inner) if kind.nested else _emit_option(inner)
         case Result(ok=ok, err=err):
             return _emit_result(kind, ok, err)
         case ListOf(of=Primitive(name="u8")):
@@ -252,6 +252,15 @@ def _emit_option(inner: Type) -> Emit:
 
     def option(value: Any, flat: list[Any], keep: list[Any]) -> None:
         flat += (_OPTION, 0 if value is None else box(value, keep))
+
+    return option
+
+
+def _emit_nested(kind: Type, inner: Type) -> Emit:
+    known = {"some": boxer(inner)}
+
+    def option(value: Any, flat: list[Any], keep: list[Any]) -> None:
+        flat += (_OPTION, 0 if value is None else _case(kind, known, value)(value[1], keep))
 
     return option
 

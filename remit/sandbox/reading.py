@@ -80,7 +80,7 @@ def reader(kind: Type) -> Read:  # noqa: C901 - one case for each type of WIT
         case Flags():
             return _read_flags
         case Option(of=inner):
-            return _read_option(inner)
+            return _read_option(inner, nested=kind.nested)
         case Result(ok=ok, err=err):
             return _read_result(ok, err)
         case ListOf(of=Primitive(name="u8")):
@@ -138,7 +138,7 @@ def _unboxed(at: int) -> int:
     return int(address)
 
 
-def _read_option(inner: Type) -> Read:
+def _read_option(inner: Type, *, nested: bool) -> Read:
     read = reader(inner)
 
     def option(at: int, budget: TextBudget) -> Any:
@@ -147,7 +147,13 @@ def _read_option(inner: Type) -> Read:
         (address,) = _POINTER_AT(MEMORY, at + 8)
         return read(address, budget) if address else None
 
-    return option
+    def tagged(at: int, budget: TextBudget) -> Any:
+        if MEMORY[at] != _OPTION:
+            raise _unexpected("option")
+        (address,) = _POINTER_AT(MEMORY, at + 8)
+        return ("some", read(address, budget)) if address else None
+
+    return tagged if nested else option
 
 
 def _read_result(ok: Type | None, err: Type | None) -> Read:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from remit.errors import (
     InputTooLarge,
     SandboxError,
 )
-from remit.kernel.model import GuestOutcome, Limits, Program
+from remit.kernel.model import Exported, GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
 from remit.sandbox.cache import CacheEntry, CodeCache
 from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
@@ -32,6 +32,7 @@ from remit.sandbox.instance import Instance
 from remit.sandbox.library import SMALL, Library
 from remit.sandbox.loaded import Loaded
 from remit.sandbox.loop import LoopInstance
+from remit.sandbox.plain import plain_functions
 from remit.sandbox.pool import ClosedDoor, Pool, RehearsalDoor
 
 __all__ = ["ComponentRunner"]
@@ -96,6 +97,13 @@ class ComponentRunner:
         """
         return check(self._library.shape(component, progress))
 
+    def functions(self, component: bytes, progress: Progress = no_progress) -> Mapping[str, Exported]:
+        """Every exported function that is not our world's, as an action could be made of it, by its export.
+
+        :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
+        """
+        return plain_functions(self._library.shape(component, progress))
+
     def prepare(
         self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
     ) -> None:
@@ -148,7 +156,7 @@ class ComponentRunner:
             instance = self._make(program, loaded, LoopInstance)
             call.restart_clock()
             try:
-                return instance.outcome(await instance.acall(call, loaded.export(export), arguments, threaded=threaded))
+                return await instance.arun(call, export, arguments, threaded=threaded)
             finally:
                 instance.close()
 

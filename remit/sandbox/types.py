@@ -81,9 +81,14 @@ class Enum:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A value or none; Python's ``None`` is none, so options do not nest."""
+    """A value or none; Python's ``None`` is none, and a value of a nested option is ``("some", value)``."""
 
     of: Type
+
+    @property
+    def nested(self) -> bool:
+        """Whether what it holds may itself be none."""
+        return isinstance(self.of, Option)
 
     def __str__(self) -> str:
         return f"option<{self.of}>"

@@ -108,7 +108,8 @@ def lift(  # noqa: C901, PLR0912 - one case for each type of WIT
             return _text(of.enumeration, budget)
         case Option(of=inner):
             _expect(value, "option")
-            return lift(inner, of.option.contents, budget, resource) if of.option else None
+            found = lift(inner, of.option.contents, budget, resource) if of.option else None
+            return ("some", found) if of.option and kind.nested else found
         case Result(ok=ok, err=err):
             _expect(value, "result")
             side = ok if of.result.is_ok else err
@@ -203,6 +204,8 @@ def _fits(kind: Type | None, value: Any) -> bool:  # noqa: C901, PLR0912 - one c
         case Flags(names=names):
             return isinstance(value, set | frozenset) and value <= set(names)
         case Option(of=inner):
+            if kind.nested:
+                return value is None or (_tagged(value) and value[0] == "some" and _fits(inner, value[1]))
             return value is None or _fits(inner, value)
         case Result(ok=ok, err=err):
             return _tagged(value) and (
@@ -267,7 +270,8 @@ def lower(  # noqa: C901, PLR0912, PLR0915 - one case for each type of WIT
             _put_text(of.enumeration, value)
         case Option(of=inner):
             out.kind = _KINDS["option"]
-            of.option = None if value is None else _boxed(inner, value, resource)
+            held = value[1] if kind.nested and value is not None else value
+            of.option = None if value is None else _boxed(inner, held, resource)
         case Result(ok=ok, err=err):
             out.kind = _KINDS["result"]
             side = ok if value[0] == "ok" else err

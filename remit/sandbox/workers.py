@@ -12,14 +12,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from remit.errors import CallCancelled, DeadlineExceeded, HostFault, from_dict
 from remit.kernel.answers import Refused
-from remit.kernel.model import GuestOutcome, Program
+from remit.kernel.model import Exported, GuestOutcome, Program
 from remit.kernel.ports import HostCalls, Progress, no_progress
 from remit.sandbox.engine import abandon, survive_fork
 from remit.sandbox.runner import ComponentRunner
@@ -210,6 +210,10 @@ class IsolatingRunner:
     def interfaces(self, component: bytes, progress: Progress = no_progress) -> tuple[frozenset[str], frozenset[str]]:
         """See :class:`ComponentRunner`, here and below."""
         return self._inner.interfaces(component, progress)
+
+    def functions(self, component: bytes, progress: Progress = no_progress) -> Mapping[str, Exported]:
+        """Every exported function that is not our world's."""
+        return self._inner.functions(component, progress)
 
     def prepare(
         self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False

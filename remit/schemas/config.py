@@ -24,6 +24,8 @@ __all__ = [
     "LOCAL_OPERATOR",
     "Config",
     "DocumentDecl",
+    "Operator",
+    "PlanChoice",
     "Policy",
     "RegistryChoice",
     "SlotDecl",
@@ -61,6 +63,10 @@ class SlotDecl(msgspec.Struct, frozen=True, omit_defaults=True):
 
     many: bool = False
     title: str = ""
+    input: dict[str, Any] | str | None = None
+    """JSON Schema of what the host gives to the action that fills the slot, or the file that holds it."""
+    output: dict[str, Any] | str | None = None
+    """JSON Schema of what the host expects back."""
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,8 +80,17 @@ class Operator(msgspec.Struct, frozen=True):
     """One ``[operator.NAME]``."""
 
     roles: tuple[str, ...] = ()
+    publishes: tuple[str, ...] = ()
+    """Namespaces of units that are this person's own: they may publish them, and not consent to what they may do."""
     tokens: tuple[str, ...] = ()
     """``sha256:…`` of each bearer token that speaks for the operator over HTTP."""
+
+
+class PlanChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[plan]``."""
+
+    tests: Literal["block", "warn", "off"] = "block"
+    """What a unit whose own tests fail does to a plan."""
 
 
 class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,6 +100,10 @@ class RegistryChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """``oci://HOST[/PREFIX]``."""
     publishers: tuple[str, ...] = ("*",)
     """Whose units come from there, and from no registry further down; ``*`` is everybody."""
+    peers: tuple[str, ...] = ()
+    """Registries that may give what is named by its digest, asked first; checked the same."""
+    root: str = ""
+    """A file of the home: TUF root metadata. Then the registry must show its latest state, attested by its keeper."""
 
 
 class PluginChoice(msgspec.Struct, frozen=True):
@@ -119,6 +138,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     secrets: dict[str, dict[Literal["env", "file"], str]] = msgspec.field(default_factory=dict, name="secret")
     """Where each secret is: an environment variable, or a file of the home. Never the secret itself."""
     record: dict[Literal["mode"], Literal["off", "digests", "full"]] = {}
+    plan: PlanChoice = PlanChoice()
     plugin: PluginChoice = PluginChoice()
     registry: dict[str, RegistryChoice] = {}
     """In the order of the file: the first that covers a publisher is asked, and no other."""
@@ -140,9 +160,9 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(limits, **lowered)
 
     @property
-    def operators(self) -> Mapping[str, tuple[str, ...]]:
-        """Roles by operator; the local operator owns the home unless the file says otherwise."""
-        return {LOCAL_OPERATOR: ("owner",)} | {name: operator.roles for name, operator in self.operator.items()}
+    def operators(self) -> Mapping[str, Operator]:
+        """Operators by name; the local one owns the home unless the file says otherwise."""
+        return {LOCAL_OPERATOR: Operator(("owner",))} | self.operator
 
 
 def load_config(data: bytes) -> Config:

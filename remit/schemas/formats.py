@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BUNDLE", "CHAIN", "DOMAIN", "EVENT", "HOME", "JOURNAL", "PLAN", "RELEASE", "TRANSCRIPT", "UNIT", "WORLD"]
+__all__ = [
+    "BUNDLE",
+    "CHAIN",
+    "DOMAIN",
+    "EVENT",
+    "HOME",
+    "JOURNAL",
+    "LOCK",
+    "PLAN",
+    "RELEASE",
+    "TRANSCRIPT",
+    "UNIT",
+    "WORLD",
+]
 
 UNIT: Final = "unit/v1"
 """The manifest, ``unit.toml``."""
 
 HOME: Final = "home/v1"
 """The operator's ``remit.toml``."""
+
+LOCK: Final = "lock/v1"
+"""The resolution of what is wanted, ``remit.lock``."""
 
 EVENT: Final = "event/v1"
 """One event of the journal (CloudEvents 1.0)."""

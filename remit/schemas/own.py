@@ -28,6 +28,7 @@ __all__ = ["faults", "is_valid", "schema", "text"]
 _FILES: Mapping[str, str] = {
     formats.UNIT: "unit-v1.json",
     formats.HOME: "home-v1.json",
+    formats.LOCK: "lock-v1.json",
     formats.EVENT: "event-v1.json",
 }
 _TEXTS = frozenset({"unit.wit", "remit.cedarschema", *_FILES.values()})

@@ -9,9 +9,11 @@ from remit.units.blame import Blame, blame
 from remit.units.catalog import ActiveCatalog
 from remit.units.documents import Change, diff
 from remit.units.generation import ActiveUnit, Generation, Generations
-from remit.units.installed import Installed, InstalledUnit, Library
+from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.slots import SlotView
+from remit.units.supply import LockChange, Question, Supplier, Supply
 from remit.units.transforms import evaluator
 from remit.units.wanted import Edits, parse_setting
 
@@ -28,7 +30,13 @@ __all__ = [
     "InstalledUnit",
     "Library",
     "Lifecycle",
+    "LockChange",
     "Plan",
+    "Question",
+    "SlotView",
+    "Supplier",
+    "Supply",
+    "Withdrawn",
     "blame",
     "diff",
     "evaluator",

@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
-from remit.errors import ExportMissing, ImportRefused, ManifestInvalid, UnsignedRefused
-from remit.kernel.model import Admission, Bundle, UnitRef
+from typing import Any
+
+import msgspec
+
+from remit.errors import ExportMissing, ImportRefused, ManifestInvalid, SignerChanged, UnsignedRefused
+from remit.journal import Draft
+from remit.kernel.model import Bundle, UnitRef, Verification
 from remit.kernel.ports import Progress, Runner
+from remit.schemas import Validator
 from remit.units.manifest import Manifest, check_files, interfaces_of, parse
 
-__all__ = ["examine"]
+__all__ = ["Candidate", "examine"]
+
+_SHOWN = 20
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A bundle that is well formed and whose origin is known: policy may let it in."""
+
+    unit: UnitRef
+    manifest: Manifest
+    origin: str
+    found: Verification
+
+    @property
+    def facts(self) -> dict[str, str | bool]:
+        """For policy."""
+        unit = self.unit
+        own = {"admission": unit.admission, "digest": unit.digest, "kind": unit.kind, "version": unit.version}
+        return {**self.found.facts, **own}
+
+    @property
+    def draft(self) -> Draft:
+        """For the journal."""
+        found = self.found
+        data: dict[str, Any] = {**found.record, **msgspec.to_builtins(self.unit)}
+        data |= {"title": self.manifest.title, "origin": self.origin, "signer": found.signer}
+        return Draft(type="unit.installed", subject=self.unit.id, data={**data, "warnings": list(found.warnings)})
+
+    def expect(self, signer: str) -> None:
+        """Hold it to who signed it before.
+
+        :raises SignerChanged: if it was somebody else, or nobody
+        """
+        if self.found.signer != signer:
+            raise SignerChanged(
+                f"{self.unit.id}@{self.unit.version} is signed by {self.found.signer or 'nobody'}; "
+                f"what is locked was by {signer or 'nobody'}"
+            )
 
 
 def examine(
-    bundle: Bundle, admission: Admission, runner: Runner, *, allow_unsigned: bool, progress: Progress
-) -> tuple[UnitRef, Manifest]:
+    bundle: Bundle, found: Verification, runner: Runner, *, allow_unsigned: bool, progress: Progress
+) -> Candidate:
     """What a bundle is, if it may be admitted.
 
-    :param admission: how it comes in; a local one only where ``allow_unsigned``
-
+    :param found: where it comes from; a local one comes in only where ``allow_unsigned``
     :raises UnsignedRefused: if it is not signed and that is not allowed
     :raises ManifestInvalid: with every fault of the manifest and its files
     :raises ImportRefused: if the component imports what the manifest does not declare
     :raises ExportMissing: if it does not export what the manifest promises
     """
-    if admission == "local" and not allow_unsigned:
+    if found.admission == "local" and not allow_unsigned:
         raise UnsignedRefused(f"{bundle.origin} is not signed")
     manifest = parse(bundle.unit_toml)
     faults = check_files(manifest, bundle.files)
@@ -34,7 +76,8 @@ def examine(
         )
     if manifest.runtime is not None and manifest.kind != "config":
         _check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
-    return UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, admission), manifest
+    unit = UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, found.admission)
+    return Candidate(unit, manifest, bundle.origin, found)
 
 
 def _check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:
@@ -46,10 +89,42 @@ def _check_component(manifest: Manifest, component: bytes, runner: Runner, progr
             interfaces=undeclared,
         )
     promised = {"transformer"} if manifest.kind == "transform" else set()
-    if manifest.actions:
+    if any(not action.export for action in manifest.actions):
         promised.add("provider")
     if manifest.on:
         promised.add("handler")
     missing = sorted(promised - exported)
     if missing:
         raise ExportMissing(f"the component of {manifest.id} does not export {', '.join(missing)}", interfaces=missing)
+    _check_functions(manifest, component, runner)
+
+
+def _check_functions(manifest: Manifest, component: bytes, runner: Runner) -> None:
+    """Every export that an action names is there, can be called, and takes the inputs of the manifest's tests."""
+    declared = {action.name: action for action in manifest.actions if action.export}
+    if not declared:
+        return
+    functions = runner.functions(component)
+    for action in declared.values():
+        found = functions.get(action.export)
+        if found is None:
+            shown = ", ".join(sorted(functions)[:_SHOWN]) or "none"
+            raise ExportMissing(
+                f"the component of {manifest.id} does not export {action.export!r}; its functions: {shown}",
+                remedy="'remit unit inspect' shows what it exports",
+                exports=sorted(functions)[:_SHOWN],
+            )
+        if found.problem:
+            raise ExportMissing(
+                f"the action {action.name!r} of {manifest.id} cannot be called: {found.problem}",
+                remedy="'remit unit inspect' shows what can be called",
+            )
+    for number, test in enumerate(manifest.tests):
+        derived = functions[declared[test.action].export].input if test.action in declared else None
+        faults = Validator(derived).faults(test.input) if derived is not None else []
+        if faults:
+            path = f"test[{number}].input"
+            raise ManifestInvalid(
+                f"{manifest.id}: {path} is not what {declared[test.action].export} takes: {faults[0].message}",
+                faults=[{"path": path, "message": fault.message} for fault in faults],
+            )

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
-from remit.units.toolchains import componentize, wat
+from remit.units.toolchains import componentize, wat, zig
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
+from remit.units.toolchains.sdks import sdk_digest
 from remit.units.toolchains.world import narrowed
 
 if TYPE_CHECKING:
@@ -21,11 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
-_TOOLS: dict[str, tuple[str, Callable[[Path, Manifest, Progress], bytes]]] = {
-    "componentize-py": ("componentize-py", componentize.compile_python),
-    "wat": ("wasmtime", wat.compile_wat),
+
+class _Tool(NamedTuple):
+    distribution: str
+    """Whose version counts."""
+    extra: str
+    """Of Remit, that brings it."""
+    compile: Callable[[Path, Manifest, Progress], bytes]
+    sdk: str = ""
+    """The SDK that it takes in. A tool with one compiles all of the source's folder, one without a file."""
+
+
+_TOOLS = {
+    "componentize-py": _Tool("componentize-py", "author", componentize.compile_python, "python"),
+    "wat": _Tool("wasmtime", "author", wat.compile_wat),
+    "zig-cc": _Tool("ziglang", "c", zig.compile_c, "c"),
 }
-"""By the manifest's name: the distribution whose version counts, and what makes the bytes."""
+"""By the manifest's name."""
 
 
 def build(directory: Path, manifest: Manifest, progress: Progress = no_progress) -> Path:
@@ -42,32 +55,32 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
             f"{manifest.id} has no [build] section",
             remedy="add [build] and [runtime] to unit.toml, or put the artifact there",
         )
-    distribution, compile_source = _TOOLS[manifest.build.tool]
+    tool = _TOOLS[manifest.build.tool]
     source = inside(directory, manifest.build.source)
     artifact = inside(directory, manifest.runtime.artifact)
     if not source.is_file():
         raise BuildFailed(
             f"{manifest.id}: there is no {manifest.build.source}", remedy="correct build.source in unit.toml"
         )
-    tool = f"{manifest.build.tool} {_version(distribution)}"
-    tree = source.parent if manifest.build.tool == "componentize-py" else source
-    facts = [tool, manifest.build.source, narrowed(manifest)]
-    if manifest.build.tool == "componentize-py":
-        facts.append(componentize.sdk_digest())
-    stamp = Stamp.of(artifact, tree, tuple(facts))
+    facts = [f"{manifest.build.tool} {_version(tool)}", manifest.build.source, narrowed(manifest)]
+    if tool.sdk:
+        facts.append(sdk_digest(tool.sdk))
+    stamp = Stamp.of(artifact, source.parent if tool.sdk else source, tuple(facts))
     if stamp.current():
         progress(f"{manifest.id} is built", 1.0)
         return artifact
     progress(f"building {manifest.id}", 0.0)
-    data = compile_source(source, manifest, progress)
+    data = tool.compile(source, manifest, progress)
     write_atomically(artifact, data)
     stamp.write(data)
     progress(f"building {manifest.id}", 1.0)
     return artifact
 
 
-def _version(distribution: str) -> str:
+def _version(tool: _Tool) -> str:
     try:
-        return version(distribution)
+        return version(tool.distribution)
     except PackageNotFoundError as error:
-        raise BuildFailed(f"{distribution} is not installed", remedy="run pip install 'remit[author]'") from error
+        raise BuildFailed(
+            f"{tool.distribution} is not installed", remedy=f"run pip install 'remit[{tool.extra}]'"
+        ) from error

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from remit.errors import ActionUnknown
-from remit.kernel.model import Action
+from remit.kernel.model import Action, Exported
 from remit.schemas import Validator
 from remit.schemas.config import Config
 from remit.units.generation import ActiveUnit, Generation
 from remit.units.installed import Library
-from remit.units.manifest import in_range, is_range
+from remit.units.manifest import Manifest, in_range, is_range
 from remit.units.resolution import parameters_of, program_of
 
 __all__ = ["ActiveCatalog"]
@@ -22,8 +23,19 @@ __all__ = ["ActiveCatalog"]
 class ActiveCatalog:
     """The actions of one generation. Units are read when first asked for; then they stay."""
 
-    def __init__(self, generation: Generation, library: Library, config: Config) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        library: Library,
+        config: Config,
+        functions: Callable[[bytes], Mapping[str, Exported]],
+    ) -> None:
+        """Take hold of a generation.
+
+        :param functions: what a component exports besides our interfaces: the schemas of actions that name an export
+        """
         self._generation = generation
+        self._functions = functions
         self._library = library
         self._config = config
         self._units = {unit.ref.id: unit for unit in generation.units}
@@ -76,20 +88,29 @@ class ActiveCatalog:
         for fill in manifest.fills:
             if fill.slot in unit.slots:
                 slots.setdefault(fill.action, []).append(fill.slot)
+        derived = self._derived(manifest, artifact)
         return {
             declared.name: Action(
                 name=f"{unit.ref.id}:{declared.name}",
                 program=program,
-                input=self._validator(digest, declared.input),
-                output=self._validator(digest, declared.output),
+                input=self._validator(digest, declared.input, derived[declared.export].input),
+                output=self._validator(digest, declared.output, derived[declared.export].output),
                 parameters=parameters,
                 idempotent=declared.idempotent,
                 title=declared.title,
                 slots=tuple(slots.get(declared.name, ())),
+                export=declared.export,
             )
             for declared in manifest.actions
         }
 
-    def _validator(self, digest: str, name: str | None) -> Validator | None:
-        schema = self._library.schema(digest, name)
+    def _derived(self, manifest: Manifest, artifact: str) -> Mapping[str, Exported]:
+        """What is known of each export that an action names; of our own world's, which has none, nothing."""
+        named = {declared.export for declared in manifest.actions} - {""}
+        found = self._functions(self._library.artifact_bytes(artifact)) if named else {}
+        return {"": Exported()} | {export: found.get(export, Exported()) for export in named}
+
+    def _validator(self, digest: str, name: str | None, derived: dict[str, Any] | None) -> Validator | None:
+        """By the manifest's schema, which may be narrower than the types, or else by the types."""
+        schema = derived if name is None else self._library.schema(digest, name)
         return None if schema is None else Validator(schema)

@@ -54,6 +54,7 @@ def decide_grants(
         previous = manifest(before.ref.digest) if before is not None else None
         if before is not None and previous is not None:
             result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)
+            result.widening += _code(unit, manifest(unit.ref.digest), previous)
         may_revive = unit.ref.id in named and not reverting
         for capability in manifest(unit.ref.digest).capabilities:
             held = _Held(
@@ -144,7 +145,7 @@ def _larger(new: Budget | None, old: Budget | None) -> bool:
         return True
     return any(
         (a is None and b is not None) or (a is not None and b is not None and a * old.window_ms > b * new.window_ms)
-        for a, b in ((new.calls, old.calls), (new.bytes, old.bytes))
+        for a, b in zip(new.bounds, old.bounds, strict=True)
     )
 
 
@@ -160,6 +161,14 @@ def _limits(unit: ActiveUnit, new: Manifest, before: ActiveUnit, old: Manifest) 
     if before.ref.admission == "signed" and unit.ref.admission == "local":
         found.append(Widening(unit.ref.id, "signer", "signed before, unsigned now"))
     return found
+
+
+def _code(unit: ActiveUnit, new: Manifest, old: Manifest) -> list[Widening]:
+    """Code where there was none, or code that may be called where it could only compute patches."""
+    order = ("config", "transform", "tool")
+    if order.index(new.kind) <= order.index(old.kind):
+        return []
+    return [Widening(unit.ref.id, "code", f"a {old.kind} unit before, runs code as a {new.kind} now")]
 
 
 def _answer(unit: UnitRef, capability: Capability, status: Status, decision: Decision) -> CapabilityAnswer:

@@ -11,17 +11,21 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import ConfigInvalid, ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
+from remit.errors import ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
-from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
+from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef, Verification
 from remit.kernel.ports import Authority, Home, Runner, Verifier
 from remit.units.admission import examine
 from remit.units.configfile import ConfigFile
+from remit.units.declared import DeclaredSchemas
 from remit.units.generation import Generation, Generations
-from remit.units.installed import Installed, InstalledUnit, Library
+from remit.units.goldens import Rehearsals, Rehearse
+from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
+from remit.units.lockfile import LockFile
 from remit.units.plan import Finding, Plan
 from remit.units.planner import Planner
 from remit.units.resolution import Evaluate
+from remit.units.slots import SlotView, filled_by, slot_views, suggestions
 from remit.units.wanted import Edits
 
 __all__ = ["Lifecycle"]
@@ -41,6 +45,7 @@ class Lifecycle:
         runner: Runner,
         verifier: Verifier,
         evaluate: Evaluate,
+        rehearse: Rehearse,
         activated: Callable[[Generation], None],
         advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
     ) -> None:
@@ -57,10 +62,17 @@ class Lifecycle:
         self._runner = runner
         self._verifier = verifier
         self._evaluate = evaluate
+        self._rehearsals = Rehearsals(rehearse)
         self._activated = activated
         self._advise = advise
         self._config = ConfigFile(home)
+        self.lock = LockFile(home, library)
         self._changing = threading.RLock()
+
+    @property
+    def home_id(self) -> str:
+        """The id of the home."""
+        return self._home.id
 
     @property
     def generations(self) -> Generations:
@@ -83,38 +95,44 @@ class Lifecycle:
         *,
         allow_unsigned: bool,
         override: bool = False,
+        signer: str | None = None,
         progress: Progress = no_progress,
     ) -> InstalledUnit:
         """Admit a bundle. Nothing that is active changes; a bundle that is here already is left as it is.
 
         :param override: whether the caller insists on what a guard of policy refuses
+        :param signer: who must have signed it, where that is known
         :raises BundleError: if it may not be admitted
         :raises Rejected: if it is signed, and no signature is to be believed
+        :raises SignerChanged: if it was signed by another than ``signer``
         :raises Denied: if policy does not let the caller install it
         """
         found = self._verifier.verify(bundle)
-        unit, manifest = examine(
-            bundle, found.admission, self._runner, allow_unsigned=allow_unsigned, progress=progress
-        )
-        facts = {
-            **found.facts,
-            "admission": unit.admission,
-            "digest": unit.digest,
-            "kind": unit.kind,
-            "override": override,
-            "version": unit.version,
-        }
+        candidate = examine(bundle, found, self._runner, allow_unsigned=allow_unsigned, progress=progress)
+        unit = candidate.unit
+        if signer is not None:
+            candidate.expect(signer)
+        facts = {**candidate.facts, "override": override}
+        if unit.digest in self.installed.withdrawn:
+            facts["withdrawn"] = self.installed.withdrawn[unit.digest].kind
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
         with self._changing:
             known = self.installed.by_digest.get(unit.digest)
             if known is not None:
                 return known
             self._journal.blobs.put_many([*bundle.files.values(), bundle.oci_manifest])
-            about = {"title": manifest.title, "origin": bundle.origin, "signer": found.signer}
-            data = {**found.record, **msgspec.to_builtins(unit), **about, "warnings": list(found.warnings)}
-            self._append([Draft(type="unit.installed", subject=unit.id, data=data)], caller)
+            empty = self._empty_slots(self.generations.active) & filled_by(candidate.manifest)
+            self._append([candidate.draft, *(_suggested(slot, unit) for slot in sorted(empty))], caller)
         self._compile(unit, progress)
         return self.installed.by_digest[unit.digest]
+
+    def verify(self, bundle: Bundle) -> Verification:
+        """Where a bundle comes from. Nothing is admitted.
+
+        :raises Rejected: if it is signed, and no signature is to be believed
+        :raises UnsignedRefused: if it is not signed, and no folder
+        """
+        return self._verifier.verify(bundle)
 
     def uninstall(self, unit_id: str, version_range: str, caller: Caller) -> InstalledUnit:
         """Forget an installed version. Its blobs stay until they are collected; its state stays.
@@ -133,6 +151,28 @@ class Lifecycle:
             data = {"digest": unit.ref.digest, "version": unit.ref.version}
             self._append([Draft(type="unit.removed", subject=unit_id, data=data)], caller)
         return unit
+
+    def withdraw(self, found: Sequence[Withdrawn], caller: Caller) -> None:
+        """Take note of versions that their registry took back; killed ones may do nothing from the next use on."""
+        with self._changing:
+            known = self.installed.withdrawn
+            fresh = [one for one in found if one.digest not in known or known[one.digest].kind != one.kind]
+            killed = [one.digest for one in fresh if one.kind == "killed"]
+            # The refusal comes first, the record second: a crash in between errs on the safe side.
+            if killed:
+                self._authority.recall(*killed)
+            if fresh:
+                drafts = [
+                    Draft(type="unit.withdrawn", subject=one.unit, data=msgspec.to_builtins(one)) for one in fresh
+                ]
+                self._append(drafts, caller)
+
+    def _empty_slots(self, generation: Generation) -> set[str]:
+        return set(self._home.config.slots) - {slot for unit in generation.units for slot in unit.slots}
+
+    def slots(self) -> list[SlotView]:
+        """Every declared slot, who fills it or who could."""
+        return slot_views(self._home.config.slots, self.generations.active, self.installed, self.library)
 
     # ---- plan and apply ----
 
@@ -163,52 +203,46 @@ class Lifecycle:
             generation = self._complete(fresh, caller, message, consent=consent)
             config = self._config.prepare(generation, fresh.config)
             try:
-                self._append(self._drafts(fresh, generation, caller, config), caller, generation.number)
+                lock = self.lock.prepare(generation.units, self.installed)
+                self._append(self._drafts(fresh, generation, caller, config, lock), caller, generation.number)
             except BaseException:
                 self._config.forget()
+                self.lock.forget()
                 raise
             # Committed: from here on it is active, whatever becomes of the file.
             self._activated(generation)
             self._config.follow(config)
+            self.lock.follow(lock)
             self._home.reload()
         return generation
 
     def recover(self) -> None:
         """Finish what a crash interrupted. Called once, before anything else."""
         last = self._journal.last(1, prefixes=("unit.applied", "unit.reverted"))
-        self._config.follow(self._journal.data(last[0]).get("config", {}) if last else {})
+        committed = self._journal.data(last[0]) if last else {}
+        self._config.follow(committed.get("config", {}))
+        self.lock.follow(committed.get("lock", {}))
 
     def _plan(self, edits: Edits) -> Plan:
         plan = self._planner().plan(edits)
         return msgspec.structs.replace(plan, findings=(*plan.findings, *self._advise(plan)))
 
     def _planner(self) -> Planner:
-        config = self._home.reload()
+        config, lock = self._home.reload(), self.lock.read()
         return Planner(
             home=self._home.id,
             config=config,
             config_digest=digest_of(self._home.config_path.read_bytes()),
+            held={} if lock is None else lock.digests,
             generations=self.generations,
             installed=self.installed,
             withdrawn=self._folds.state("withdrawals").withdrawn,
             library=self.library,
             authority=self._authority,
             evaluate=self._evaluate,
-            schemas=self._document_schema,
+            rehearsals=self._rehearsals,
+            schemas=DeclaredSchemas(self._home.root, config),
         )
-
-    def _document_schema(self, name: str) -> dict[str, Any] | None:
-        declared = self._home.config.documents[name].schema
-        if not isinstance(declared, str):
-            return declared
-        path = (self._home.root / declared).resolve()
-        if not path.is_relative_to(self._home.root.resolve()):
-            raise ConfigInvalid(f"the schema of document {name!r} lies outside the home: {declared}")
-        try:
-            schema: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise ConfigInvalid(f"the schema of document {name!r} cannot be read: {error}") from error
-        return schema
 
     def authorize(
         self, caller: Caller, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
@@ -219,9 +253,8 @@ class Lifecycle:
         """
         decision = self._authority.authorize(caller.principal, action, resource, context)
         if not decision.allowed:
-            by = f" by {', '.join(decision.policies)}" if decision.policies else ""
             raise Denied(
-                f"{caller.principal} may not {action} on {resource.id}: denied{by}",
+                f"{caller.principal} may not {action} on {resource.id}: {decision.verdict}",
                 policies=list(decision.policies),
                 reason=decision.reason,
             )
@@ -273,7 +306,9 @@ class Lifecycle:
             grants=tuple(signed(grant) for grant in plan.candidate.grants),
         )
 
-    def _drafts(self, plan: Plan, generation: Generation, caller: Caller, config: Mapping[str, str]) -> list[Draft]:
+    def _drafts(
+        self, plan: Plan, generation: Generation, caller: Caller, config: Mapping[str, str], lock: Mapping[str, str]
+    ) -> list[Draft]:
         kind = "unit.reverted" if plan.edits.revert else "unit.applied"
         before = {grant.id for grant in self.generations.active.grants}
         given = [grant for grant in generation.grants if grant.id not in before]
@@ -283,6 +318,7 @@ class Lifecycle:
             "plan": plan.digest,
             "units": msgspec.to_builtins(plan.units),
             "config": dict(config),
+            "lock": dict(lock),
             "grants": sorted(kept),
             "generation": msgspec.to_builtins(generation),
         }
@@ -300,6 +336,12 @@ class Lifecycle:
                 data={"document": change.document, "patch": _operations(change.changes)},
             )
             for change in plan.documents
+        ]
+        emptied = self._empty_slots(generation) - self._empty_slots(self.generations.active)
+        drafts += [
+            _suggested(slot, unit.ref)
+            for slot in sorted(emptied)
+            for unit in suggestions(slot, self.installed, self.library)
         ]
         return drafts
 
@@ -330,6 +372,11 @@ def _check_fresh(plan: Plan, fresh: Plan) -> None:
 def _consenting(plan: Plan) -> set[str]:
     asked = {answer.unit for answer in plan.capabilities if answer.status == "consent"}
     return asked | {item.unit for item in plan.widening}
+
+
+def _suggested(slot: str, unit: UnitRef) -> Draft:
+    data = {"slot": slot, "unit": unit.id, "version": unit.version, "digest": unit.digest}
+    return Draft(type="unit.suggested", subject=unit.id, data=data)
 
 
 def _consent(grant: Grant, caller: Caller, policy: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ __all__ = [
     "CapabilityAnswer",
     "ChangeKind",
     "DocumentDiff",
+    "Drift",
     "Finding",
     "Plan",
     "Status",
@@ -30,7 +31,7 @@ __all__ = [
     "load_plan",
 ]
 
-ChangeKind = Literal["add", "upgrade", "downgrade", "remove", "reorder", "configure"]
+ChangeKind = Literal["add", "upgrade", "downgrade", "remove", "reorder", "rebind", "configure"]
 Status = Literal["granted", "kept", "consent", "denied", "revoked"]
 
 _MAX_PLAN = 16 << 20
@@ -53,7 +54,7 @@ class Widening(msgspec.Struct, frozen=True):
     """Something that a unit could not do before. Needs a person's consent."""
 
     unit: str
-    kind: Literal["capability", "budget", "limits", "signer"]
+    kind: Literal["capability", "budget", "limits", "signer", "code"]
     detail: str
 
 
@@ -68,6 +69,15 @@ class CapabilityAnswer(msgspec.Struct, frozen=True):
     decision: Decision
     reason: str = ""
     """The unit's own words for why it wants it."""
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """Something that ``remit.toml`` says otherwise than the active generation, and that no command asked for."""
+
+    kind: Literal["unit", "order", "document"]
+    name: str
+    """The unit or the document; "" for the order."""
+    detail: str
 
 
 class DocumentDiff(msgspec.Struct, frozen=True):
@@ -103,6 +113,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     widening: tuple[Widening, ...] = ()
     capabilities: tuple[CapabilityAnswer, ...] = ()
     documents: tuple[DocumentDiff, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    """What was edited in ``remit.toml`` since the last apply: it comes with this plan, whatever the command names."""
     findings: tuple[Finding, ...] = ()
     changed: bool = False
     """Whether an apply would make a new generation."""

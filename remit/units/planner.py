@@ -5,29 +5,31 @@ Pure but for what its collaborators do: it reads installed units, asks policy, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from semantic_version.base import Version
 
 from remit.errors import PatchFailed, RemitError
 from remit.journal import encode_json
 from remit.kernel.ports import Authority
 from remit.schemas import Validator, redact
 from remit.schemas.config import Config, WantedUnit
-from remit.units.documents import apply_patch, diff, pointers
+from remit.units.changes import document_diffs, drift_of, unit_changes
+from remit.units.conflicts import circles, lost_ground, overlaps
+from remit.units.declared import DeclaredSchemas
+from remit.units.documents import apply_patch
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
+from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
-from remit.units.plan import ChangeKind, DocumentDiff, Finding, Plan, UnitChange
-from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots
+from remit.units.plan import Finding, Plan
+from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
+from remit.units.slots import bind, filled_by, slot_findings
 from remit.units.wanted import Edits, edit_units
 
 __all__ = ["Planner"]
-
-_SHOWN = 60
 
 
 class Planner(msgspec.Struct, frozen=True):
@@ -36,6 +38,8 @@ class Planner(msgspec.Struct, frozen=True):
     home: str
     config: Config
     config_digest: str
+    held: Mapping[str, str]
+    """The digests of ``remit.lock``, by unit."""
     generations: Generations
     installed: Installed
     withdrawn: frozenset[str]
@@ -43,8 +47,8 @@ class Planner(msgspec.Struct, frozen=True):
     library: Library
     authority: Authority
     evaluate: Evaluate
-    schemas: Callable[[str], dict[str, Any] | None]
-    """The JSON Schema of a document, read where ``remit.toml`` names a file."""
+    rehearsals: Rehearsals
+    schemas: DeclaredSchemas
 
     def plan(self, edits: Edits) -> Plan:
         """Plan the edits, or the reconciliation to ``remit.toml`` where there are none.
@@ -58,7 +62,7 @@ class Planner(msgspec.Struct, frozen=True):
         named = edits.names
         resolved = self._resolve(edits, target, named)
         documents = self._documents(target)
-        units, findings = self._patch(resolved.units, documents)
+        units, effective, findings = self._patch(resolved.units, documents)
         granting = decide_grants(
             units,
             active,
@@ -87,11 +91,21 @@ class Planner(msgspec.Struct, frozen=True):
             policy=self.authority.digest,
             edits=edits,
             candidate=candidate,
-            units=tuple(_unit_changes(active, candidate)),
+            units=tuple(unit_changes(active, candidate)),
             widening=tuple(granting.widening),
             capabilities=tuple(granting.answers),
-            documents=tuple(_document_diffs(active, candidate)),
-            findings=(*resolved.findings, *findings, *granting.findings),
+            documents=tuple(document_diffs(active, candidate, effective)),
+            drift=tuple(drift_of(active, self.config.units, snapshots(self.config, self.schemas.document))),
+            findings=(
+                *resolved.findings,
+                *slot_findings(units, active, self.config.slots, self.library, self.schemas.slot),
+                *circles(units, self.library.manifest),
+                *findings,
+                *overlaps(units),
+                *lost_ground(active, candidate),
+                *self._rehearse(units, active),
+                *granting.findings,
+            ),
             changed=not candidate.same_content(active),
         )
 
@@ -99,23 +113,30 @@ class Planner(msgspec.Struct, frozen=True):
         active = self.generations.active
         if active.number == 0:
             # Before the first apply the host reads its documents as they are declared: that is where changes start.
-            return msgspec.structs.replace(active, documents=snapshots(self.config, self.schemas))
+            return msgspec.structs.replace(active, documents=snapshots(self.config, self.schemas.document))
         return active
 
     def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Any:
         if target is None:
-            wanted = edit_units(self.config.units, edits)
-            return resolve(wanted, self.generations.active, self.installed, self.library, self.config, named=named)
+            active = self.generations.active
+            listed = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
+            wanted = with_required(listed, active, self.installed, self.library, named=named, held=self.held)
+            return resolve(wanted, active, self.installed, self.library, self.config, named=named, held=self.held)
         # Going back takes the digests of that time; resolving against the target keeps them.
         pinned = msgspec.structs.replace(self.generations.active, units=target.units)
         wanted = [
             WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=unit.choices, pin=unit.pin)
             for unit in target.units
         ]
-        return resolve(wanted, pinned, self.installed, self.library, self.config, named=None)
+        return resolve(wanted, pinned, self.installed, self.library, self.config, named=None, held={})
+
+    def _fills(self, unit: WantedUnit) -> set[str]:
+        current = self.generations.active.unit(unit.id)
+        ref = current.ref if current is not None else self.installed.best(unit.id, unit.version or "*").ref
+        return filled_by(self.library.manifest(ref.digest))
 
     def _documents(self, target: Target | None) -> dict[str, DocumentSnapshot]:
-        current = snapshots(self.config, self.schemas)
+        current = snapshots(self.config, self.schemas.document)
         if target is None:
             return current
         kept = {
@@ -130,8 +151,11 @@ class Planner(msgspec.Struct, frozen=True):
 
     def _patch(
         self, units: Sequence[ActiveUnit], documents: Mapping[str, DocumentSnapshot]
-    ) -> tuple[list[ActiveUnit], list[Finding]]:
-        """Fold the documents unit by unit, running each transform on what the units before it made."""
+    ) -> tuple[list[ActiveUnit], dict[str, Any], list[Finding]]:
+        """Fold the documents unit by unit, running each transform on what the units before it made.
+
+        Gives the units with their patches, the documents (without the patches that fail), and what is wrong.
+        """
         effective = {name: snapshot.base for name, snapshot in documents.items()}
         patched, findings = [], []
         for unit in units:
@@ -150,10 +174,24 @@ class Planner(msgspec.Struct, frozen=True):
                 try:
                     effective[patch.target] = apply_patch(effective[patch.target], patch)
                 except PatchFailed as error:
-                    findings.append(_blocking("patch.failed", unit.ref.id, error.message))
+                    remedy = "keep the unit that it builds on, or take another version of this one"
+                    findings.append(_blocking("patch.failed", unit.ref.id, error.message, remedy))
         findings += _schema_faults(effective, documents)
-        findings += _overlaps(patched)
-        return patched, findings
+        return patched, effective, findings
+
+    def _rehearse(self, units: Sequence[ActiveUnit], active: Generation) -> list[Finding]:
+        """What the own tests of tools that are new to the generation say."""
+        running = {unit.ref.digest for unit in active.units}
+        findings = []
+        for unit in units:
+            manifest = self.library.manifest(unit.ref.digest)
+            if unit.ref.digest in running or not manifest.tests:
+                continue
+            artifact = self.library.artifact(unit.ref.digest)
+            if artifact is not None:
+                program = program_of(unit, manifest, artifact, self.config)
+                findings += self.rehearsals.findings(manifest, program, self.config.plan.tests)
+        return findings
 
     def _transformed(self, unit: ActiveUnit, effective: Mapping[str, Any]) -> ActiveUnit:
         manifest = self.library.manifest(unit.ref.digest)
@@ -180,120 +218,28 @@ def _message(edits: Edits, target: Target | None) -> str:
         return target.message
     words = [f"+{item}" for item in edits.add] + [f"-{item}" for item in edits.remove]
     words += [f"{key} set" for key in edits.set]
+    words += [f"{slot}={unit}" for slot, unit in edits.bind.items()]
     return " ".join(words) or "reconciled with remit.toml"
-
-
-def _unit_changes(active: Generation, candidate: Generation) -> list[UnitChange]:
-    changes = []
-    for unit in candidate.units:
-        before = active.unit(unit.ref.id)
-        kind, detail = _kind_of_change(before, unit)
-        if kind:
-            version = before.ref.version if before is not None else ""
-            ref = unit.ref
-            changes.append(UnitChange(ref.id, kind, version, ref.version, ref.digest, ref.admission, detail))
-    kept = {unit.ref.id for unit in candidate.units}
-    gone = [unit for unit in active.units if unit.ref.id not in kept]
-    changes += [
-        UnitChange(unit.ref.id, "remove", unit.ref.version, "", unit.ref.digest, unit.ref.admission) for unit in gone
-    ]
-    order_before = [unit.ref.id for unit in active.units if unit.ref.id in kept]
-    order_after = [unit.ref.id for unit in candidate.units if active.unit(unit.ref.id) is not None]
-    touched = {change.unit for change in changes}
-    for index, unit_id in enumerate(order_after):
-        if order_before[index] != unit_id and unit_id not in touched:
-            unit = next(unit for unit in candidate.units if unit.ref.id == unit_id)
-            version, digest = unit.ref.version, unit.ref.digest
-            changes.append(UnitChange(unit_id, "reorder", version, version, digest, unit.ref.admission))
-    return changes
-
-
-def _kind_of_change(before: ActiveUnit | None, after: ActiveUnit) -> tuple[ChangeKind | None, str]:
-    if before is None:
-        return "add", ""
-    if before.ref.digest != after.ref.digest:
-        old, new = Version(before.ref.version), Version(after.ref.version)
-        detail = "same version, other code" if old == new else ""
-        return ("downgrade" if new < old else "upgrade"), detail
-    if encode_json(before) == encode_json(after):
-        return None, ""
-    parts = [
-        f"{key}: {_short(before.parameters.get(key))} → {_short(after.parameters.get(key))}"
-        for key in sorted({*before.parameters, *after.parameters})
-        if encode_json(before.parameters.get(key)) != encode_json(after.parameters.get(key))
-    ]
-    if before.range != after.range:
-        parts.append(f"versions: {before.range} → {after.range}")
-    if before.slots != after.slots:
-        parts.append(f"slots: {', '.join(before.slots) or 'none'} → {', '.join(after.slots) or 'none'}")
-    elif encode_json(before.choices) != encode_json(after.choices):
-        parts.append("choice of slots")
-    if before.pin != after.pin:
-        parts.append(f"pin: {before.pin[:19] or 'none'} → {after.pin[:19] or 'none'}")
-    if encode_json(before.patches) != encode_json(after.patches):
-        parts.append("patches")
-    return "configure", "; ".join(parts)
-
-
-def _short(value: Any) -> str:
-    # Parameters are shown as written: a sensitive one can only be a ${NAME}.
-    text = "default" if value is None else msgspec.json.encode(value).decode()
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def _document_diffs(active: Generation, candidate: Generation) -> list[DocumentDiff]:
-    before, after = active.effective(), _effective_if_it_folds(candidate)
-    diffs = []
-    for name in sorted({*before, *after}):
-        changes = diff(before.get(name, {}), after.get(name, {}))
-        if changes:
-            diffs.append(DocumentDiff(name, tuple(changes)))
-    return diffs
-
-
-def _effective_if_it_folds(candidate: Generation) -> dict[str, Any]:
-    effective = {}
-    for name, snapshot in candidate.documents.items():
-        try:
-            effective[name] = candidate.document(name)
-        except PatchFailed:  # a blocking finding says so already
-            effective[name] = snapshot.base
-    return effective
 
 
 def _schema_faults(effective: Mapping[str, Any], documents: Mapping[str, DocumentSnapshot]) -> list[Finding]:
     findings = []
     for name, snapshot in documents.items():
         if snapshot.schema is not None:
+            if encode_json(redact(snapshot.schema, effective[name])) != encode_json(effective[name]):
+                message = f"the document {name!r} would hold a value where its schema says 'x-remit-sensitive'"
+                remedy = "documents are journalled and shown: keep the value as a secret, and its name in the document"
+                findings.append(_blocking("document.sensitive", "", message, remedy))
             findings += [
                 _blocking(
                     "document.invalid",
                     "",
                     f"the document {name!r} would break its schema: {fault.path}: {fault.message}",
+                    f"change the units that write there ('remit document blame {name}'), or the schema",
                 )
                 for fault in Validator(snapshot.schema).faults(effective[name])
             ]
     return findings
-
-
-def _overlaps(units: Sequence[ActiveUnit]) -> list[Finding]:
-    """Two units that write one place, or a place below it: the later one wins, which people should know."""
-    written: dict[str, dict[str, str]] = {}
-    findings = []
-    for unit in units:
-        mine = {(patch.target, pointer) for patch in unit.patches for pointer in pointers(patch)}
-        for target, pointer in sorted(mine):
-            owners = written.setdefault(target, {})
-            for other, owner in owners.items():
-                if owner != unit.ref.id and _related(pointer, other):
-                    message = f"writes {target}{pointer}, which {owner} writes too; the later one wins"
-                    findings.append(Finding("warning", "patch.overlap", unit.ref.id, message))
-            owners[pointer] = unit.ref.id
-    return findings
-
-
-def _related(a: str, b: str) -> bool:
-    return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
 
 
 def _blocking(kind: str, unit: str, message: str, remedy: str = "") -> Finding:

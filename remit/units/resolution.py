@@ -5,22 +5,24 @@ Versions move only when a command names the unit: an installation alone never ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal
 
 import msgspec
 
-from remit.errors import RemitError, UnitUnknown
+from remit.errors import PatchFailed, RemitError, UnitUnknown
 from remit.kernel.model import Program, UnitRef
 from remit.schemas import Validator, formats, sensitive_pointers
 from remit.schemas.config import Config, WantedUnit, expand
 from remit.schemas.release import VERSION
+from remit.units.filling import fill_patches
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.installed import Installed, Library
 from remit.units.manifest import Manifest, Patch, in_range, interfaces_of, limits_of
 from remit.units.plan import Finding
 
-__all__ = ["Evaluate", "parameters_of", "program_of", "resolve"]
+__all__ = ["Evaluate", "parameters_of", "program_of", "resolve", "with_required"]
 
 Evaluate = Callable[[Program, str, str], list[Patch]]
 """``evaluate(program, context JSON, parameters JSON)``: the patches of a transform."""
@@ -41,59 +43,117 @@ def resolve(
     config: Config,
     *,
     named: frozenset[str] | None,
+    held: Mapping[str, str],
 ) -> Resolved:
     """Resolve every wanted unit that can be; the rest are blocking findings.
 
     :param named: units that may move to another installed version; ``None`` holds all to the digests in ``active``
+    :param held: the digests of ``remit.lock``, by unit
     """
     result = Resolved()
     for unit in wanted:
         try:
-            entry, findings = _resolve_one(unit, active, installed, library, config, named)
+            ref = _choose(unit, active.unit(unit.id), installed, named, held.get(unit.id))
+            entry, findings = _resolve_one(unit, ref, library, config)
         except RemitError as error:
             result.findings.append(_blocking("unit.unresolved", unit.id, error.message, error.remedy))
             continue
         result.units.append(entry)
         result.findings += findings
+        result.findings += _withdrawn(entry, installed)
     result.findings += _relations(result.units, library)
-    result.findings += _slot_conflicts(result.units, config)
     return result
 
 
-def _resolve_one(
-    unit: WantedUnit,
+def with_required(
+    wanted: Sequence[WantedUnit],
     active: Generation,
     installed: Installed,
     library: Library,
-    config: Config,
-    named: frozenset[str] | None,
-) -> tuple[ActiveUnit, list[Finding]]:
-    ref = _choose(unit, active.unit(unit.id), installed, named)
+    *,
+    named: frozenset[str],
+    held: Mapping[str, str],
+) -> list[WantedUnit]:
+    """What is wanted, and before each unit what it needs and nobody listed, where that is installed.
+
+    A unit that is needed in vain stays out: what needs it is then a blocking finding.
+    """
+    listed = {unit.id for unit in wanted}
+    result: list[WantedUnit] = []
+
+    def place(unit: WantedUnit) -> None:
+        with suppress(UnitUnknown):  # resolving it says so
+            ref = _choose(unit, active.unit(unit.id), installed, named, held.get(unit.id))
+            for other, text in sorted(library.manifest(ref.digest).requires.units.items()):
+                if other not in listed and installed.candidates(other, text, standing=True):
+                    listed.add(other)
+                    place(WantedUnit(id=other, version=text))
+        result.append(unit)
+
+    for unit in wanted:
+        place(unit)
+    return result
+
+
+def _resolve_one(unit: WantedUnit, ref: UnitRef, library: Library, config: Config) -> tuple[ActiveUnit, list[Finding]]:
     manifest = library.manifest(ref.digest)
     findings = _parameter_faults(unit, manifest, ref.digest, library)
     slots = tuple(
         sorted({fill.slot for fill in manifest.fills if fill.slot in config.slots and unit.slots.get(fill.slot, True)})
     )
-    patches = () if manifest.kind == "transform" else manifest.patches
+    patches, wrong = _patches(unit, manifest, ref.digest, library)
     # A unit that is added without a range may later move as far as semantic versioning promises.
     version_range = unit.version or f"^{ref.version}"
-    return ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches), findings
+    active_unit = ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches)
+    return active_unit, findings + wrong
+
+
+def _patches(
+    unit: WantedUnit, manifest: Manifest, digest: str, library: Library
+) -> tuple[tuple[Patch, ...], list[Finding]]:
+    """What a unit's manifest does to documents; a transform's patches come when it runs."""
+    if manifest.kind == "transform":
+        return (), []
+    schema = library.schema(digest, manifest.parameters.schema)
+    hidden = set() if schema is None else {at.strip("/").partition("/")[0] for at in sensitive_pointers(schema)}
+    try:
+        return fill_patches(manifest.patches, {**manifest.parameters.defaults, **unit.parameters}, hidden), []
+    except PatchFailed as error:
+        return (), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
 
 
 def _choose(
-    unit: WantedUnit, current: ActiveUnit | None, installed: Installed, named: frozenset[str] | None
+    unit: WantedUnit,
+    current: ActiveUnit | None,
+    installed: Installed,
+    named: frozenset[str] | None,
+    held: str | None,
 ) -> UnitRef:
     if unit.pin:
         pinned = installed.by_digest.get(unit.pin)
         if pinned is None or pinned.ref.id != unit.id:
             raise UnitUnknown(f"{unit.id} is pinned to {unit.pin}, which is not installed")
         return pinned.ref
+    if held is not None and named is not None and unit.id not in named and held in installed.by_digest:
+        locked = installed.by_digest[held].ref
+        if locked.id == unit.id and in_range(locked.version, unit.version or "*"):
+            return locked
     if current is not None and current.ref.digest in installed.by_digest:
         if named is None or (unit.id not in named and in_range(current.ref.version, unit.version or "*")):
             return current.ref
     elif named is None and current is not None:
         raise UnitUnknown(f"{unit.id}@{current.ref.version} of that time is no longer installed")
-    return installed.best(unit.id, unit.version or "*").ref
+    return installed.best(unit.id, unit.version or "*", standing=True).ref
+
+
+def _withdrawn(unit: ActiveUnit, installed: Installed) -> list[Finding]:
+    found = installed.withdrawn.get(unit.ref.digest)
+    if found is None:
+        return []
+    message = f"{unit.ref.version} was {found.kind} by its registry: {found.reason or 'no reason was given'}"
+    remedy = f"run 'remit unit upgrade {unit.ref.id}'"
+    severity: Literal["blocking", "warning"] = "blocking" if found.kind == "killed" else "warning"
+    return [Finding(severity=severity, id=f"unit.{found.kind}", unit=unit.ref.id, message=message, remedy=remedy)]
 
 
 def parameters_of(unit: ActiveUnit | WantedUnit, manifest: Manifest) -> dict[str, Any]:
@@ -167,17 +227,6 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
 
 def _as_range(world: str) -> str:
     return world if world == "*" or world[0] in "^~<>=" else f"^{world}"
-
-
-def _slot_conflicts(units: Sequence[ActiveUnit], config: Config) -> list[Finding]:
-    findings = []
-    for name, slot in config.slots.items():
-        fillers = [unit.ref.id for unit in units if name in unit.slots]
-        if len(fillers) > 1 and not slot.many:
-            message = f"the slot {name!r} takes one unit; {', '.join(fillers)} fill it"
-            remedy = f"write slots = {{ {name} = false }} for the others in remit.toml"
-            findings.append(_blocking("slot.conflict", fillers[-1], message, remedy))
-    return findings
 
 
 def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Config) -> Program:

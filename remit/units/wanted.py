@@ -30,6 +30,8 @@ class Edits(msgspec.Struct, frozen=True, omit_defaults=True):
     remove: tuple[str, ...] = ()
     set: dict[str, Any] = {}
     """Parameters by ``publisher/name.key``; ``None`` goes back to the default."""
+    bind: dict[str, str] = {}
+    """Units by the slot that each is to fill."""
     revert: str = ""
     """``last`` (undo the last change), a generation's number, or a unit's id."""
 

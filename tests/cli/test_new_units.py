@@ -21,8 +21,10 @@ def made(remit, tmp_path):
     "words",
     [
         ("acme/fresh", "--lang", "wat"),
+        ("acme/fresh", "--lang", "c"),
         ("acme/fresh", "--kind", "config"),
         pytest.param(("acme/fresh", "--lang", "python"), marks=pytest.mark.slow),
+        pytest.param(("acme/fresh", "--lang", "python", "--kind", "transform"), marks=pytest.mark.slow),
     ],
 )
 def test_a_new_unit_is_in_order_and_passes_its_own_tests(remit, made, words):
@@ -67,6 +69,11 @@ def test_the_authors_pytest_counts(remit, made, source, passed):
 def test_what_is_no_unit_id_is_refused_and_nothing_is_made(remit, tmp_path, unit):
     assert remit("unit", "new", unit, "--dir", tmp_path, code=64).stderr.startswith("error[RM-1000]")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kind_that_a_language_has_no_template_for_says_which_have_one(remit, tmp_path):
+    said = remit("unit", "new", "acme/x", "--lang", "wat", "--kind", "transform", "--dir", tmp_path, code=64).stderr
+    assert "python (tool/transform)" in said
 
 
 def test_a_failed_unit_test_of_a_broken_manifest_names_the_fault(remit, made):

@@ -16,10 +16,13 @@ from remit.kernel.dispatch import Dispatcher
 from remit.kernel.hostcall import Ok, Refused
 from remit.kernel.model import (
     Action,
+    Amounts,
+    Budget,
     Caller,
     Capability,
     Decision,
     EntityRef,
+    Exported,
     Grant,
     GrantStatus,
     GuestOutcome,
@@ -88,6 +91,9 @@ class SimRunner:
     def interfaces(self, component: bytes) -> tuple[frozenset[str], frozenset[str]]:
         raise NotImplementedError
 
+    def functions(self, component: bytes) -> Mapping[str, Exported]:
+        raise NotImplementedError
+
     def prepare(
         self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
     ) -> None:
@@ -124,6 +130,18 @@ class SimRunner:
         return
 
 
+class SimHold:
+    """What was set aside, and what became of it."""
+
+    def __init__(self, amounts: Amounts) -> None:
+        self.amounts = amounts
+        self.used: Amounts | None = None
+
+    def settle(self, used: Amounts) -> None:
+        assert self.used is None
+        self.used = used
+
+
 class SimAuthority:
     """Everything is allowed but what is in ``refused`` (principal, action) or not in ``granted`` (unit, capability)."""
 
@@ -133,6 +151,9 @@ class SimAuthority:
         self.refused: set[tuple[str, str]] = set()
         self.granted: set[tuple[str, str, str]] = set()
         self.exhausted: set[tuple[str, str, str]] = set()
+        self.budget: Budget | None = None
+        self.left = Amounts(host_us=1 << 40, fuel=1 << 40)
+        self.holds: list[SimHold] = []
 
     def authorize(
         self, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
@@ -155,7 +176,14 @@ class SimAuthority:
             raise LeaseExhausted(f"{resource} is used up")
         if wanted not in self.granted:
             raise LeaseDenied(f"{unit.id} may not {action} {resource}", policies=["sim.no"])
-        return Grant(f"grant:{action}:{resource}", unit, Capability(action, resource))
+        return Grant(f"grant:{action}:{resource}", unit, Capability(action, resource, budget=self.budget))
+
+    def hold(self, grant: Grant, least: Amounts, most: Amounts) -> SimHold:
+        if least.host_us > self.left.host_us or least.fuel > self.left.fuel:
+            raise LeaseExhausted(f"{grant.id} is used up")
+        held = Amounts(host_us=min(most.host_us, self.left.host_us), fuel=min(most.fuel, self.left.fuel))
+        self.holds.append(SimHold(held))
+        return self.holds[-1]
 
     def revoke(self, grant_id: str) -> None:
         raise GrantUnknown(grant_id)
@@ -215,7 +243,9 @@ def _fetch(scope: Scope, url: str) -> Ok | Refused:
 
 def _call(scope: Scope, action: str, argument: str) -> Ok | Refused:
     assert scope.call_action is not None
-    return scope.call_action(scope, action, argument)
+    budget = getattr(scope.authority, "budget", None)
+    capability = Capability("action:call", action, budget=budget)
+    return scope.call_action(scope, Grant("grant:call", scope.program.unit, capability), action, argument)
 
 
 def _write(scope: Scope, message: str) -> Ok:

@@ -26,8 +26,8 @@ from remit.errors import (
     UnitRetry,
 )
 from remit.journal import digest_of, verify
+from remit.journal.unitstate import StateTable, rebuild
 from remit.kernel.model import Caller, GuestOutcome, Limits
-from remit.kernel.unitstate import StateTable, rebuild
 from remit.schemas.sensitive import MASK
 
 TEXT = {
@@ -153,6 +153,19 @@ def test_a_units_own_refusal_has_its_own_error(world, answer, expected):
         assert caught.value.details == {"after_ms": 50}
     (event,) = world.events("action.")
     assert event.data["code"] == expected.code
+
+
+def test_a_typed_failure_is_a_value_for_programs_and_a_text_for_people(world):
+    world.offer("acme/no:no", lambda _: GuestOutcome("failed", '{"overflow": [1, 2]}', typed=True))
+    with pytest.raises(UnitFailed, match=r'failed: {"overflow":\[1,2\]}') as caught:
+        world.call("acme/no:no")
+    assert caught.value.details == {"error": {"overflow": [1, 2]}}
+
+
+def test_an_action_with_an_export_is_run_by_it_with_one_text(world):
+    action = world.offer("acme/add:add", lambda guest: [guest.action, guest.input])
+    world.catalog.by_name["acme/add:add"] = msgspec.structs.replace(action, export="local:calc/api#add")
+    assert world.call("acme/add:add", {"a": 1}).output == ["", {"a": 1}]
 
 
 def test_a_very_long_refusal_is_cut(world):
@@ -383,7 +396,7 @@ def test_charges_are_summed_by_grant(world):
 
     world.offer("acme/try:try", body)
     world.call("acme/try:try")
-    assert world.events("action.")[0].data["charges"] == {"grant:net:http:https://a.example": [3, 51]}
+    assert world.events("action.")[0].data["charges"] == {"grant:net:http:https://a.example": [3, 51, 0, 0]}
 
 
 def test_host_calls_beyond_the_bound_end_the_call(world):

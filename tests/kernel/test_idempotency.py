@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from remit.errors import GuestTrapped, IdempotencyConflict, PayloadMissing
+from remit.journal.unitstate import StateTable
 from remit.kernel.model import Caller
-from remit.kernel.unitstate import StateTable
 
 
 @pytest.fixture

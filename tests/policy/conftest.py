@@ -13,6 +13,7 @@ from remit.kernel.model import Budget, Capability, Grant, UnitRef
 from remit.policy.authority import CedarAuthority
 from remit.policy.models import Leases
 from remit.policy.postures import load
+from remit.schemas.config import Operator
 
 START_MS = 1_800_000_000_000
 KERNEL = "//home/kernel"
@@ -88,9 +89,10 @@ class World:
 
     def authority(self, posture="standard", files=None, operators=None, home="/srv/home"):
         roles = {"local": ("owner",)} if operators is None else operators
+        known = {name: one if isinstance(one, Operator) else Operator(one) for name, one in roles.items()}
         policies = load(posture, files or {})
         return CedarAuthority(
-            policies, clock=self.clock, folds=self.journal, operators=roles, write=self.journal.append, home=home
+            policies, clock=self.clock, folds=self.journal, operators=known, write=self.journal.append, home=home
         )
 
     def started(self, *grants, **options):
@@ -119,7 +121,7 @@ def home(tmp_path):
     policy = SimpleNamespace(posture="standard", files=("policy/*.cedar",))
     (tmp_path / "policy").mkdir()
     return SimpleNamespace(
-        root=tmp_path, id="home", config=SimpleNamespace(policy=policy, operators={"local": ("owner",)})
+        root=tmp_path, id="home", config=SimpleNamespace(policy=policy, operators={"local": Operator(("owner",))})
     )
 
 

@@ -16,6 +16,7 @@ from remit.policy.history import SetHistory
 from remit.policy.models import Leases
 from remit.policy.office import Office
 from remit.policy.postures import load, read_files
+from remit.schemas.config import Operator
 
 NO_EMIT = '@id("site.quiet") forbid (principal is Remit::Unit, action == Remit::Action::"events:emit", resource);'
 HTTP = '@id("site.http") permit (principal is Remit::Unit, action == Remit::Action::"net:http", resource);'
@@ -54,7 +55,7 @@ class Bureau:
             load(home.config.policy.posture, files),
             clock=self.world.clock,
             folds=folds,
-            operators={"local": ("owner",)},
+            operators={"local": Operator(("owner",))},
             write=self.journal.append,
             home=str(self.root),
         )

@@ -10,6 +10,7 @@ from remit.errors import PolicyInvalid
 from remit.kernel.model import Capability, EntityRef
 from remit.policy.canaries import ADMINISTRATION
 from remit.policy.postures import POSTURES, check, load, posture_files, read_files
+from remit.schemas.config import Operator
 
 HTTPS, HTTP = "https://api.example.com", "http://api.example.com"
 PLAIN = """@id("site.plain")
@@ -112,6 +113,26 @@ def test_each_role_reaches_as_far_as_it_is_meant_to(world):
     units = {"unit:apply", "unit:install", "unit:revert", "unit:uninstall", "unit:quarantine"}
     units |= {"lease:request", "lease:revoke", "lease:renew", "policy:shadow"}
     assert allowed == {"olga": using | units, "carl": using, "nobody": set()}
+
+
+@pytest.mark.parametrize("posture", sorted(POSTURES))
+def test_who_publishes_a_unit_does_not_consent_to_it(world, posture):
+    authority = world.authority(posture, operators={"ann": Operator(("owner",), publishes=("acme", "home"))})
+    decision = authority.authorize("ann", "consent:give", EntityRef("Unit", "acme/tool"))
+    assert (decision.outcome, decision.policies) == ("deny", ("guard.self-approval",))
+    assert authority.authorize("ann", "consent:give", EntityRef("Unit", "zeta/tool")).allowed
+    assert authority.authorize("ann", "unit:apply", EntityRef("Unit", "acme/tool")).allowed
+
+
+@pytest.mark.parametrize("posture", sorted(POSTURES))
+def test_who_publishes_a_namespace_sends_its_units_and_no_others(world, posture):
+    authority = world.authority(posture, operators={"ann": Operator(publishes=("acme",))})
+    asked = {
+        name: authority.authorize("ann", "unit:publish", EntityRef("Unit", name)) for name in ("acme/a", "acme2/a")
+    }
+    assert asked["acme/a"].policies == ("admin.publisher",)
+    assert not asked["acme2/a"].allowed
+    assert not authority.authorize("ann", "unit:publish", EntityRef("Home", "home")).allowed
 
 
 def test_not_even_an_owner_speaks_for_the_kernel(world):

@@ -28,12 +28,14 @@ from remit.policy.changes import lease_scope
 from remit.policy.consents import Consents
 from remit.policy.engine import Answer, Engine, parse_schema
 from remit.policy.epoch import Epoch
+from remit.policy.issuing import Issuer
 from remit.policy.models import LeaseBook
 from remit.policy.policyset import compile_set
 from remit.policy.postures import PolicySet, posture_files, schema_text
 from remit.policy.requests import capability_use
 from remit.policy.resources import covers, parse_resource
 from remit.policy.standing import Lease, Standing
+from remit.schemas.config import Operator
 
 SOAK = int(os.environ.get("REMIT_SOAK", "1"))
 STEPS = 5_000 if SOAK == 1 else 100_000 * SOAK
@@ -179,11 +181,11 @@ class Driver:
             self.pool.policies(self.chosen),
             clock=self.world.clock,
             folds=self.world.journal,
-            operators={"local": ("owner",)},
+            operators={"local": Operator(("owner",))},
             write=self.world.journal.append,
             home="/home/app",
         )
-        self.authority.watch = self.watch
+        self.authority.issuer.watch = self.watch
 
     def watch(self, request, _decision):
         """Called while a decision is under way: remembers when, and now and then lets something happen in between."""
@@ -451,7 +453,7 @@ def stale_after_race(patch):
     def take(self, unit, action, resource, method):
         epoch = self._epoch
         concrete = parse_resource(action, resource)
-        allowed = self._allowing(epoch, unit, action, concrete, method)
+        allowed = self.issuer.allowing(epoch, unit, action, concrete, method)
         key = (unit.digest, unit.id, action, resource, method)
         now = self._now_ns(), self._now_ms()
         lease = Lease(key, allowed, lease_scope(allowed, concrete), *now, LEASE_MS)
@@ -472,7 +474,7 @@ def deaf_to_errors(patch):
 
 
 def any_method(patch):
-    real = CedarAuthority._allowing
+    real = Issuer.allowing
 
     def lax(self, epoch, unit, action, concrete, method):
         try:
@@ -480,7 +482,7 @@ def any_method(patch):
         except LeaseDenied:
             return real(self, epoch, unit, action, concrete, "GET")
 
-    patch.setattr(CedarAuthority, "_allowing", lax)
+    patch.setattr(Issuer, "allowing", lax)
 
 
 def consent_for_ever(patch):

@@ -22,6 +22,8 @@ DATA = [
     "remit/schemas/remit.cedarschema",
     "remit/policy/postures/standard.cedar",
     "remit/policy/postures/strict.cedar",
+    "remit/sdk/c/remit.h",
+    "remit/sdk/python/remit_unit/wit/unit.wit",
 ]
 
 
@@ -74,6 +76,7 @@ def test_the_schemas_are_readable_from_the_wheel(bare):
 
 def test_every_module_of_the_source_is_in_the_wheel_and_nothing_else(wheel, root):
     modules = {str(path.relative_to(root)) for path in (root / "remit").rglob("*.py")}
+    modules |= {f"remit/{path.relative_to(root)}" for path in (root / "sdk" / "python" / "remit_unit").rglob("*.py")}
     assert {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")} == modules
 
 

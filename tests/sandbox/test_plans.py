@@ -18,10 +18,7 @@ from remit.sandbox.packing import boxer, packer
 from remit.sandbox.reading import reader
 from remit.sandbox.types import (
     STRING,
-    WHOLE,
     Borrow,
-    Enum,
-    Flags,
     ListOf,
     Option,
     Own,
@@ -29,76 +26,14 @@ from remit.sandbox.types import (
     Record,
     Result,
     TupleOf,
-    Variant,
 )
 from remit.sandbox.values import TextBudget, check_value, lift, lower, release
+from tests.sandbox.wit import TYPES, values
 
 SOAK = int(os.environ.get("REMIT_SOAK", "1"))
-NAMES = st.text("abcdefgh-", min_size=1, max_size=6)
-PLAIN = st.sampled_from([
-    Primitive(name) for name in ("bool", "char", "f32", "f64", "string", "string", *WHOLE)
-])  # fmt: skip
-
-
-def composed(inner):
-    fields = st.dictionaries(NAMES, inner, min_size=1, max_size=4).map(lambda d: tuple(d.items()))
-    return st.one_of(
-        inner.filter(lambda kind: not isinstance(kind, Option)).map(Option),
-        inner.map(ListOf),
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: TupleOf(tuple(parts))),
-        fields.map(Record),
-        st.builds(Result, st.none() | inner, st.none() | inner),
-        st.dictionaries(NAMES, st.none() | inner, min_size=1, max_size=4).map(lambda d: Variant(tuple(d.items()))),
-    )
-
-
-CHOICES = st.lists(NAMES, min_size=1, max_size=4, unique=True).map(tuple)
-TYPES = st.recursive(PLAIN | CHOICES.map(Enum) | CHOICES.map(Flags), composed, max_leaves=8)
-
-
-def plain(name):
-    match name:
-        case "string":
-            return st.text(max_size=20)
-        case "char":
-            return st.characters()
-        case "bool":
-            return st.booleans()
-        case "f32":
-            return st.floats(width=32, allow_nan=False)
-        case "f64":
-            return st.floats(allow_nan=False)
-        case _:
-            return st.integers(*WHOLE[name])
-
-
-def values(kind):  # noqa: C901 - one case for each type of WIT
-    match kind:
-        case None:
-            return st.none()
-        case Primitive(name=name):
-            return plain(name)
-        case Enum(names=names):
-            return st.sampled_from(names)
-        case Flags(names=names):
-            return st.frozensets(st.sampled_from(names))
-        case Option(of=inner):
-            return st.none() | values(inner)
-        case ListOf(of=inner):
-            return st.binary(max_size=20) if inner == Primitive("u8") else st.lists(values(inner), max_size=3)
-        case TupleOf(parts=parts):
-            return st.tuples(*map(values, parts))
-        case Record(fields=fields):
-            return st.fixed_dictionaries({name: values(part) for name, part in fields})
-        case Result(ok=ok, err=err):
-            return st.tuples(st.just("ok"), values(ok)) | st.tuples(st.just("err"), values(err))
-        case Variant(cases=cases):
-            return st.one_of([st.tuples(st.just(name), values(part)) for name, part in cases])
-
-
 ODD = st.sampled_from([
     object(), 1.5, -1, 0, 2**64, 2**63, True, None, "", "a", "ab", "\ud800", b"x", {"a": 1}, ("ok", None), ("ok", 1),
-    ("err", "x"), ("maybe", 1), [], ["a"], [1], {1}, {"a"}, frozenset(),
+    ("err", "x"), ("some", None), ("maybe", 1), [], ["a"], [1], {1}, {"a"}, frozenset(),
 ])  # fmt: skip
 
 

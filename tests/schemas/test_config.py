@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from remit.errors import ConfigInvalid, RemitError, VariableMissing
 from remit.host.template import TEMPLATE
 from remit.kernel.model import Limits
-from remit.schemas.config import Config, expand, load_config
+from remit.schemas.config import Config, Operator, expand, load_config
 
 HEAD = 'schema = "home/v1"\n'
 
@@ -133,9 +133,11 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch):
 
 
 def test_the_local_operator_owns_the_home_unless_the_file_says_otherwise():
-    assert _load("").operators == {"local": ("owner",)}
-    assert _load('[operator.alice]\nroles = ["admin"]').operators == {"local": ("owner",), "alice": ("admin",)}
-    assert _load("[operator.local]\nroles = []").operators == {"local": ()}
+    assert _load("").operators == {"local": Operator(("owner",))}
+    assert _load('[operator.alice]\nroles = ["admin"]').operators == {
+        "local": Operator(("owner",)), "alice": Operator(("admin",))
+    }  # fmt: skip
+    assert _load("[operator.local]\nroles = []").operators == {"local": Operator()}
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_a_wrong_signature_is_refused_before_the_toolchain_runs(guest):
 
 @pytest.mark.slow
 def test_a_source_that_never_ends_is_stopped(guest, monkeypatch):
-    monkeypatch.setattr("remit.units.toolchains.componentize._TIMEOUT_S", 6.0)
+    monkeypatch.setattr("remit.units.toolchains.running._TIMEOUT_S", 6.0)
     with pytest.raises(BuildFailed, match="did not end within 6 s"):
         build(guest("while True:\n    pass\n"), python())
 

@@ -26,8 +26,9 @@ IMPORTS = {
     "counter": {"events", "state", "types"},
     "sneaky": {"files", "http", "types"},
     "undeclared": {"secrets", "types"},
+    "calc": set(),
 }
-EXPORTS = {"score": {"transformer"}}
+EXPORTS = {"score": {"transformer"}, "calc": set()}
 
 
 def manifest_of(folder):

@@ -16,6 +16,8 @@ EMIT = 'action = "events:emit"\nresource = "ticket.created"\nreason = "tell"'
 HTTP = 'action = "net:http"\nresource = "https://api.example.com"\nmethods = ["GET"]\nreason = "look up"'
 WIDER_HTTP = HTTP.replace('["GET"]', '["GET", "POST"]')
 BUDGET = EMIT + '\nbudget = { window = "1h", calls = 10 }'
+TIMED = EMIT + '\nbudget = { window = "1h", calls = 10, host_time = "5s" }'
+LONGER = EMIT + '\nbudget = { window = "1h", calls = 10, host_time = "6s" }'
 LARGER = EMIT + '\nbudget = { window = "1h", calls = 20 }'
 SECRET_DIR = 'action = "fs:read"\nresource = "/etc"\nreason = "read"'
 
@@ -62,6 +64,8 @@ def test_a_change_that_widens_nothing_needs_no_consent(kernel: Kernel, author, i
         ({"capabilities": (HTTP,)}, {"capabilities": (WIDER_HTTP,)}, "capability"),
         ({"capabilities": (BUDGET,)}, {"capabilities": (LARGER,)}, "budget"),
         ({"capabilities": (BUDGET,)}, {"capabilities": (EMIT,)}, "budget"),
+        ({"capabilities": (TIMED,)}, {"capabilities": (LONGER,)}, "budget"),
+        ({"capabilities": (TIMED,)}, {"capabilities": (BUDGET,)}, "budget"),
         ({"memory": "8MiB"}, {"memory": "16MiB"}, "limits"),
         ({"deadline": "250ms"}, {"deadline": "1s"}, "limits"),
     ],

@@ -325,6 +325,27 @@ def test_a_malformed_resource_is_refused(action, resources):
         ]
 
 
+def test_budgets_of_host_time_and_fuel_are_read():
+    asked = {"action": "action:call", "resource": "acme/other:run"}
+    budget = {"window": "1h", "host_time": "1500ms", "fuel": 10_000}
+    (capability,) = m.parse(toml(changed(TOOL, capability=[asked | {"budget": budget}]))).capabilities
+    assert capability.budget == Budget(3_600_000, host_us=1_500_000, fuel=10_000)
+
+
+@pytest.mark.parametrize(
+    ("budget", "path"),
+    [
+        ({"window": "1h", "fuel": 10}, "capability[0].budget.fuel"),
+        ({"window": "1h", "host_time": "367d"}, "capability[0].budget.host_time"),
+        ({"window": "1h", "host_time": 5}, "capability[0].budget.host_time"),
+        ({"window": "1h", "host_time": "-5s"}, "capability[0].budget.host_time"),
+    ],
+)
+def test_a_budget_that_means_nothing_is_a_fault(budget, path):
+    asked = {"action": "fs:read", "resource": "/srv", "budget": budget}
+    assert paths_of(changed(TOOL, capability=[asked])) == [path]
+
+
 def test_only_http_has_methods_and_a_budget_bounds_something():
     odd = {"action": "fs:read", "resource": "/srv", "methods": ["GET"], "budget": {"window": "1h"}}
     assert paths_of(changed(TOOL, capability=[odd])) == ["capability[0].budget", "capability[0].methods"]
@@ -383,6 +404,17 @@ def test_a_unit_cannot_need_or_conflict_with_itself():
 def test_a_build_does_not_overwrite_its_source():
     assert paths_of(changed(TOOL, build={"tool": "componentize-py", "source": "redact.wasm"})) == ["build.source"]
     assert paths_of(changed(TOOL, build={"tool": "wat", "source": "src"})) == ["build.source"]
+
+
+def test_an_export_of_another_world_is_not_built_from_python():
+    named = [{"name": "redact", "export": "local:calc/api@1.0.0#add"}]
+    assert paths_of(changed(TOOL, build={"tool": "componentize-py", "source": "src"}, action=named)) == [
+        "action[0].export"
+    ]
+    wat = {"tool": "wat", "source": "unit.wat"}
+    assert m.parse(toml(changed(TOOL, action=named, build=wat))).actions[0].export == named[0]["export"]
+    odd = [{"name": "redact", "export": "no function"}]
+    assert paths_of(changed(TOOL, action=odd, build=wat)) == ["action[0].export"]
 
 
 def test_a_date_is_told_as_a_fault():

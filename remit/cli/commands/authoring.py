@@ -25,8 +25,16 @@ _FOLDER = click.Path(path_type=Path)
 
 @verb("new", example="remit unit new acme/greeter --lang python\nremit unit new acme/tone --kind config")
 @click.argument("unit", metavar="PUBLISHER/NAME")
-@click.option("--lang", type=click.Choice(["python", "wat"]), default="python", show_default=True, help="The language.")
-@click.option("--kind", type=click.Choice(["tool", "config"]), default="tool", show_default=True, help="What it does.")
+@click.option(
+    "--lang", type=click.Choice(["python", "c", "wat"]), default="python", show_default=True, help="The language."
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["tool", "transform", "config"]),
+    default="tool",
+    show_default=True,
+    help="What it does.",
+)
 @click.option("--dir", "folder", type=_FOLDER, default=".", help="Where to make its folder.")
 def new(session: Session, unit: str, lang: str, kind: str, folder: Path) -> None:
     """Make a unit's project that passes its own tests.
@@ -91,14 +99,20 @@ def test(session: Session, folder: Path) -> None:
         raise Exit(EXIT_ERROR)
 
 
-@verb("inspect", example="remit unit inspect ./redact/redact.wasm")
+@verb("inspect", example="remit unit inspect ./redact/redact.wasm\nremit unit inspect calc.wasm --manifest > unit.toml")
 @click.argument("file", metavar="FILE.wasm", type=_FOLDER)
-def inspect(session: Session, file: Path) -> None:
+@click.option("--manifest", is_flag=True, help="Print a unit.toml for it instead.")
+def inspect(session: Session, file: Path, manifest: bool) -> None:
     """Show what a component imports, exports and would need.
 
     The functions of any component are shown as the actions that could be made of them, with their JSON Schemas. The
     component is compiled, not run. Exits with 1 if it imports what no host offers.
     """
+    if manifest:
+        with session.progress() as progress:
+            text = host.draft_manifest(file, progress)
+        session.answer({"manifest": text}, plain(text.removesuffix("\n")))
+        return
     with session.progress() as progress:
         found = host.inspect_file(file, progress)
     session.answer(found, *inspection_view(found))

@@ -19,9 +19,10 @@ from remit.journal import translate_os_error, write_atomically
 from remit.units import Plan, load_plan
 from remit.units.wanted import parse_setting
 
-__all__ = ["apply", "plan", "revert"]
+__all__ = ["apply", "plan", "promote", "revert"]
 
 _SET = click.option("--set", "settings", multiple=True, metavar="ID.KEY=JSON", help="Set a unit's parameter.")
+_BIND = click.option("--bind", "bindings", multiple=True, metavar="SLOT=ID", help="Have a unit fill a slot.")
 _YES = click.option("--yes", "-y", is_flag=True, help="Consent to what the change widens, without being asked.")
 _MESSAGE = click.option("--message", "-m", default="", metavar="TEXT", help="Why, for the history.")
 
@@ -43,8 +44,15 @@ def _save(path: Path, data: bytes) -> None:
 )
 @click.argument("items", metavar="[ID|+ID|-ID]…", nargs=-1)
 @_SET
+@_BIND
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan.")
-def plan(session: Session, items: tuple[str, ...], settings: tuple[str, ...], output: Path | None) -> None:
+def plan(
+    session: Session,
+    items: tuple[str, ...],
+    settings: tuple[str, ...],
+    bindings: tuple[str, ...],
+    output: Path | None,
+) -> None:
     """Show what would change, and change nothing.
 
     An ID (or +ID, with @RANGE where a version matters) is added or upgraded, -ID is removed; without any, the plan
@@ -53,7 +61,7 @@ def plan(session: Session, items: tuple[str, ...], settings: tuple[str, ...], ou
     """
     with session.connect() as kernel, session.progress() as progress:
         added, removed = split_items(items)
-        made = kernel.plan(added, removed, dict(map(parse_setting, settings)), progress=progress)
+        made = kernel.plan(added, removed, dict(map(parse_setting, settings)), bind=_bound(bindings), progress=progress)
     if output is not None:
         try:
             _save(output, json_text(made.as_dict()).encode())
@@ -75,23 +83,47 @@ def plan(session: Session, items: tuple[str, ...], settings: tuple[str, ...], ou
 )
 @click.argument("items", metavar="[ID|+ID|-ID]… | [PLANFILE]", nargs=-1)
 @_SET
+@_BIND
 @_YES
 @_MESSAGE
-def apply(session: Session, items: tuple[str, ...], settings: tuple[str, ...], *, yes: bool, message: str) -> None:
+def apply(
+    session: Session,
+    items: tuple[str, ...],
+    settings: tuple[str, ...],
+    bindings: tuple[str, ...],
+    *,
+    yes: bool,
+    message: str,
+) -> None:
     """Make a plan's generation active, whole.
 
     The plan is shown first. What widens needs consent: a terminal is asked, elsewhere --yes says so, and without it
     the command exits with 3.
     """
     saved = _plan_file(items)
-    if saved is not None and (settings or len(items) > 1):
+    if saved is not None and (settings or bindings or len(items) > 1):
         raise UsageError("a saved plan is applied as it is, without other edits", remedy="plan again with all edits")
     with session.connect() as kernel:
         if saved is not None:
             made = load_plan(read_bounded(saved))
         else:
             added, removed = split_items(items)
-            made = kernel.plan(added, removed, dict(map(parse_setting, settings)))
+            made = kernel.plan(added, removed, dict(map(parse_setting, settings)), bind=_bound(bindings))
+        _apply(session, kernel, made, yes=yes, message=message)
+
+
+@verb("promote", example="remit unit promote acme/redact --slot guard")
+@click.argument("unit", metavar="ID")
+@click.option("--slot", "slot", required=True, metavar="NAME", help="The slot that it is to fill.")
+@_YES
+@_MESSAGE
+def promote(session: Session, unit: str, slot: str, *, yes: bool, message: str) -> None:
+    """Have a unit fill a slot, in the place of the one that does.
+
+    The unit that filled an exclusive slot stays active and keeps its other work. A promotion is a plan like any other.
+    """
+    with session.connect() as kernel:
+        made = kernel.plan(bind={slot: unit})
         _apply(session, kernel, made, yes=yes, message=message)
 
 
@@ -109,6 +141,16 @@ def revert(session: Session, target: str, *, yes: bool, message: str) -> None:
     with session.connect() as kernel:
         made = kernel.plan(revert=target)
         _apply(session, kernel, made, yes=yes, message=message)
+
+
+def _bound(bindings: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in bindings:
+        slot, separator, unit = text.partition("=")
+        if not separator or not slot or "/" not in unit:
+            raise UsageError(f"{text!r} is no binding", remedy="write --bind SLOT=publisher/name")
+        found[slot] = unit
+    return found
 
 
 def _plan_file(items: tuple[str, ...]) -> Path | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from remit.cli.render.authority import explanation, facts, question
+from remit.cli.inputs import DURATION
+from remit.cli.render.authority import explanation, facts, left, question
 from remit.cli.session import Session, verb
 from remit.cli.text import one_line
 from remit.errors import UsageError
@@ -29,8 +30,7 @@ def show(session: Session, grant: str) -> None:
         "unit": f"{given['unit']['id']}@{given['unit']['version']}",
         "may": f"{given['capability']['action']} on {given['capability']['resource']}",
         "state": found["state"],
-        "calls left": found["calls_left"] if found["calls_left"] is not None else "unbounded",
-        "bytes left": found["bytes_left"] if found["bytes_left"] is not None else "unbounded",
+        **{f"{noun} left": amount or "unbounded" for noun, amount in left(found).items()},
         "mode": found["mode"],
         "consent of": given.get("consent") or "nobody",
         "policies in reach": ", ".join(found["policies"]),
@@ -60,8 +60,18 @@ def why(session: Session, unit: str, action: str, resource: str, method: str) ->
 @click.option("--from", "parent", default="", metavar="GRANT", help="Delegate a part of this grant of another unit.")
 @click.option("--calls", type=click.IntRange(min=0), help="Delegate at most so many calls in the grant's window.")
 @click.option("--bytes", "nbytes", type=click.IntRange(min=0), help="Delegate at most so many bytes.")
+@click.option("--host-time", "host_ms", type=DURATION, help="Delegate at most so much time of host calls, as '5s'.")
+@click.option("--fuel", type=click.IntRange(min=0), help="Delegate at most so much fuel of called actions.")
 def request(
-    session: Session, unit: str, action: str, resource: str, parent: str, calls: int | None, nbytes: int | None
+    session: Session,
+    unit: str,
+    action: str,
+    resource: str,
+    parent: str,
+    calls: int | None,
+    nbytes: int | None,
+    host_ms: int | None,
+    fuel: int | None,
 ) -> None:
     """Ask for what a unit's grant waits for.
 
@@ -72,7 +82,8 @@ def request(
         if parent:
             if kernel.lease(parent)["grant"]["capability"]["action"] != action:
                 raise UsageError(f"{parent} is no grant of {action}", remedy="see 'remit lease list'")
-            grant = kernel.delegate(parent, unit, resource, calls=calls, nbytes=nbytes)
+            host_us = None if host_ms is None else host_ms * 1_000
+            grant = kernel.delegate(parent, unit, resource, calls=calls, nbytes=nbytes, host_us=host_us, fuel=fuel)
             session.answer(grant, Text(one_line(f"delegated {grant['id']}: {unit}, {action} on {resource}")))
             return
         asked = kernel.request(unit, action, resource)

@@ -46,14 +46,21 @@ def serve(session: Session, data: Path, port: int, address: str, users: Path | N
 @verb("export", example="remit registry export ./public --data ./registry")
 @click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
 @_DATA
-def export(session: Session, target: Path, data: Path) -> None:
+@click.option("--keys", metavar="DIR", type=click.Path(path_type=Path), help="The keeper's keys: attest the files.")
+@click.option("--days", type=click.IntRange(1, 90), default=7, show_default=True, help="How long that may be believed.")
+def export(session: Session, target: Path, data: Path, keys: Path | None, days: int) -> None:
     """Write a registry as files for any web server.
 
-    Reading from there works as from the registry itself. DIR must be empty: a copy is made whole.
+    Reading from there works as from the registry itself. DIR must be empty: a copy is made whole. With --keys, TUF
+    metadata beside the files lets homes that pin its root notice old copies and versions that nobody attested; the
+    keys are made at first use, and belong where the files are not.
     """
     with session.progress() as progress:
-        count = host.export_registry(data, target, progress)
-    session.answer({"target": str(target), "tags": count}, Text(f"exported {count} tag(s) to {plain(str(target))}"))
+        count, root = host.export_registry(data, target, progress, keys=keys, days=days)
+    lines = [Text(f"exported {count} tag(s) to {plain(str(target))}")]
+    if root is not None:
+        lines.append(Text(f"homes pin {plain(str(root))}", no_wrap=True))
+    session.answer({"target": str(target), "tags": count, "root": None if root is None else str(root)}, *lines)
 
 
 @verb("check", example="remit registry check --data ./registry")

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from remit.cli.render.units import difference, generation_table, unit_details, unit_table
+from remit.cli.render.units import difference, generation_table, slot_lines, unit_details, unit_table
 from remit.cli.session import Session, verb
-from remit.cli.text import short_digest
+from remit.cli.text import plain, short_digest
 from remit.errors import UsageError
 
 __all__ = ["diff", "history", "install", "list_units", "show", "uninstall"]
@@ -18,12 +18,13 @@ __all__ = ["diff", "history", "install", "list_units", "show", "uninstall"]
 
 @verb("install", example="remit unit install ./redact --allow-unsigned")
 @click.argument("references", metavar="REF…", nargs=-1, required=True)
-@click.option("--allow-unsigned", is_flag=True, help="Admit a local folder or file; it is shown as unsigned for ever.")
-def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bool) -> None:
+@click.option("--allow-unsigned", is_flag=True, help="Admit a local folder; it is shown as unsigned for ever.")
+@click.option("--override", is_flag=True, help="Insist on another signer than before, or on an older version.")
+def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bool, override: bool) -> None:
     """Admit units; nothing active changes.
 
     A REF is a folder with unit.toml, built before, a .unit file, oci://HOST/REPOSITORY@RANGE, or ID[@RANGE] in a
-    registry that remit.toml names.
+    registry that remit.toml names. All but folders must be signed by somebody whom the home trusts (remit trust show).
     """
     installed = []
     with session.connect() as kernel:
@@ -31,12 +32,15 @@ def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bo
             # The kernel may be a process in another folder.
             where = str(Path(reference).absolute()) if Path(reference).exists() else reference
             with session.progress() as progress:
-                unit = kernel.install(where, allow_unsigned=allow_unsigned, progress=progress)
+                unit = kernel.install(where, allow_unsigned=allow_unsigned, override=override, progress=progress)
             installed.append(unit)
             ref = unit.ref
-            mark = ("  unsigned", "yellow") if ref.admission == "local" else ("  signed", "green")
+            mark = ("  unsigned", "yellow")
+            if ref.admission == "signed":
+                mark = (f"  signed by {plain(unit.signer)}", "green")
             name = f"{ref.id}@{ref.version}"
             session.show(Text.assemble(("installed ", "green"), (name, "bold"), f"  {short_digest(ref.digest)}", mark))
+            session.show(*(Text(f"warning: {plain(line)}", style="yellow") for line in unit.warnings))
     session.answer({"installed": installed})
     session.hint(f"Next: remit unit plan {shlex.join(dict.fromkeys(unit.ref.id for unit in installed))}")
 
@@ -56,11 +60,11 @@ def uninstall(session: Session, unit: str) -> None:
 
 @verb("list", example="remit unit list")
 def list_units(session: Session) -> None:
-    """List the installed units."""
+    """List the installed units, and who fills the slots of the host."""
     with session.connect() as kernel:
-        entries = kernel.units()
+        entries, slots = kernel.units(), kernel.slots()
     empty = Text("No unit is installed. 'remit unit install DIR --allow-unsigned' admits a local one.")
-    session.answer({"units": entries}, unit_table(entries) if entries else empty)
+    session.answer({"units": entries, "slots": slots}, unit_table(entries) if entries else empty, *slot_lines(slots))
 
 
 @verb("show", example="remit unit show acme/redact")

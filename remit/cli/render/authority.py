@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +14,7 @@ from remit.cli.text import one_line
 from remit.host.views import LeaseView
 from remit.journal.event import timestamp
 
-__all__ = ["explanation", "facts", "lease_table", "question"]
+__all__ = ["explanation", "facts", "lease_table", "left", "question"]
 
 
 def lease_table(leases: Sequence[LeaseView]) -> Table:
@@ -33,11 +34,16 @@ def _state(lease: LeaseView) -> Text:
     parts = ["standing"]
     if lease.lease_until_ms is not None:
         parts.append(f"leased until {timestamp(lease.lease_until_ms)[11:19]} UTC")
-    if lease.calls_left is not None:
-        parts.append(f"{lease.calls_left} calls left")
-    if lease.bytes_left is not None:
-        parts.append(f"{lease.bytes_left} bytes left")
+    parts += [f"{amount} {noun} left" for noun, amount in left(msgspec.structs.asdict(lease)).items() if amount]
     return Text(", ".join(parts), style="green" if lease.lease_until_ms is not None else "")
+
+
+def left(status: Mapping[str, Any]) -> dict[str, str]:
+    """What a grant's window still holds, by noun; "" where it is unbounded."""
+    amounts = {noun: status[f"{noun}_left"] for noun in ("calls", "bytes", "fuel")}
+    words = {noun: "" if amount is None else str(amount) for noun, amount in amounts.items()}
+    host_us = status["host_us_left"]
+    return words | {"host time": "" if host_us is None else f"{host_us / 1_000_000:.3f} s"}
 
 
 def question(consent: Mapping[str, Any]) -> Text:

@@ -24,6 +24,7 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
     "downgrade": ("↓", "yellow"),
     "remove": ("-", "red"),
     "configure": ("~", "cyan"),
+    "rebind": ("~", "cyan"),
     "reorder": ("=", "cyan"),
 }
 _ANSWERS: Mapping[Status, tuple[str, str]] = {
@@ -46,13 +47,23 @@ def plan_view(plan: Plan, *, applying: bool = False) -> list[RenderableType]:
     if not plan.changed:
         return [Text(f"Nothing to do: generation {plan.serial} is what is wanted.", style="bold"), *_findings(plan)]
     view: list[RenderableType] = [heading(f"Plan: generation {plan.serial} → {plan.candidate.number}")]
-    view += _widening(plan) + _units(plan.units) + _capabilities(plan.capabilities) + _documents(plan)
+    view += _drift(plan) + _widening(plan) + _units(plan.units) + _capabilities(plan.capabilities) + _documents(plan)
     view += _findings(plan)
     if plan.blocking or not applying:
         view += [Text(), _next(plan)]
     else:
         view.append(Text())
     return view
+
+
+def _drift(plan: Plan) -> list[RenderableType]:
+    if not plan.drift:
+        return []
+    grid = columns("fit", "wrap", "wrap")
+    for drift in plan.drift:
+        grid.add_row("", Text(drift.kind, style="cyan"), cell(drift.name), cell(drift.detail))
+    fate = "this is undone too" if plan.edits.revert else "this comes too"
+    return [heading(f"\nDrift — remit.toml was edited since generation {plan.serial}; {fate}"), grid]
 
 
 def _widening(plan: Plan) -> list[RenderableType]:
@@ -131,6 +142,8 @@ def command_words(edits: Edits) -> list[str]:
     if edits.revert:
         return ["remit", "unit", "revert", *([] if edits.revert == "last" else [edits.revert])]
     words = ["remit", "unit", "apply", *edits.add, *(f"-{unit}" for unit in edits.remove)]
+    for slot, unit in edits.bind.items():
+        words += ["--bind", f"{slot}={unit}"]
     for key, value in edits.set.items():
         words += ["--set", f"{key}={json_text(value, indent=None)}"]
     return words

@@ -15,9 +15,10 @@ from remit.cli.render.layout import cell, columns, heading, table, unsigned
 from remit.cli.text import json_text, one_line, short_digest
 from remit.host.views import Entry
 from remit.journal.event import timestamp
+from remit.units import SlotView
 from remit.units.documents import Change
 
-__all__ = ["difference", "generation_table", "unit_details", "unit_table"]
+__all__ = ["difference", "generation_table", "slot_lines", "unit_details", "unit_table"]
 
 _MIB = 1 << 20
 
@@ -35,6 +36,21 @@ def unit_table(entries: Sequence[Entry]) -> Table:
     for column in shown.columns[:-1]:
         column.no_wrap = column.header != "unit"
     return shown
+
+
+def slot_lines(slots: Sequence[SlotView]) -> list[RenderableType]:
+    """The declared slots with who fills them, or who could."""
+    if not slots:
+        return []
+    grid = columns("fit", "fit", "wrap")
+    for slot in slots:
+        if slot.units:
+            who = cell(", ".join(slot.units), "green")
+        else:
+            could = f"; {', '.join(slot.suggestions)} could fill it" if slot.suggestions else ""
+            who = cell(f"empty{could}", "yellow")
+        grid.add_row("", cell(slot.name, "bold"), Text("many" if slot.many else "one", style="dim"), who)
+    return [heading("\nSlots"), grid]
 
 
 def unit_details(facts: Mapping[str, Any]) -> list[RenderableType]:

@@ -144,6 +144,7 @@ class ServingRunner:
         self._units = units
         self._services = services
         self.interfaces = units.interfaces
+        self.functions = units.functions
         self.cancel = units.cancel
         self.entries = units.entries
         self.clear = units.clear

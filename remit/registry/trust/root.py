@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from remit.errors.signatures import Rejected
 
-__all__ = ["MAX_ROOT", "Root", "public_root"]
+__all__ = ["MAX_ROOT", "Root", "public_root", "public_root_text"]
 
 MAX_ROOT = 1 << 20
 """Bytes of a trusted root."""
@@ -97,10 +97,15 @@ class Root:
 
 def public_root() -> Root:
     """The root of the public instance, as the installed sigstore package ships it; nothing is fetched."""
+    return Root(public_root_text().encode())
+
+
+def public_root_text() -> str:
+    """The same as it is shipped."""
     from importlib.resources import files  # noqa: PLC0415 - needed here alone
 
     place = files("sigstore._store") / "https%3A%2F%2Ftuf-repo-cdn.sigstore.dev" / "trusted_root.json"
-    return Root(place.read_bytes())
+    return place.read_text("utf-8")
 
 
 def _cut(

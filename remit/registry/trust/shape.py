@@ -32,7 +32,7 @@ from remit.errors.signatures import (
 )
 from remit.registry.trust.strict import read_object
 
-__all__ = ["MAX_BUNDLE", "Shape", "read_bundle"]
+__all__ = ["MAX_BUNDLE", "Shape", "key_hint", "read_bundle"]
 
 MAX_BUNDLE = 4 << 20
 """Bytes of a Sigstore bundle."""
@@ -99,6 +99,16 @@ def read_bundle(data: bytes, *, keyed: bool) -> Shape:
     ]
     certified = () if certificate is None else _certified(certificate)
     return Shape(document, certificate, stamps, (*stamped, *promised), certified)
+
+
+def key_hint(data: bytes) -> str | None:
+    """What a bundle says of the key that it was signed with; ``None`` where it has a certificate.
+
+    :raises Rejected: if it is not well formed
+    """
+    raw = read_object(data, MAX_BUNDLE, BundleMalformed, "the bundle")
+    key = _inner(raw, "verificationMaterial", MaterialMissing).get("publicKey")
+    return str(key.get("hint", "")) if isinstance(key, dict) else None
 
 
 def _check_content(raw: dict[str, Any]) -> None:

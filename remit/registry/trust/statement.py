@@ -27,12 +27,23 @@ from remit.registry.trust.model import Artifact, Statement
 from remit.registry.trust.strict import read_object
 from remit.schemas import formats
 
-__all__ = ["IN_TOTO", "Release", "check_release", "check_subject", "pae", "read_statement", "release_statement"]
+__all__ = [
+    "IN_TOTO",
+    "MAX_STATEMENT",
+    "Release",
+    "check_release",
+    "check_subject",
+    "pae",
+    "read_statement",
+    "release_statement",
+    "statement_about",
+]
 
 IN_TOTO = "application/vnd.in-toto+json"
 _V1 = "https://in-toto.io/Statement/v1"
 _KNOWN = (_V1, "https://in-toto.io/Statement/v0.1")
-_MAX_STATEMENT = 1 << 20
+MAX_STATEMENT = 1 << 20
+"""Bytes of a statement."""
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,7 +81,7 @@ def read_statement(payload_type: str, payload: bytes) -> Statement:
     """
     if payload_type != IN_TOTO:
         raise PayloadType(f"the envelope holds {payload_type[:100]!r}, not a statement")
-    document = read_object(payload, _MAX_STATEMENT, StatementMalformed, "the statement")
+    document = read_object(payload, MAX_STATEMENT, StatementMalformed, "the statement")
     if document.get("_type") not in _KNOWN:
         raise StatementType(f"the statement's type is {str(document.get('_type'))[:100]!r}")
     try:
@@ -97,16 +108,24 @@ def release_statement(digest: str, unit: str, version: str, unit_toml: bytes) ->
 
     :param digest: ``sha256:…`` of the bundle's manifest
     """
-    algorithm, _, value = digest.partition(":")
     release = Release(unit, version, sha256(unit_toml))
-    return rfc8785.dumps(
-        {
-            "_type": _V1,
-            "subject": [{"name": f"{unit}@{version}", "digest": {algorithm: value}}],
-            "predicateType": formats.RELEASE,
-            "predicate": msgspec.to_builtins(release),
-        }
-    )
+    return statement_about(digest, f"{unit}@{version}", formats.RELEASE, msgspec.to_builtins(release))
+
+
+def statement_about(digest: str, name: str, kind: str, predicate: Any) -> bytes:
+    """The statement that something is true of a bundle, as bytes to sign.
+
+    :param digest: ``sha256:…`` of the bundle's manifest
+    :param name: of the bundle, for people
+    :param kind: the predicate's type
+    :raises StatementMalformed: if the predicate is not JSON that others read the same
+    """
+    algorithm, _, value = digest.partition(":")
+    subject: dict[str, Any] = {"name": name, "digest": {algorithm: value}}
+    try:
+        return rfc8785.dumps({"_type": _V1, "subject": [subject], "predicateType": kind, "predicate": predicate})
+    except rfc8785.CanonicalizationError as error:
+        raise StatementMalformed(f"the predicate cannot be signed: {error}") from error
 
 
 def check_release(statement: Statement, unit: str, version: str, unit_toml: bytes) -> None:

@@ -99,7 +99,7 @@ def preview(authority: Authority, unit: UnitRef, url: str, method: str, resolver
         outcome = "denied" if isinstance(error, LeaseDenied) else "exhausted"
         return shown(outcome, error.message, error.details.get("policies", ()))
     for status in authority.grants():
-        if status.grant.id == grant.id and 0 in (status.calls_left, status.bytes_left):
+        if status.grant.id == grant.id and 0 in (status.calls_left, status.bytes_left, status.host_us_left):
             return shown("exhausted", f"{unit.id} has used up its budget for this window", grant.policies, grant.id)
     way = check_addresses(authority, grant, target, resolver, LOOKUP_S)
     if isinstance(way, Stopped):

@@ -23,7 +23,7 @@ def _call(scope: Scope, action: str, argument: str) -> Ok | Refused:
     grant = scope.require("action:call", action.partition("@")[0], nbytes=len(argument.encode()))
     if isinstance(grant, Refused):
         return grant
-    return scope.call_action(scope, action, argument)
+    return scope.call_action(scope, grant, action, argument)
 
 
 FUNCTIONS: Final = {"call": _call}

@@ -138,7 +138,8 @@ class _Attempt:
         """Seconds that are left; none for a call that nobody waits for any more."""
         if self._scope.cancelled():
             return 0.0
-        return (self._ends_ns - self._scope.clock.monotonic_ns()) / 1e9
+        ends_ns = min(self._ends_ns, self._scope.deadline_ns)  # the grant may have less host time than the call
+        return (ends_ns - self._scope.clock.monotonic_ns()) / 1e9
 
     def make(self, resolver: Resolver, tls: ssl.SSLContext | None) -> Any:
         """Make it; the response, or the refusal that the guest sees."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from remit.schemas.versions import in_range, is_range, is_version
 from remit.units.manifest.derive import interfaces_of, limits_of
+from remit.units.manifest.draft import draft, draft_id
 from remit.units.manifest.files import check, check_files, schema_files
 from remit.units.manifest.model import (
     ActionDecl,
@@ -38,6 +39,8 @@ __all__ = [
     "Transform",
     "check",
     "check_files",
+    "draft",
+    "draft_id",
     "in_range",
     "interfaces_of",
     "is_range",

@@ -63,6 +63,8 @@ class ActionDecl(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     input: str | None = None
     output: str | None = None
+    export: str = ""
+    """The function behind it, ``interface#function``, in a component of another world; its types are its schemas."""
     idempotent: bool = False
 
 
@@ -107,7 +109,7 @@ class Transform(msgspec.Struct, frozen=True, kw_only=True):
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """``[build]``: how the artifact is made from its source, a file or folder beside the manifest."""
 
-    tool: Literal["componentize-py", "wat"]
+    tool: Literal["componentize-py", "wat", "zig-cc"]
     source: str
 
 

@@ -102,4 +102,6 @@ def _budget(table: dict[str, Any]) -> Budget:
         window_ms=parse_duration(table["window"]),
         calls=table.get("calls"),
         bytes=parse_size(table["bytes"]) if "bytes" in table else None,
+        host_us=parse_duration(table["host_time"]) * 1_000 if "host_time" in table else None,
+        fuel=table.get("fuel"),
     )

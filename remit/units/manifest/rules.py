@@ -91,8 +91,11 @@ def _quantities(document: Document) -> Iterator[Fault]:
         path, budget = f"capability[{index}].budget", _table(capability, "budget")
         yield from _within(f"{path}.window", budget.get("window"), parse_duration, _SECOND, 366 * _DAY, "1s to 366d")
         yield from _within(f"{path}.bytes", budget.get("bytes"), parse_size, 1, 4 * _TIB, "1B to 4096GiB")
-        if budget and "calls" not in budget and "bytes" not in budget:
-            yield Fault(path, "bounds nothing: give calls or bytes")
+        yield from _within(f"{path}.host_time", budget.get("host_time"), parse_duration, 1, 366 * _DAY, "1ms to 366d")
+        if budget and not budget.keys() & {"calls", "bytes", "host_time", "fuel"}:
+            yield Fault(path, "bounds nothing: give calls, bytes, host_time or fuel")
+        if "fuel" in budget and capability.get("action") != "action:call":
+            yield Fault(f"{path}.fuel", "is what called actions use: only action:call has it")
 
 
 def _within(path: str, text: Any, parse: Callable[[str], int], least: int, most: int, words: str) -> Iterator[Fault]:
@@ -166,6 +169,14 @@ def _building(document: Document) -> Iterator[Fault]:
         yield Fault("build.source", "is the artifact itself: the build would overwrite its source")
 
 
+def _exports(document: Document) -> Iterator[Fault]:
+    if _table(document, "build").get("tool") != "componentize-py":
+        return
+    for index, entry in _tables(document, "action"):
+        if "export" in entry:
+            yield Fault(f"action[{index}].export", "componentize-py builds units of the world remit:unit: leave it out")
+
+
 def _table(document: Document, key: str) -> Document:
     found = document.get(key)
     return found if isinstance(found, dict) else {}
@@ -191,4 +202,5 @@ _RULES: tuple[Callable[[Document], Iterator[Fault]], ...] = (
     _subscriptions,
     _patches,
     _building,
+    _exports,
 )

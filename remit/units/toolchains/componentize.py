@@ -7,34 +7,26 @@ source cannot reach this machine; packages installed on this machine are not off
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
-import signal
-import subprocess  # the tool's Python entry point aborts the process on some faults, so it gets its own
 import sys
 import tempfile
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remit.errors import BuildFailed
+from remit.units.toolchains.running import Run
+from remit.units.toolchains.sdks import sdk_files
 from remit.units.toolchains.world import WORLD_NAME, exports_of, narrowed
 
 if TYPE_CHECKING:
     from remit.kernel.ports import Progress
     from remit.units.manifest import Manifest
 
-__all__ = ["compile_python", "sdk_digest"]
+__all__ = ["compile_python"]
 
 _ENTRY = "import sys, componentize_py; sys.argv[0] = 'componentize-py'; sys.exit(componentize_py.script())"
-_TIMEOUT_S = 180.0
-_POLL_S = 0.2
-_USUAL_POLLS = 20
-"""How many polls a build usually takes: progress nears its end then, and waits there."""
-_MAX_OUTPUT = 64 << 10
-
 _SIGNATURES = {
     "provider": ("Provider", "call", ("action", "input")),
     "handler": ("Handler", "handle", ("event",)),
@@ -70,65 +62,17 @@ def compile_python(source: Path, manifest: Manifest, progress: Progress) -> byte
         output = work / "unit.wasm"
         words = ["-q", "-d", str(work / "wit"), "-w", WORLD_NAME, "componentize", source.stem]
         words += ["-p", str(source.parent), "-o", str(output)]
-        if sdk := _sdk():  # a copy: the folder that it lies in may hold every package of this machine
-            for file in sdk:
-                (work / "sdk" / "remit_unit").mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, work / "sdk" / "remit_unit")
-            words += ["-p", str(work / "sdk")]
-        code, said = _run(words, work, f"building {manifest.id}", progress)
+        for file in sdk_files("python"):  # a copy without its own WIT: this build has a narrower one
+            (work / "sdk" / "remit_unit").mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, work / "sdk" / "remit_unit")
+        words += ["-p", str(work / "sdk")]
+        words = [sys.executable, "-P", "-c", _ENTRY, *words]
+        run = Run("componentize-py", words, work, hint="look for a loop at the module's top level")
+        # Packages that are installed on this machine are not the unit's.
+        code, said = run(f"building {manifest.id}", progress, VIRTUAL_ENV=str(work / "no-packages"))
         if code or not output.is_file():
             raise _explained(said, shown)
         return output.read_bytes()
-
-
-def _sdk() -> list[Path]:
-    """The modules of the guests' SDK, ``remit-unit``, where it is installed."""
-    spec = find_spec("remit_unit")
-    return sorted(Path(spec.origin).parent.glob("*.py")) if spec is not None and spec.origin else []
-
-
-def sdk_digest() -> str:
-    """What a build depends on of the SDK, or "" where it is not installed."""
-    files = _sdk()
-    return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest() if files else ""
-
-
-def _run(words: list[str], work: Path, stage: str, progress: Progress) -> tuple[int, str]:
-    """Run the tool; its exit code and the end of what it said.
-
-    :raises BuildFailed: if it does not end in time
-    """
-    environment = {**os.environ, "VIRTUAL_ENV": str(work / "no-packages"), "NO_COLOR": "1"}
-    log = work / "log.txt"
-    with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter with words that we made
-            [sys.executable, "-P", "-c", _ENTRY, *words],
-            cwd=work,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that nothing it starts outlives it
-        )
-        try:
-            for poll in range(int(_TIMEOUT_S / _POLL_S)):
-                try:
-                    process.wait(_POLL_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    progress(stage, min(0.95, poll / _USUAL_POLLS))
-            else:
-                raise BuildFailed(
-                    f"componentize-py did not end within {_TIMEOUT_S:.0f} s",
-                    remedy="look for a loop at the module's top level",
-                )
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    with log.open("rb") as said:
-        said.seek(max(0, log.stat().st_size - _MAX_OUTPUT))
-        return process.returncode, said.read().decode("utf-8", "replace")
 
 
 def _check_signatures(source: Path, shown: Path, manifest: Manifest) -> None:

@@ -30,8 +30,9 @@ def exports_of(manifest: Manifest) -> tuple[str, ...]:
     """
     if manifest.kind == "transform":
         return ("transformer",)
-    names = tuple(name for name, wanted in (("handler", manifest.on), ("provider", manifest.actions)) if wanted)
-    if not names:
+    ours = any(not action.export for action in manifest.actions)
+    names = tuple(name for name, wanted in (("handler", manifest.on), ("provider", ours)) if wanted)
+    if not names and not manifest.actions:
         raise BuildFailed(
             f"{manifest.id} declares nothing to run",
             remedy="declare an [[action]] or a topic under [[on]] in unit.toml",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit_unit.capabilities import call, emit, http, log, parameters, state
 from remit_unit.errors import Refused, Rejected, Retry
-from remit_unit.serving import Handler, Provider, Transformer, action, on, transform
+from remit_unit.serving import Handler, Provider, Transformer, action, json_patch, merge, on, transform
 
 __all__ = [
     "Handler",
@@ -17,7 +17,9 @@ __all__ = [
     "call",
     "emit",
     "http",
+    "json_patch",
     "log",
+    "merge",
     "on",
     "parameters",
     "state",

@@ -10,13 +10,13 @@ from typing import Any, TypeVar, overload
 from remit_unit import _world
 from remit_unit.errors import Rejected, Retry
 
-__all__ = ["ACTIONS", "Handler", "Provider", "Transformer", "action", "on", "transform"]
+__all__ = ["ACTIONS", "Handler", "Provider", "Transformer", "action", "json_patch", "merge", "on", "transform"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 ACTIONS: dict[str, Callable[..., Any]] = {}
 _RAW: dict[str, Callable[[str], str]] = {}
 _REACTIONS: dict[str, Callable[[dict[str, Any]], Any]] = {}
-_TRANSFORMS: list[Callable[[dict[str, Any]], Any]] = []
+_TRANSFORMS: list[Callable[[dict[str, Any]], list[dict[str, Any]]]] = []
 
 
 @overload
@@ -51,9 +51,19 @@ def on(topic: str) -> Callable[[F], F]:
 
 
 def transform(function: F) -> F:
-    """Make a function the unit's transform: from the documents that it reads to a list of patches."""
+    """Make a function the unit's transform: from the documents that it reads, by name, to a list of patches."""
     _TRANSFORMS[:] = [function]
     return function
+
+
+def merge(document: str, value: dict[str, Any]) -> dict[str, Any]:
+    """A patch of a document that merges ``value`` into it (RFC 7396)."""
+    return {"target": document, "op": "merge", "value": value}
+
+
+def json_patch(document: str, operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """A patch of a document by operations (RFC 6902)."""
+    return {"target": document, "op": "json-patch", "value": operations}
 
 
 def _answer(error: Exception) -> Exception:
@@ -99,7 +109,8 @@ class Transformer:
         try:
             if not _TRANSFORMS:
                 raise Rejected("this unit has no transform")  # noqa: TRY301 - as above
-            return json.dumps(_TRANSFORMS[0](json.loads(context)), ensure_ascii=False)
+            patches = _TRANSFORMS[0](json.loads(context)["documents"])
+            return json.dumps({"patches": patches}, ensure_ascii=False)
         except Exception as error:
             raise _answer(error) from error
 

@@ -1,0 +1,59 @@
+"""What the façade's :class:`remit.host.supplying.Supplying` does: resolving, locking and admitting what is wanted.
+
+One method an operation, by the same name, as in :mod:`remit.host.operations`, which this is a part of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remit.errors import SourceUnknown
+from remit.host.governance import Context, Governance
+from remit.journal import Progress
+from remit.kernel.model import Bundle
+from remit.kernel.ports import ReleaseSource
+from remit.units import Question, Supplier, Supply
+
+__all__ = ["Supplies"]
+
+
+class Supplies(Governance):
+    """See the façade."""
+
+    def _fetch(self, reference: str, progress: Progress) -> Bundle:
+        for plugin, source in self._rooms.sources:
+            if self._rooms.plugins.run(plugin, "source.accepts", source.accepts, reference):
+                return source.fetch(reference, progress)
+        raise SourceUnknown(f"no unit source understands {reference[:200]!r}")
+
+    def _questions(self) -> Sequence[Question]:
+        return [source.releases() for _, source in self._rooms.sources if isinstance(source, ReleaseSource)]
+
+    @property
+    def _supplier(self) -> Supplier:
+        return Supplier(self._rooms.lifecycle, self._rooms.home.reload, self._fetch, self._questions)
+
+    def sync(self, context: Context, prune: bool, allow_unsigned: bool) -> Supply:
+        return self._supplier.sync(
+            context.caller, prune=prune, allow_unsigned=allow_unsigned, progress=context.progress
+        )
+
+    def sync_check(self, context: Context, prune: bool) -> Supply:
+        return self._supplier.sync(context.caller, check=True, prune=prune, progress=context.progress)
+
+    def adopt(self, context: Context) -> Supply:
+        return self._supplier.adopt(context.caller)
+
+    def upgrade(
+        self, context: Context, units: tuple[str, ...], allow_unsigned: bool, allow_signer_change: bool
+    ) -> Supply:
+        return self._supplier.upgrade(
+            units,
+            context.caller,
+            allow_unsigned=allow_unsigned,
+            allow_signer=allow_signer_change,
+            progress=context.progress,
+        )
+
+    def upgrade_preview(self, context: Context, units: tuple[str, ...]) -> Supply:
+        return self._supplier.upgrade(units, context.caller, preview=True, progress=context.progress)

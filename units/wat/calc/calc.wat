@@ -1,0 +1,57 @@
+;; calc: arithmetic that knows nothing of Remit. Its functions become actions by their types alone.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+    ;; result<s32, problem>: the case at 16, what it holds at 20
+    (func (export "divide") (param i32 i32) (result i32)
+      (i32.store8 (i32.const 16) (i32.const 0))
+      (if (i32.eqz (local.get 1)) (then (call $fail (i32.const 1))))
+      (if (i32.and (i32.eq (local.get 0) (i32.const 0x80000000)) (i32.eq (local.get 1) (i32.const -1)))
+        (then (call $fail (i32.const 0))))
+      (if (i32.eqz (i32.load8_u (i32.const 16)))
+        (then (i32.store (i32.const 20) (i32.div_s (local.get 0) (local.get 1)))))
+      (i32.const 16))
+    (func $fail (param i32)
+      (i32.store8 (i32.const 16) (i32.const 1))
+      (i32.store8 (i32.const 20) (local.get 0)))
+    ;; a point twice, or as many times as is asked for
+    (func (export "scale") (param $x f64) (param $y f64) (param $given i32) (param $by f64) (result i32)
+      (if (i32.eqz (local.get $given)) (then (local.set $by (f64.const 2))))
+      (f64.store (i32.const 32) (f64.mul (local.get $x) (local.get $by)))
+      (f64.store (i32.const 40) (f64.mul (local.get $y) (local.get $by)))
+      (i32.const 32)))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $memory))
+
+  (type $problem (enum "overflow" "zero"))
+  (type $point (record (field "x" f64) (field "y" f64)))
+  (func $add (param "a" s32) (param "b" s32) (result s32) (canon lift (core func $i "add")))
+  (func $divide (param "a" s32) (param "b" s32) (result (result s32 (error $problem)))
+    (canon lift (core func $i "divide") (memory (core memory $memory))))
+  (func $scale (param "point" $point) (param "by" (option f64)) (result $point)
+    (canon lift (core func $i "scale") (memory (core memory $memory))))
+
+  ;; ---- the interface local:calc/api, whose types have names ----
+  (component $api
+    (type $problem' (enum "overflow" "zero"))
+    (type $point' (record (field "x" f64) (field "y" f64)))
+    (import "problem-type" (type $problem (eq $problem')))
+    (import "point-type" (type $point (eq $point')))
+    (import "add-it" (func $add (param "a" s32) (param "b" s32) (result s32)))
+    (import "divide-it" (func $divide (param "a" s32) (param "b" s32) (result (result s32 (error $problem)))))
+    (import "scale-it" (func $scale (param "point" $point) (param "by" (option f64)) (result $point)))
+    (export $problem-out "problem" (type $problem))
+    (export $point-out "point" (type $point))
+    (export "add" (func $add))
+    (export "divide" (func $divide)
+      (func (param "a" s32) (param "b" s32) (result (result s32 (error $problem-out)))))
+    (export "scale" (func $scale)
+      (func (param "point" $point-out) (param "by" (option f64)) (result $point-out))))
+  (instance $out (instantiate $api
+    (with "problem-type" (type $problem))
+    (with "point-type" (type $point))
+    (with "add-it" (func $add))
+    (with "divide-it" (func $divide))
+    (with "scale-it" (func $scale))))
+  (export "local:calc/api@1.0.0" (instance $out)))
