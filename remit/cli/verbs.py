@@ -26,8 +26,10 @@ TOP: Mapping[str, Verb] = {
     "list": Verb("call", "list_actions", "List the actions that can be called, or show one's schemas."),
     "emit": Verb("events", "emit", "Say that something happened."),
     "events": Verb("events", "events", "Show what happened, and follow it."),
+    "logs": Verb("insight", "logs", "Show what units logged, with what failed or was refused."),
     "serve": Verb("serve", "serve", "Serve the home over HTTP: state, events, actions."),
     "state": Verb("events", "state", "Show a read model, now or as of a record."),
+    "trace": Verb("insight", "trace", "Draw the trace of an episode: calls, requests, refusals, events."),
 }
 
 GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
@@ -49,11 +51,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),
             "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
             "apply": Verb("changes", "apply", "Make a plan's generation active, whole."),
-            "promote": Verb("changes", "promote", "Have a unit fill a slot."),
+            "promote": Verb("changes", "promote", "Have a unit fill a slot, in the place of the one that does."),
             "revert": Verb("changes", "revert", "Go back: the last change, a generation or one unit."),
             "upgrade": Verb("supply", "upgrade", "Lock and admit the best versions that the ranges allow."),
             "sync": Verb("supply", "sync", "Lock and admit what is wanted, and follow what was withdrawn."),
-            "list": Verb("units", "list_units", "List the installed units."),
+            "list": Verb("units", "list_units", "List the installed units, and who fills the slots of the host."),
             "show": Verb("units", "show", "Show what is known of one unit."),
             "history": Verb("units", "history", "List the generations."),
             "diff": Verb("units", "diff", "Show what differs between two generations."),

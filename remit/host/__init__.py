@@ -21,6 +21,7 @@ from remit.host.publishing import (
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import ServiceOptions, WebService, new_token, open_service
 from remit.host.signing import SignAs, sign_unit, verify_unit
+from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -49,6 +50,8 @@ from remit.host.trusting import (
     verify_bundle,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.views import EpisodeView, LogLine
+from remit.host.watching import StateChange, changes_of, watch_state
 from remit.registry.trust import Identity
 from remit.registry.trust.changes import TrustView
 from remit.registry.trust.naming import Rotatable
@@ -58,18 +61,24 @@ __all__ = [
     "Client",
     "Connection",
     "DomainView",
+    "EpisodeView",
     "Facade",
     "Home",
     "Identity",
     "Kernel",
+    "LogLine",
     "Rotatable",
     "ServiceOptions",
     "SignAs",
+    "Span",
+    "StateChange",
+    "Trace",
     "TrustView",
     "WebService",
     "authorize_corpus",
     "build_unit",
     "built_unit",
+    "changes_of",
     "check_cases",
     "check_policies",
     "check_registry",
@@ -105,5 +114,6 @@ __all__ = [
     "verify_bundle",
     "verify_journal",
     "verify_unit",
+    "watch_state",
     "withdraw_unit",
 ]

@@ -16,6 +16,7 @@ from remit.errors import UsageError
 from remit.host.governing import Governing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
+from remit.host.tracing import Tracing
 from remit.host.views import Entry, HomeView, LeaseView
 from remit.host.vouching import Vouching
 from remit.journal import Progress, no_progress
@@ -31,7 +32,7 @@ _LOCAL = Caller()
 _FOLLOW_MS = 1_000
 
 
-class Facade(Governing, Supplying, Vouching, ABC):
+class Facade(Governing, Supplying, Tracing, Vouching, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Literal
-
-import msgspec
 
 from remit.errors import (
     DocumentUnknown,
     EventInvalid,
     GrantUnknown,
-    PayloadMissing,
     UnitUnknown,
     UsageError,
 )
 from remit.host.governance import Context
 from remit.host.plugging import PluginStatus, choice
-from remit.host.views import Entry, HomeView, LeaseView, plain
+from remit.host.traces import Traces
+from remit.host.views import Entry, HomeView, LeaseView, plain, record_view
 from remit.host.vouches import Vouches
-from remit.journal import Draft, Journal, Record, check_topic
+from remit.journal import Draft, Journal, check_topic
 from remit.journal.event import client_source, encode_data
 from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Action, Caller, EntityRef, GrantStatus
@@ -38,7 +35,7 @@ __all__ = ["READS", "Context", "Operations"]
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins", "slots", "sync_check", "upgrade_preview", "trust", "verify",
+    "plugins", "slots", "sync_check", "upgrade_preview", "trace", "episode", "logs", "trust", "verify",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -48,7 +45,7 @@ _TURN_MS = 250
 _MOST_EMITTED = 1 << 20
 
 
-class Operations(Vouches):
+class Operations(Traces, Vouches):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:
@@ -182,7 +179,7 @@ class Operations(Vouches):
         )
         if len(encode_data(draft)) > _MOST_EMITTED:
             raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
-        return self._record(rooms.journal.append([draft], namespace=caller.namespace)[0])
+        return record_view(rooms.journal.append([draft], namespace=caller.namespace)[0], rooms.journal)
 
     # ---- what happened ----
 
@@ -191,24 +188,11 @@ class Operations(Vouches):
     ) -> list[dict[str, Any]]:
         journal = self._rooms.journal
         if last:
-            return [self._record(record) for record in journal.last(min(last, _MOST_EVENTS), prefixes=prefixes)]
+            return [record_view(record, journal) for record in journal.last(min(last, _MOST_EVENTS), prefixes=prefixes)]
         if wait_ms:
             _wait(journal, after, min(wait_ms, _LONGEST_WAIT_MS), context.token)
         found = journal.read(after, limit=min(limit, _MOST_EVENTS), prefixes=prefixes)
-        return [self._record(record) for record in found]
-
-    def _record(self, record: Record) -> dict[str, Any]:
-        event = msgspec.to_builtins(record.event)
-        if record.event.dataref:
-            with suppress(PayloadMissing):  # erased: the reference stays
-                event["data"] = self._rooms.journal.data(record)
-        return {
-            "seq": record.seq,
-            "generation": record.generation,
-            "namespace": record.namespace,
-            "hash": record.hash.hex(),
-            "event": event,
-        }
+        return [record_view(record, journal) for record in found]
 
     def models(self, _context: Context) -> list[str]:
         return self._rooms.folds.names()

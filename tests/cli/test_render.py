@@ -186,6 +186,8 @@ def test_tables_fit_and_mark_what_is_unsigned_revoked_or_active():
         None,
         3,
         None,
+        None,
+        None,
     )
     leases = text_of(lease_table([lease]))
     rows = [

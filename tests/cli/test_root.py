@@ -18,8 +18,9 @@ from remit.cli.verbs import GROUPS, TOP
 PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "serve", "unit inspect", "egress preview", "egress list",
     "unit new", "unit test",
-    "document diff", "document blame",
+    "document diff", "document blame", "trace", "logs",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
+    "unit promote",
     "unit list", "unit sync", "unit upgrade", "unit show", "unit history", "unit diff",
     "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
     "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",

@@ -42,7 +42,7 @@ def new(session: Session, unit: str, lang: str, kind: str, folder: Path) -> None
     A config unit changes documents and has no code; its language does not matter.
     """
     target, files = host.new_unit(unit, lang, kind, folder)
-    made = Text.assemble(("made ", "green"), plain(str(target)), f" ({len(files)} files)")
+    made = Text.assemble(("made ", "green"), plain(str(target)), f" ({len(files)} files)", no_wrap=True)
     session.answer({"folder": str(target), "files": files}, made)
     session.hint(f"Next: cd {shlex.quote(str(target))} && remit unit test")
 

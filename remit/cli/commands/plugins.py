@@ -36,7 +36,7 @@ def new(session: Session, name: str, folder: Path) -> None:
     The folder is a distribution: 'pip install -e' brings the plugin to every home of this machine.
     """
     target, files = host.new_plugin(name, folder)
-    made = Text.assemble(("made ", "green"), plain(str(target)), f" ({len(files)} files)")
+    made = Text.assemble(("made ", "green"), plain(str(target)), f" ({len(files)} files)", no_wrap=True)
     session.answer({"folder": str(target), "files": files}, made)
     session.hint(f"Next: cd {shlex.quote(str(target))} && pip install -e '.[test]' && pytest")
 

@@ -177,7 +177,7 @@ def test_a_normal_path_is_absolute_and_does_not_climb(path):
 
 def test_actions_go_through_the_kernel_under_a_lease(new_scope, ask):
     asked = []
-    scope = new_scope(lambda _scope, action, text: asked.append((action, text)) or Ok("done"))
+    scope = new_scope(lambda _scope, _grant, action, text: asked.append((action, text)) or Ok("done"))
     assert ask(scope, "actions.call", "acme/other:go", "{}").code == "denied"
     assert asked == []
     scope.authority.granted.add(("action:call", "acme/other:go"))
