@@ -101,5 +101,5 @@ def verify(
                 found = kernel.verify(where, progress=progress)
     mark = Text("not signed", style="yellow")
     if found.admission == "signed":
-        mark = Text.assemble(("valid", "green"), f"  signed by {plain(found.signer)}")
+        mark = Text.assemble(("valid", "green"), f"  signed by {plain(found.signer)}", no_wrap=True)
     session.answer(found, mark, *(Text(f"warning: {plain(line)}", style="yellow") for line in found.warnings))

@@ -187,7 +187,7 @@ def verify_bundle(
     verified = host.verify_bundle(bundle, target, root=trusted_root, identity=identity, key=key)
     session.answer(
         {"valid": True, "signer": verified.signer, "signed_at_ms": verified.signed_at_ms},
-        Text.assemble(("valid", "green"), f"  signed by {plain(verified.signer.text)}"),
+        Text.assemble(("valid", "green"), f"  signed by {plain(verified.signer.text)}", no_wrap=True),
     )
 
 

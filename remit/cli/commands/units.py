@@ -12,6 +12,7 @@ from remit.cli.render.units import difference, generation_table, slot_lines, uni
 from remit.cli.session import Session, verb
 from remit.cli.text import plain, short_digest
 from remit.errors import UsageError
+from remit.units import InstalledUnit
 
 __all__ = ["diff", "history", "install", "list_units", "show", "uninstall"]
 
@@ -39,7 +40,11 @@ def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bo
             if ref.admission == "signed":
                 mark = (f"  signed by {plain(unit.signer)}", "green")
             name = f"{ref.id}@{ref.version}"
-            session.show(Text.assemble(("installed ", "green"), (name, "bold"), f"  {short_digest(ref.digest)}", mark))
+            session.show(
+                Text.assemble(
+                    ("installed ", "green"), (name, "bold"), f"  {short_digest(ref.digest)}", mark, no_wrap=True
+                )
+            )
             session.show(*(Text(f"warning: {plain(line)}", style="yellow") for line in unit.warnings))
     session.answer({"installed": installed})
     session.hint(f"Next: remit unit plan {shlex.join(dict.fromkeys(unit.ref.id for unit in installed))}")
@@ -111,3 +116,11 @@ def diff(session: Session, before: int | None, after: int | None) -> None:
             raise UsageError("there is only one generation yet", remedy="run 'remit unit history'")
         found = kernel.diff(last - 1 if before is None else before, last)
     session.answer(found, *difference(found))
+
+
+def _installed(unit: InstalledUnit) -> Text:
+    ref = unit.ref
+    signed = ref.admission == "signed"
+    mark = (f"  signed by {plain(unit.signer)}", "green") if signed else ("  unsigned", "yellow")
+    name, digest = (f"{ref.id}@{ref.version}", "bold"), f"  {short_digest(ref.digest)}"
+    return Text.assemble(("installed ", "green"), name, digest, mark, no_wrap=True)

@@ -32,7 +32,7 @@ def trust_lines(trusted: TrustView) -> Iterator[RenderableType]:
 
 def domain_lines(domain: DomainView) -> Iterator[RenderableType]:
     """A trust domain."""
-    yield Text.assemble("trust domain ", (plain(domain.name), "bold"), f" at {plain(domain.folder)}")
+    yield Text.assemble("trust domain ", (plain(domain.name), "bold"), f" at {plain(domain.folder)}", no_wrap=True)
     yield Text(f"identities are of {domain.issuer}")
     yield Text(f"the log {domain.log} has {domain.entries} entries")
     yield Text(f"others need {plain(domain.trusted_root)}", no_wrap=True)
