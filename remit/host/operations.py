@@ -84,7 +84,7 @@ class Operations(Traces, Vouches):
     def units(self, _context: Context) -> list[Entry]:
         active = {unit.ref.digest for unit in self._rooms.lifecycle.generations.active.units}
         return [
-            Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active)
+            Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active, unit.signer)
             for unit in self._rooms.lifecycle.installed.by_digest.values()
         ]
 

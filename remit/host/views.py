@@ -41,6 +41,8 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
+    signer: str = ""
+    """Who signed it, for people; "" where nobody did."""
 
 
 class LeaseView(msgspec.Struct, frozen=True):
