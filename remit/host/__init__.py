@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -19,7 +21,7 @@ from remit.host.publishing import (
     withdraw_unit,
 )
 from remit.host.scaffold import new_plugin, new_unit
-from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
 from remit.host.signing import SignAs, sign_unit, verify_unit
 from remit.host.spans import Span, Trace
 from remit.host.tools import (
@@ -50,28 +52,38 @@ from remit.host.trusting import (
     verify_bundle,
 )
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import EpisodeView, LogLine
-from remit.host.watching import StateChange, changes_of, watch_state
+from remit.host.views import EpisodeView, Examined, LogLine, StateAt
+from remit.host.watching import StateChange, changes_of, watch_state, whole
+from remit.kernel.model import Caller
 from remit.registry.trust import Identity
 from remit.registry.trust.changes import TrustView
 from remit.registry.trust.naming import Rotatable
 
 __all__ = [
     "ROTATABLE",
+    "Caller",
     "Client",
     "Connection",
     "DomainView",
     "EpisodeView",
+    "Examined",
     "Facade",
+    "Feed",
+    "Heard",
     "Home",
     "Identity",
+    "Job",
+    "Jobs",
     "Kernel",
     "LogLine",
+    "Offers",
     "Rotatable",
     "ServiceOptions",
     "SignAs",
     "Span",
+    "StateAt",
     "StateChange",
+    "Timer",
     "Trace",
     "TrustView",
     "WebService",
@@ -86,6 +98,7 @@ __all__ = [
     "connect",
     "domain_root",
     "draft_manifest",
+    "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",
@@ -115,5 +128,6 @@ __all__ = [
     "verify_journal",
     "verify_unit",
     "watch_state",
+    "whole",
     "withdraw_unit",
 ]

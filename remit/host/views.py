@@ -12,7 +12,19 @@ from remit.host.spans import Trace
 from remit.journal import Journal, Record
 from remit.kernel.model import UnitRef
 
-__all__ = ["Entry", "EpisodeView", "HomeView", "LeaseView", "LogLine", "plain", "record_view"]
+__all__ = [
+    "Ailment",
+    "DocumentChange",
+    "Entry",
+    "EpisodeView",
+    "Examined",
+    "HomeView",
+    "LeaseView",
+    "LogLine",
+    "StateAt",
+    "plain",
+    "record_view",
+]
 
 
 def plain(value: Any) -> Any:
@@ -45,6 +57,17 @@ class Entry(msgspec.Struct, frozen=True):
     """Who signed it, for people; "" where nobody did."""
 
 
+class DocumentChange(msgspec.Struct, frozen=True):
+    """How a document came to be what it is in a generation."""
+
+    document: str
+    generation: int
+    seq: int
+    """The record that says so; where a watch begins, the last one before it."""
+    patch: list[dict[str, Any]]
+    """A JSON Patch (RFC 6902) of what it was. The first one of a watch replaces the whole document."""
+
+
 class LeaseView(msgspec.Struct, frozen=True):
     """A grant and its live lease."""
 
@@ -64,6 +87,13 @@ class LeaseView(msgspec.Struct, frozen=True):
     host_us_left: int | None
     """Microseconds."""
     fuel_left: int | None
+
+
+class StateAt(msgspec.Struct, frozen=True):
+    """A read model, and the last record that is in it."""
+
+    seq: int
+    value: Any
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -98,7 +128,7 @@ class EpisodeView(msgspec.Struct, frozen=True):
     records: list[dict[str, Any]]
 
 
-def record_view(record: Record, journal: Journal) -> dict[str, Any]:
+def record_view(journal: Journal, record: Record) -> dict[str, Any]:
     """A record as callers see it, with its data where that is not erased."""
     event = msgspec.to_builtins(record.event)
     if record.event.dataref:
@@ -111,3 +141,22 @@ def record_view(record: Record, journal: Journal) -> dict[str, Any]:
         "hash": record.hash.hex(),
         "event": event,
     }
+
+
+class Ailment(msgspec.Struct, frozen=True):
+    """A trouble that a check found (:class:`remit.kernel.offers.Trouble`), as data."""
+
+    severity: Literal["error", "warning", "note"]
+    cause: str
+    remedy: str
+    fix: str
+    """What mending would do; "" where only a person can put it right."""
+    mended: bool = False
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """One check and what it found."""
+
+    id: str
+    title: str
+    ailments: tuple[Ailment, ...] = ()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from remit.journal.event import Record
     from remit.journal.fold import Fold, Folds
     from remit.journal.log import Journal
-    from remit.kernel.offers import Invocation, Panel, Route, Service
+    from remit.kernel.offers import Check, Invocation, Panel, Route, Service
     from remit.kernel.outcome import Outcome
     from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner, Verifier
     from remit.kernel.scope import HostInterface
@@ -74,11 +74,12 @@ def remit_services(home: Home) -> Sequence[Service] | None:
 
 
 @hookspec(firstresult=True)
-def remit_web_service(facade: Any, options: Any) -> Any:
+def remit_web_service(facade: Any, options: Any, offers: Any) -> Any:
     """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
 
     :param facade: the home, whoever its kernel is (``remit.host.Facade``)
     :param options: where and how to listen (``remit.host.ServiceOptions``)
+    :param offers: routes and panels of the plugins (``remit.host.Offers``)
     """
 
 
@@ -93,6 +94,11 @@ def remit_read_models() -> Sequence[Fold[Any]] | None:
 @hookspec
 def remit_gc_roots(home: Home) -> Sequence[str] | None:
     """Digests of blobs that must be kept."""
+
+
+@hookspec
+def remit_doctor_checks(home: Home) -> Sequence[Check] | None:
+    """What ``remit doctor`` looks at; also asked of built-ins where the kernel of the home would not start."""
 
 
 # ---- changes ----
@@ -116,7 +122,10 @@ def remit_commands() -> Sequence[Any] | None:
 
 @hookspec
 def remit_http_routes(kernel: Any) -> Sequence[Route] | None:
-    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own."""
+    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own.
+
+    :param kernel: the home, whoever its kernel is (``remit.host.Facade``)
+    """
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""The registry room as a plugin: the sources of units, and who is believed of what comes from them."""
+"""The registry room as a plugin: the sources of units, who is believed of them, and what the doctor looks at."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remit.journal import Fold, Folds
+    from remit.kernel.offers import Check
     from remit.kernel.ports import BundleSource, Home, Verifier
     from remit.schemas.config import Config
 
-__all__ = ["remit_bundle_sources", "remit_read_models", "remit_verifier"]
+__all__ = ["remit_bundle_sources", "remit_doctor_checks", "remit_read_models", "remit_verifier"]
 
 
 @hookimpl
@@ -35,6 +36,14 @@ def remit_read_models() -> list[Fold[Any]]:
 def remit_verifier(home: Home, folds: Folds) -> Verifier:
     """Sigstore bundles, by the roots, keys and signers that the home trusts."""
     return AdmissionVerifier(lambda: folds.state(HoldingsFold.name), lambda: _named(home.config))
+
+
+@hookimpl
+def remit_doctor_checks(home: Home) -> list[Check]:
+    """The roots that the home pins."""
+    from remit.registry.checks import roots_check  # noqa: PLC0415 - only the doctor wants it
+
+    return [roots_check(home)]
 
 
 def _named(config: Config) -> frozenset[str]:

@@ -41,25 +41,22 @@ class Candidate(msgspec.Struct, frozen=True):
         data |= {"title": self.manifest.title, "origin": self.origin, "signer": found.signer}
         return Draft(type="unit.installed", subject=self.unit.id, data={**data, "warnings": list(found.warnings)})
 
-    def expect(self, signer: str) -> None:
-        """Hold it to who signed it before.
-
-        :raises SignerChanged: if it was somebody else, or nobody
-        """
-        if self.found.signer != signer:
-            raise SignerChanged(
-                f"{self.unit.id}@{self.unit.version} is signed by {self.found.signer or 'nobody'}; "
-                f"what is locked was by {signer or 'nobody'}"
-            )
-
 
 def examine(
-    bundle: Bundle, found: Verification, runner: Runner, *, allow_unsigned: bool, progress: Progress
+    bundle: Bundle,
+    found: Verification,
+    runner: Runner,
+    signer: str | None = None,
+    *,
+    allow_unsigned: bool,
+    progress: Progress,
 ) -> Candidate:
     """What a bundle is, if it may be admitted.
 
     :param found: where it comes from; a local one comes in only where ``allow_unsigned``
+    :param signer: who must have signed it, where that is known; "" for nobody
     :raises UnsignedRefused: if it is not signed and that is not allowed
+    :raises SignerChanged: if somebody else signed it than ``signer``
     :raises ManifestInvalid: with every fault of the manifest and its files
     :raises ImportRefused: if the component imports what the manifest does not declare
     :raises ExportMissing: if it does not export what the manifest promises
@@ -67,6 +64,11 @@ def examine(
     if found.admission == "local" and not allow_unsigned:
         raise UnsignedRefused(f"{bundle.origin} is not signed")
     manifest = parse(bundle.unit_toml)
+    if signer not in (None, found.signer):
+        raise SignerChanged(
+            f"{manifest.id}@{manifest.version} is signed by {found.signer or 'nobody'}; "
+            f"what is locked was by {signer or 'nobody'}"
+        )
     faults = check_files(manifest, bundle.files)
     if faults:
         first = faults[0]

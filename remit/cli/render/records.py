@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from remit.cli.text import json_text, one_line, short_digest
-from remit.host import StateChange
 
-__all__ = ["change_text", "record_text"]
+if TYPE_CHECKING:
+    from remit.host import StateChange, Timer
+
+__all__ = ["change_text", "letter_text", "record_text", "timer_text"]
 
 _LONGEST = 160
 _BAD = (".denied", ".failed", ".exhausted", ".revoked", ".lagged", ".quarantined")
@@ -32,6 +35,23 @@ def record_text(record: Mapping[str, Any]) -> Text:
     if detail:
         text.append(f"\n        {detail}", style="dim")
     return text
+
+
+def letter_text(letter: Mapping[str, Any]) -> Text:
+    """A dead letter: the event, whom it did not reach, and why."""
+    text = record_text(letter["record"])
+    tries = letter["attempts"]
+    why = f"{letter['code']}: {letter['message']}" if letter["code"] else letter["message"]
+    text.append(f"\n        {one_line(letter['subscription'])}, ", style="dim")
+    text.append(f"{tries} attempt{'s' if tries != 1 else ''}: {one_line(why, 1_000)}", style="red")
+    return text
+
+
+def timer_text(timer: Timer) -> Text:
+    """A timer: what it says, and when it does next."""
+    moment = datetime.fromtimestamp(timer.due_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    again = f", again by {timer.cron!r} in {timer.zone}" if timer.cron else ""
+    return Text(one_line(f"{timer.name}: {timer.topic} at {moment} UTC{again}", 1_000))
 
 
 def _detail(event: Mapping[str, Any]) -> str:

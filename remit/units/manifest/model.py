@@ -80,7 +80,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     topic: str
     qos: Literal["realtime", "batched", "background"] = "background"
-    attempts: int = 1
+    attempts: int = 5
+    """How often a background delivery is tried before the event is a dead letter."""
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ class Transform(msgspec.Struct, frozen=True, kw_only=True):
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """``[build]``: how the artifact is made from its source, a file or folder beside the manifest."""
 
-    tool: Literal["componentize-py", "wat", "zig-cc"]
+    tool: Literal["componentize-py", "componentize-qjs", "wat", "zig-cc"]
     source: str
 
 
