@@ -13,6 +13,8 @@ RemitError
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
+├── Rejected         why a signature is not believed        RM-220x … RM-228x
+├── TrustError       trust domains, and whom to trust       RM-229x
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -172,6 +174,16 @@ from remit.errors.sandbox import (
     TablesExceeded,
     TranscriptInvalid,
 )
+from remit.errors.signatures import Rejected
+from remit.errors.trust import (
+    DomainExists,
+    DomainInvalid,
+    LogDamaged,
+    SigningFailed,
+    TokenInvalid,
+    TrustError,
+    TrustUnknown,
+)
 from remit.errors.units import (
     DocumentUnknown,
     GenerationUnknown,
@@ -222,6 +234,8 @@ __all__ = [
     "Denied",
     "DiskFull",
     "DocumentUnknown",
+    "DomainExists",
+    "DomainInvalid",
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
@@ -257,6 +271,7 @@ __all__ = [
     "LockBroken",
     "LockInvalid",
     "LogFlooded",
+    "LogDamaged",
     "ManifestInvalid",
     "MemoryExceeded",
     "MetadataExpired",
@@ -296,6 +311,7 @@ __all__ = [
     "RegistryTooSlow",
     "RegistryUnknown",
     "RegistryUnreachable",
+    "Rejected",
     "RemitError",
     "ReplayDiverged",
     "ReplyInvalid",
@@ -308,6 +324,7 @@ __all__ = [
     "SchemaInvalid",
     "ServiceMissing",
     "SignerChanged",
+    "SigningFailed",
     "SlotUnknown",
     "SourceReserved",
     "SourceUnknown",
@@ -320,8 +337,11 @@ __all__ = [
     "TablesExceeded",
     "TimerUnknown",
     "TimersExceeded",
+    "TokenInvalid",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrustError",
+    "TrustUnknown",
     "Unauthenticated",
     "UnitFailed",
     "UnitInUse",

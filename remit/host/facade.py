@@ -22,6 +22,7 @@ from remit.host.tending import Tending
 from remit.host.timing import Timing
 from remit.host.tracing import Tracing
 from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
+from remit.host.vouching import Vouching
 from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
@@ -36,7 +37,7 @@ T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
+class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -70,15 +71,19 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
         reference: str,
         *,
         allow_unsigned: bool = False,
+        override: bool = False,
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> InstalledUnit:
-        """Admit a unit from a folder or a ``.unit`` file. Nothing that is active changes.
+        """Admit a unit from a folder, a ``.unit`` file or a registry. Nothing that is active changes.
 
+        :param allow_unsigned: admit a folder without a signature; it is shown as unsigned for ever
+        :param override: insist on what a guard of policy refuses: another signer than before, an older version
         :raises BundleError: if it is not well formed, or unsigned and that is not allowed
+        :raises Rejected: if it is signed, and no signature is to be believed
         :raises SandboxError: if its component does not compile or imports what it must not
         """
-        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned}
+        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned, "override": override}
         return self.perform("install", arguments, InstalledUnit, caller=caller, progress=progress)
 
     def uninstall(self, unit: str, version: str = "*", *, caller: Caller = _LOCAL) -> InstalledUnit:

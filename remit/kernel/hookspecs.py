@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from remit.journal.log import Journal
     from remit.kernel.offers import Check, Invocation, Panel, Route, Service
     from remit.kernel.outcome import Outcome
-    from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner
+    from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner, Verifier
     from remit.kernel.scope import HostInterface
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
@@ -48,6 +48,14 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: J
 
     :param folds: the read models, for what was revoked and what was used (its own ``leases`` fold)
     :param journal: for what must be on record before it takes effect: reserved budgets, consents, policies
+    """
+
+
+@hookspec(firstresult=True)
+def remit_verifier(home: Home, folds: Folds) -> Verifier | None:
+    """Give what judges where a bundle comes from.
+
+    :param folds: the read models, for whom the home trusts and what it admitted before
     """
 
 
