@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.developing import Heard, Swap, develop, workshop
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.measuring import measure_unit
 from remit.host.plugging.commands import plugin_commands
 from remit.host.publishing import (
     check_registry,
@@ -32,6 +34,7 @@ from remit.host.tools import (
     init,
     inspect_file,
     lint_policies,
+    mend_unit,
     read_journal,
     verify_journal,
 )
@@ -41,9 +44,11 @@ __all__ = [
     "Client",
     "Connection",
     "Facade",
+    "Heard",
     "Home",
     "Kernel",
     "ServiceOptions",
+    "Swap",
     "WebService",
     "authorize_corpus",
     "build_unit",
@@ -53,6 +58,7 @@ __all__ = [
     "check_registry",
     "check_unit",
     "connect",
+    "develop",
     "draft_manifest",
     "export_registry",
     "format_policies",
@@ -60,6 +66,8 @@ __all__ = [
     "init",
     "inspect_file",
     "lint_policies",
+    "measure_unit",
+    "mend_unit",
     "new_plugin",
     "new_token",
     "new_unit",
@@ -74,4 +82,5 @@ __all__ = [
     "try_unit",
     "verify_journal",
     "withdraw_unit",
+    "workshop",
 ]

@@ -260,6 +260,14 @@ class Facade(Governing, Supplying, ABC):
                 if record["event"]["type"].startswith(wanted):
                     yield record
 
+    def logged(self, seq: int, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
+        """What a unit logged in the call whose outcome is record ``seq``.
+
+        Each line has its ``level``, its ``message``, and its ``fields`` as JSON text. There is none where it logged
+        nothing, the record is no outcome, or its payload was erased.
+        """
+        return self.perform("logged", {"seq": seq}, list[dict[str, Any]], caller=caller, progress=no_progress)
+
     def models(self, *, caller: Caller = _LOCAL) -> list[str]:
         """The names of the read models."""
         return self.perform("models", {}, list[str], caller=caller, progress=no_progress)

@@ -36,8 +36,8 @@ from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, 
 __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
-    "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
-    "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
+    "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "logged",
+    "models", "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
     "plugins", "slots", "sync_check", "upgrade_preview",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
@@ -209,6 +209,16 @@ class Operations(Supplies):
             "hash": record.hash.hex(),
             "event": event,
         }
+
+    def logged(self, _context: Context, seq: int) -> list[dict[str, Any]]:
+        journal = self._rooms.journal
+        for record in journal.read(seq - 1, limit=1) if seq > 0 else ():
+            if record.from_kernel and record.event.type in {"action.completed", "action.failed"}:
+                with suppress(PayloadMissing):  # erased, here and below
+                    if "log" in (data := journal.data(record)):
+                        lines: list[dict[str, Any]] = msgspec.json.decode(journal.payload(data["log"]))
+                        return lines
+        return []
 
     def models(self, _context: Context) -> list[str]:
         return self._rooms.folds.names()

@@ -17,7 +17,7 @@ from remit.cli.verbs import GROUPS, TOP
 
 PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "serve", "unit inspect", "egress preview", "egress list",
-    "unit new", "unit test",
+    "unit new", "unit test", "unit dev", "unit bench",
     "document diff", "document blame",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit promote",
