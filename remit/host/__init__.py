@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
-from remit.host.developing import Heard, Swap, develop, workshop
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.developing import Swap, Told, develop, workshop
+from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -22,6 +24,7 @@ from remit.host.publishing import (
 )
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -39,20 +42,36 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.views import EpisodeView, Examined, LogLine
+from remit.host.watching import StateChange, changes_of, watch_state
+from remit.kernel.model import Caller
 
 __all__ = [
+    "Caller",
     "Client",
     "Connection",
+    "EpisodeView",
+    "Examined",
     "Facade",
+    "Feed",
     "Heard",
     "Home",
+    "Job",
+    "Jobs",
     "Kernel",
+    "LogLine",
     "ServiceOptions",
+    "Span",
+    "StateChange",
     "Swap",
+    "Timer",
+    "Told",
+    "Trace",
     "WebService",
     "authorize_corpus",
     "build_unit",
     "built_unit",
+    "changes_of",
     "check_cases",
     "check_policies",
     "check_registry",
@@ -60,6 +79,7 @@ __all__ = [
     "connect",
     "develop",
     "draft_manifest",
+    "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",
@@ -81,6 +101,7 @@ __all__ = [
     "serve_registry",
     "try_unit",
     "verify_journal",
+    "watch_state",
     "withdraw_unit",
     "workshop",
 ]

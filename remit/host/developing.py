@@ -18,19 +18,19 @@ from remit.errors import ManifestInvalid, RemitError
 from remit.host.connection import connect
 from remit.host.facade import Facade
 from remit.host.tools import build_unit, check_unit, init
-from remit.host.views import plain
+from remit.host.views import LogLine, plain
 from remit.journal import Progress, no_progress
 from remit.kernel.ports import SystemClock
 from remit.units.manifest.files import MANIFEST
 from remit.units.toolchains.artifact import MAX_FILES, source_files
 
-__all__ = ["Heard", "Swap", "develop", "workshop"]
+__all__ = ["Swap", "Told", "develop", "workshop"]
 
 _LOOK_MS = 200
 _QUIET_MS = 150
 """For how long nothing may change before a build: an editor writes a file in several steps."""
 
-_HEARD = ("action.completed", "action.failed", "action.denied", "lease.denied", "lease.exhausted", "egress.")
+_TELLING = ("action.completed", "action.failed", "action.denied", "lease.denied", "lease.exhausted", "egress.")
 
 Look = dict[str, tuple[int, int, int]]
 
@@ -48,11 +48,11 @@ class Swap(msgspec.Struct, frozen=True, tag=True):
     """As :meth:`remit.errors.RemitError.as_dict` gives it."""
 
 
-class Heard(msgspec.Struct, frozen=True, tag=True):
+class Told(msgspec.Struct, frozen=True, tag=True):
     """Something that the unit did, tried to do, or was refused."""
 
     record: dict[str, Any]
-    log: list[dict[str, Any]] = []
+    log: list[LogLine] = []
     """The lines that it logged on the way."""
 
 
@@ -72,7 +72,7 @@ def workshop(root: Path, program: str = "remit unit dev") -> Iterator[tuple[Faca
 
 def develop(
     folder: Path | str, home: Facade, *, consent: bool, progress: Progress = no_progress
-) -> Iterator[Swap | Heard]:
+) -> Iterator[Swap | Told]:
     """Build and swap in a unit now and at every change of its sources, and tell what it does; for ever.
 
     :param consent: whether the caller consents to what a change widens; without it such a change is not swapped in
@@ -87,7 +87,14 @@ def develop(
         for record in home.events(seen, wait_ms=_LOOK_MS):
             seen = record["seq"]
             if _about(record["event"], unit):
-                yield Heard(record, home.logged(seen))
+                yield Told(record, _lines(home, record, unit))
+
+
+def _lines(home: Facade, record: dict[str, Any], unit: str) -> list[LogLine]:
+    if record["event"]["type"] not in {"action.completed", "action.failed"}:
+        return []
+    found = home.logs(record["seq"] - 1, until=record["seq"], unit=unit)
+    return [line for line in found if not line.code]  # a failure is told by its record
 
 
 class _Watch:
@@ -164,4 +171,4 @@ def _about(event: dict[str, Any], unit: str) -> bool:
         return True
     data = event.get("data")
     named = data.get("unit") if isinstance(data, dict) else None
-    return named == unit and event["type"].startswith(_HEARD)
+    return named == unit and event["type"].startswith(_TELLING)

@@ -14,10 +14,15 @@ from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
 from remit.host.governing import Governing
+from remit.host.observing import Observing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
-from remit.host.views import Entry, HomeView, LeaseView
+from remit.host.tending import Tending
+from remit.host.timing import Timing
+from remit.host.tracing import Tracing
+from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
+from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
@@ -27,10 +32,9 @@ __all__ = ["Facade"]
 
 T = TypeVar("T")
 _LOCAL = Caller()
-_FOLLOW_MS = 1_000
 
 
-class Facade(Governing, Supplying, ABC):
+class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -90,17 +94,29 @@ class Facade(Governing, Supplying, ABC):
         set: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the command line
         *,
         bind: Mapping[str, str] | None = None,
+        pin: Mapping[str, str] | None = None,
         revert: str = "",
+        with_state: bool = False,
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> Plan:
         """What would change: with the edits, or to reach what ``remit.toml`` wants. Nothing is changed.
 
         :param bind: units by the slot that each is to fill
+        :param pin: versions by the unit that is to stay at them; ``=`` is the active one, "" lets it move again
         :param revert: ``last``, a generation's number, or a unit's id, instead of edits
+        :param with_state: whether the revert takes the units' state back too
         """
         items = tuple(f"{item.ref.id}@={item.ref.version}" if isinstance(item, InstalledUnit) else item for item in add)
-        edits = Edits(add=items, remove=tuple(remove), set=dict(set or {}), bind=dict(bind or {}), revert=revert)
+        edits = Edits(
+            add=items,
+            remove=tuple(remove),
+            set=dict(set or {}),
+            bind=dict(bind or {}),
+            pin=dict(pin or {}),
+            revert=revert,
+            with_state=with_state,
+        )
         return self.perform("plan", {"edits": edits}, Plan, caller=caller, progress=progress)
 
     def apply(
@@ -126,6 +142,7 @@ class Facade(Governing, Supplying, ABC):
         self,
         target: str = "last",
         *,
+        with_state: bool = False,
         consent: bool = False,
         message: str = "",
         caller: Caller = _LOCAL,
@@ -133,11 +150,13 @@ class Facade(Governing, Supplying, ABC):
     ) -> Generation:
         """Go back: undo the last change, or to a generation, or one unit. A plan like any other.
 
+        :param with_state: whether the units' state goes back too, as new versions of their keys
+        :raises StateConflict: if a call changed that state at the same moment
         :raises NothingToRevert: if there is nothing to go back to
         """
         if not str(target):
             raise UsageError("nothing names what to go back to", remedy="name a generation or a unit, or leave it out")
-        plan = self.plan(revert=str(target), caller=caller, progress=progress)
+        plan = self.plan(revert=str(target), with_state=with_state, caller=caller, progress=progress)
         return self.apply(plan, consent=consent, message=message, caller=caller, progress=progress)
 
     def units(self, *, caller: Caller = _LOCAL) -> list[Entry]:
@@ -158,6 +177,13 @@ class Facade(Governing, Supplying, ABC):
     def history(self, *, caller: Caller = _LOCAL) -> list[Generation]:
         """Every generation, oldest first."""
         return self.perform("history", {}, list[Generation], caller=caller, progress=no_progress)
+
+    def generation(self, number: int, *, caller: Caller = _LOCAL) -> dict[str, Any]:
+        """One generation whole, with its digest and its parent's, who consented, and its documents.
+
+        :raises GenerationUnknown: if there is none with that number
+        """
+        return self.perform("generation", {"number": number}, dict[str, Any], caller=caller, progress=no_progress)
 
     def diff(self, before: int, after: int, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """What differs between two generations: units and documents.
@@ -188,6 +214,28 @@ class Facade(Governing, Supplying, ABC):
     def documents(self, *, caller: Caller = _LOCAL) -> list[str]:
         """The names of the active generation's documents."""
         return self.perform("documents", {}, list[str], caller=caller, progress=no_progress)
+
+    def watch(self, name: str, *, caller: Caller = _LOCAL) -> Iterator[DocumentChange]:
+        """A document's changes for ever, as they are committed; what it is now comes first, as a change of its own.
+
+        :raises DocumentUnknown: if no document has that name now
+        """
+        now = self.home(caller=caller)
+        # Before the first apply there is no snapshot: the document is as it is declared.
+        document = self.document(name, generation=now.generation or None, caller=caller)
+        return self._changes(DocumentChange(name, now.generation, now.head, _whole(document)), caller)
+
+    def _changes(self, first: DocumentChange, caller: Caller) -> Iterator[DocumentChange]:
+        yield first
+        name = first.document
+        for record in self.follow(first.seq, prefixes=["document.changed"], caller=caller):
+            event, generation = record["event"], record["generation"]
+            if event["subject"] != name or generation <= first.generation or not is_kernel(event["source"]):
+                continue
+            # An erased record still says that there was a change: then the document comes whole.
+            data = event.get("data")
+            patch = _whole(self.document(name, generation=generation, caller=caller)) if data is None else data["patch"]
+            yield DocumentChange(name, generation, record["seq"], patch)
 
     def actions(self, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
         """What can be called, with schemas."""
@@ -222,62 +270,6 @@ class Facade(Governing, Supplying, ABC):
         """:meth:`call` with the input as JSON text, giving the whole outcome."""
         arguments = {"action": action, "text": text, "durability": durability}
         return self.perform("call", arguments, Outcome, caller=caller, progress=no_progress)
-
-    def emit(self, topic: str, data: Any = None, *, caller: Caller = _LOCAL) -> dict[str, Any]:
-        """Say that something happened. Topics of the kernel are refused.
-
-        :raises SourceReserved: if the topic is the kernel's
-        """
-        arguments = {"topic": topic, "data": data}
-        return self.perform("emit", arguments, dict[str, Any], caller=caller, progress=no_progress)
-
-    # ---- what happened ----
-
-    def events(
-        self,
-        after: int = 0,
-        *,
-        prefixes: Sequence[str] = ("",),
-        limit: int = 1_000,
-        last: int = 0,
-        wait_ms: int = 0,
-        caller: Caller = _LOCAL,
-    ) -> list[dict[str, Any]]:
-        """Records after ``after``, oldest first; or the newest ``last``; waiting up to ``wait_ms`` for one."""
-        arguments = {"after": after, "prefixes": tuple(prefixes), "limit": limit, "last": last, "wait_ms": wait_ms}
-        return self.perform("events", arguments, list[dict[str, Any]], caller=caller, progress=no_progress)
-
-    def follow(
-        self, after: int, *, prefixes: Sequence[str] = ("",), caller: Caller = _LOCAL
-    ) -> Iterator[dict[str, Any]]:
-        """Records after ``after`` for ever, as they are committed."""
-        wanted = tuple(prefixes)
-        while True:
-            # Every record is asked for and looked at here: were only the wanted ones, each wait after an unwanted one
-            # would end at once, for ever.
-            for record in self.events(after, wait_ms=_FOLLOW_MS, caller=caller):
-                after = record["seq"]
-                if record["event"]["type"].startswith(wanted):
-                    yield record
-
-    def logged(self, seq: int, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
-        """What a unit logged in the call whose outcome is record ``seq``.
-
-        Each line has its ``level``, its ``message``, and its ``fields`` as JSON text. There is none where it logged
-        nothing, the record is no outcome, or its payload was erased.
-        """
-        return self.perform("logged", {"seq": seq}, list[dict[str, Any]], caller=caller, progress=no_progress)
-
-    def models(self, *, caller: Caller = _LOCAL) -> list[str]:
-        """The names of the read models."""
-        return self.perform("models", {}, list[str], caller=caller, progress=no_progress)
-
-    def state(self, model: str, *, at: int | None = None, caller: Caller = _LOCAL) -> Any:
-        """A read model, now or as it was right after record ``at``.
-
-        :raises ModelUnknown: if there is none with that name
-        """
-        return self.perform("state", {"model": model, "at": at}, object, caller=caller, progress=no_progress)
 
     # ---- authority ----
 
@@ -340,3 +332,8 @@ class Facade(Governing, Supplying, ABC):
         """
         arguments = {"name": name, "on": on}
         return self.perform("switch_plugin", arguments, PluginStatus, caller=caller, progress=no_progress)
+
+
+def _whole(document: Any) -> list[dict[str, Any]]:
+    """A JSON Patch that puts a document in the place of whatever was there."""
+    return [{"op": "add", "path": "", "value": document}]

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from remit.units.blame import Blame, blame
 from remit.units.catalog import ActiveCatalog
+from remit.units.changes import unit_changes
+from remit.units.collecting import Garbage
 from remit.units.documents import Change, diff
 from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.reactions import Reaction, event_argument, reactions_of
 from remit.units.slots import SlotView
 from remit.units.supply import LockChange, Question, Supplier, Supply
 from remit.units.transforms import evaluator
@@ -24,6 +27,7 @@ __all__ = [
     "Change",
     "Edits",
     "Finding",
+    "Garbage",
     "Generation",
     "Generations",
     "Installed",
@@ -33,6 +37,7 @@ __all__ = [
     "LockChange",
     "Plan",
     "Question",
+    "Reaction",
     "SlotView",
     "Supplier",
     "Supply",
@@ -40,6 +45,9 @@ __all__ = [
     "blame",
     "diff",
     "evaluator",
+    "event_argument",
     "load_plan",
     "parse_setting",
+    "reactions_of",
+    "unit_changes",
 ]

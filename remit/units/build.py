@@ -20,7 +20,7 @@ from remit.units.toolchains.world import narrowed
 if TYPE_CHECKING:
     from remit.units.manifest import Manifest
 
-__all__ = ["build"]
+__all__ = ["build", "missing_tools"]
 
 
 class _Tool(NamedTuple):
@@ -76,6 +76,19 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
     stamp.write(data)
     progress(f"building {manifest.id}", 1.0)
     return artifact
+
+
+def missing_tools() -> list[str]:
+    """Why each toolchain that cannot build is unable to."""
+    found = []
+    for name, tool in _TOOLS.items():
+        try:
+            _version(tool)
+            if tool.sdk:
+                sdk_digest(tool.sdk)
+        except BuildFailed as error:
+            found.append(f"{name} cannot build units: {error.message}; {error.remedy}")
+    return found
 
 
 def _version(tool: _Tool) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from remit import host
 from remit.cli.inputs import parse_json
-from remit.cli.render.workshop import heard_text, measured_view, swap_text
+from remit.cli.render.workshop import measured_view, swap_text, told_text
 from remit.cli.session import Session, verb
 from remit.cli.text import plain
 from remit.errors import BundleInvalid
@@ -45,7 +45,7 @@ def dev(session: Session, folder: Path, yes: bool) -> None:
             if isinstance(turn, host.Swap):
                 session.line(msgspec.to_builtins(turn), swap_text(turn))
             else:
-                session.line(msgspec.to_builtins(turn), heard_text(turn))
+                session.line(msgspec.to_builtins(turn), told_text(turn))
 
 
 @verb("bench", example='remit unit bench ./redact redact \'{"text": "mail bob@example.com"}\' --seconds 5')

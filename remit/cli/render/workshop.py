@@ -11,7 +11,7 @@ from remit.cli.render.layout import cell, columns
 from remit.cli.render.records import record_text
 from remit.cli.text import one_line, short_digest
 
-__all__ = ["heard_text", "measured_view", "swap_text"]
+__all__ = ["measured_view", "swap_text", "told_text"]
 
 _LEVELS = {"error": "bold red", "warn": "yellow"}
 
@@ -32,13 +32,13 @@ def swap_text(swap: Any) -> Text:
     return said.append(f" ({stays}, {took})", style="dim")
 
 
-def heard_text(heard: Any) -> Text:
+def told_text(told: Any) -> Text:
     """A record, and below it what the unit logged."""
-    text = record_text(heard.record)
-    for line in heard.log:
-        fields = "" if line["fields"] in {"", "{}"} else f"  {one_line(line['fields'], 500)}"
-        text.append(f"\n        {one_line(line['level'])}: ", style=_LEVELS.get(line["level"], "cyan"))
-        text.append(one_line(line["message"])).append(fields, style="dim")
+    text = record_text(told.record)
+    for line in told.log:
+        fields = "" if line.fields in {"", "{}"} else f"  {one_line(line.fields, 500)}"
+        text.append(f"\n        {one_line(line.level)}: ", style=_LEVELS.get(line.level, "cyan"))
+        text.append(one_line(line.message)).append(fields, style="dim")
     return text
 
 
