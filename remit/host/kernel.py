@@ -191,8 +191,8 @@ class Kernel(Facade):
         program = msgspec.structs.replace(known.program, limits=bounds)
         export = known.export or "provider.call"
         arguments = (text,) if known.export else (known.name.rpartition(":")[2], text)
-        rehearse = rooms.dispatcher.rehearse
-        return self._start(lambda: rehearse(program, export, arguments, known.parameters, rooms.authority)).result()
+        call = rooms.dispatcher.rehearse(program, known.parameters, rooms.authority)
+        return self._start(lambda: call(export, arguments)).result()
 
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken
