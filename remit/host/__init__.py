@@ -5,10 +5,12 @@ from __future__ import annotations
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.developing import Swap, Told, develop, workshop
 from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.measuring import measure_unit
 from remit.host.plugging.commands import plugin_commands
 from remit.host.publishing import (
     check_registry,
@@ -36,6 +38,7 @@ from remit.host.tools import (
     init,
     inspect_file,
     lint_policies,
+    mend_unit,
     read_journal,
     verify_journal,
 )
@@ -83,7 +86,9 @@ __all__ = [
     "Span",
     "StateAt",
     "StateChange",
+    "Swap",
     "Timer",
+    "Told",
     "Trace",
     "TrustView",
     "WebService",
@@ -96,6 +101,7 @@ __all__ = [
     "check_registry",
     "check_unit",
     "connect",
+    "develop",
     "domain_root",
     "draft_manifest",
     "examine_files",
@@ -107,6 +113,8 @@ __all__ = [
     "init_domain",
     "inspect_file",
     "lint_policies",
+    "measure_unit",
+    "mend_unit",
     "new_plugin",
     "new_token",
     "new_unit",
@@ -130,4 +138,5 @@ __all__ = [
     "watch_state",
     "whole",
     "withdraw_unit",
+    "workshop",
 ]

@@ -144,7 +144,7 @@ def record_view(journal: Journal, record: Record) -> dict[str, Any]:
 
 
 class Ailment(msgspec.Struct, frozen=True):
-    """A trouble that a check found (:class:`remit.kernel.offers.Trouble`), as data."""
+    """A trouble that a check found (:class:`remit.kernel.checks.Trouble`), as data."""
 
     severity: Literal["error", "warning", "note"]
     cause: str
