@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from remit.schemas.release import VERSION
 
 if TYPE_CHECKING:
-    from remit.host import Client, Kernel, connect, init
+    from remit.host import Caller, Client, Kernel, connect, init
 
-__all__ = ["Client", "Kernel", "__version__", "connect", "init"]
+__all__ = ["Caller", "Client", "Kernel", "__version__", "connect", "init"]
 
 __version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:
     # The kernel's rooms load on first use: 'import remit' alone costs next to nothing.
-    if name in {"Client", "Kernel", "connect", "init"}:
+    if name in {"Caller", "Client", "Kernel", "connect", "init"}:
         return getattr(import_module("remit.host"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,8 +27,10 @@ TOP: Mapping[str, Verb] = {
     "doctor": Verb("doctor", "doctor", "Look at everything about a home that can go wrong."),
     "emit": Verb("events", "emit", "Say that something happened."),
     "events": Verb("events", "events", "Show what happened, and follow it."),
+    "logs": Verb("insight", "logs", "Show what units logged, with what failed or was refused."),
     "serve": Verb("serve", "serve", "Serve the home over HTTP: state, events, actions."),
     "state": Verb("events", "state", "Show a read model, now or as of a record."),
+    "trace": Verb("insight", "trace", "Draw the trace of an episode: calls, requests, refusals, events."),
 }
 
 GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {

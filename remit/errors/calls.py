@@ -55,3 +55,21 @@ class Quarantined(CallError, code="RM-7011"):
 
 class QuotaExceeded(CallError, code="RM-7012", remedy="delete keys, do less per call, or raise the host's limits"):
     """The unit's state, or the effects of one call, are beyond their bound."""
+
+
+class SubscriptionUnknown(
+    CallError, code="RM-7020", remedy="subscribe again; 'remit events --after N' shows what was missed"
+):
+    """There is no such subscription, or nobody asked it for so long that it was forgotten."""
+
+
+class SubscriptionsExceeded(CallError, code="RM-7021", remedy="close subscriptions that are no longer needed"):
+    """Too many subscriptions are open."""
+
+
+class TimerUnknown(CallError, code="RM-7022", remedy="'remit state timers' shows those that are set"):
+    """There is no such timer."""
+
+
+class TimersExceeded(CallError, code="RM-7023", remedy="cancel timers that are no longer needed"):
+    """Too many timers are set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
 from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
@@ -21,6 +22,7 @@ from remit.host.publishing import (
 )
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -37,20 +39,34 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import Examined
+from remit.host.views import EpisodeView, Examined, LogLine
+from remit.host.watching import StateChange, changes_of, watch_state
+from remit.kernel.model import Caller
 
 __all__ = [
+    "Caller",
     "Client",
     "Connection",
+    "EpisodeView",
     "Examined",
     "Facade",
+    "Feed",
+    "Heard",
     "Home",
+    "Job",
+    "Jobs",
     "Kernel",
+    "LogLine",
     "ServiceOptions",
+    "Span",
+    "StateChange",
+    "Timer",
+    "Trace",
     "WebService",
     "authorize_corpus",
     "build_unit",
     "built_unit",
+    "changes_of",
     "check_cases",
     "check_policies",
     "check_registry",
@@ -77,5 +93,6 @@ __all__ = [
     "serve_registry",
     "try_unit",
     "verify_journal",
+    "watch_state",
     "withdraw_unit",
 ]

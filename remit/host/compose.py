@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import JournalError
+from remit.errors import Denied, JournalError
+from remit.host.delivery import Listeners, Queues, Reactions, Scheduler, SubscriptionsFold, TimersFold
 from remit.host.home import Home
 from remit.host.plugging import (
     Failure,
@@ -23,19 +24,27 @@ from remit.host.plugging import (
 )
 from remit.host.transcripts import Transcribers
 from remit.host.typeinfo import make_ready
-from remit.journal import Fold, Folds, Journal
+from remit.journal import Draft, Fold, Folds, Journal
+from remit.kernel.bus import Bus
 from remit.kernel.dispatch import Dispatcher
+from remit.kernel.model import Caller, EntityRef
 from remit.kernel.offers import Service
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
 from remit.kernel.scope import HostInterface
-from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator
+from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reactions_of
 
 if TYPE_CHECKING:
     from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
 
 __all__ = ["BUILTINS", "Rooms", "compose"]
 
-BUILTINS = ("remit.units.plugin", "remit.policy.plugin", "remit.registry.plugin", "remit.sandbox.plugin")
+BUILTINS = (
+    "remit.units.plugin",
+    "remit.policy.plugin",
+    "remit.registry.plugin",
+    "remit.sandbox.plugin",
+    "remit.host.models.plugin",
+)
 """Registered like a third party's plugins, by module name."""
 
 
@@ -47,6 +56,13 @@ class Rooms(msgspec.Struct, kw_only=True):
     plugins: Plugins
     journal: Journal
     folds: Folds
+    bus: Bus
+    listeners: Listeners
+    """Callers' live subscriptions."""
+    queues: Queues
+    """Durable ones, units' reactions among them."""
+    reactions: Reactions
+    scheduler: Scheduler
     authority: Authority
     office: Office | None
     """Where Cedar's policies are administered; ``None`` under another authority."""
@@ -62,8 +78,11 @@ class Rooms(msgspec.Struct, kw_only=True):
             closing.callback(self.journal.close)
             closing.callback(self.folds.save)
             closing.callback(self.runner.close)
+            closing.callback(self.queues.mark)
             closing.callback(self.plugins.close)
-            self.plugins.call("remit_shutdown", authority=self.authority)
+            closing.callback(self.plugins.call, "remit_shutdown", authority=self.authority)
+            closing.callback(self.reactions.close)
+            closing.callback(self.scheduler.close)
 
 
 def compose(home: Home, program: str, extra: Mapping[str, object] | None = None) -> Rooms:
@@ -110,6 +129,9 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         units = ActiveCatalog(generation, library, home.config, runner.functions)
         return ServedCatalog(units, services.actions) if services.actions else units
 
+    bus = Bus(_lagging(journal))
+    journal.observe(bus.publish)
+    queues = Queues(journal, folds, home.clock, home.ids)
     dispatcher = Dispatcher(
         home_id=home.id,
         journal=journal,
@@ -123,10 +145,21 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         around=around_calls(plugins),
     )
 
+    reactions = Reactions(
+        journal=journal,
+        bus=bus,
+        queues=queues,
+        dispatcher=dispatcher,
+        clock=home.clock,
+        action=lambda reaction: reaction.action(library, home.config),
+    )
+
     def activated(generation: Generation) -> None:
         authority.activate([unit.ref for unit in generation.units], generation.grants)
         dispatcher.catalog = catalog(generation)
         journal.generation = generation.number
+        queues.refresh()
+        reactions.activate(reactions_of(generation, library.manifest))
 
     lifecycle = Lifecycle(
         home=home,
@@ -149,6 +182,11 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         plugins=plugins,
         journal=journal,
         folds=folds,
+        bus=bus,
+        listeners=Listeners(bus, home.clock, home.ids),
+        queues=queues,
+        reactions=reactions,
+        scheduler=Scheduler(journal, folds, home.clock, home.ids, _speaking(lifecycle)),
         authority=authority,
         office=office,
         runner=runner,
@@ -169,13 +207,34 @@ def _office(authority: Authority, home: Home, journal: Journal, folds: Folds) ->
 
 
 def _models(plugins: Plugins) -> Sequence[Fold[Any]]:
-    models: dict[str, Fold[Any]] = {PluginsFold.name: PluginsFold()}
+    own: tuple[Fold[Any], ...] = (PluginsFold(), SubscriptionsFold(), TimersFold())
+    models = {fold.name: fold for fold in own}
     for plugin, fold in plugins.offers("remit_read_models", Fold):
         if fold.name in models:
             plugins.fail(plugin, "remit_read_models", ValueError(f"another plugin has a read model {fold.name}"))
         else:
             models[fold.name] = fold
     return list(models.values())
+
+
+def _lagging(journal: Journal) -> Callable[[str, int], None]:
+    def tell(subscription: str, after: int) -> None:
+        with suppress(JournalError):  # it is closing
+            data = {"subscription": subscription, "after": after}
+            journal.submit([Draft(type="bus.lagged", subject=subscription, data=data)])
+
+    return tell
+
+
+def _speaking(lifecycle: Lifecycle) -> Callable[[str, str], Denied | None]:
+    def allowed(principal: str, topic: str) -> Denied | None:
+        try:
+            lifecycle.authorize(Caller(principal=principal), "event:emit", EntityRef("Topic", topic))
+        except Denied as denied:
+            return denied
+        return None
+
+    return allowed
 
 
 def _journalling(journal: Journal) -> Callable[[Failure], None]:

@@ -14,9 +14,12 @@ from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
 from remit.host.governing import Governing
+from remit.host.observing import Observing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
 from remit.host.tending import Tending
+from remit.host.timing import Timing
+from remit.host.tracing import Tracing
 from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
@@ -29,10 +32,9 @@ __all__ = ["Facade"]
 
 T = TypeVar("T")
 _LOCAL = Caller()
-_FOLLOW_MS = 1_000
 
 
-class Facade(Governing, Supplying, Tending, ABC):
+class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -268,54 +270,6 @@ class Facade(Governing, Supplying, Tending, ABC):
         """:meth:`call` with the input as JSON text, giving the whole outcome."""
         arguments = {"action": action, "text": text, "durability": durability}
         return self.perform("call", arguments, Outcome, caller=caller, progress=no_progress)
-
-    def emit(self, topic: str, data: Any = None, *, caller: Caller = _LOCAL) -> dict[str, Any]:
-        """Say that something happened. Topics of the kernel are refused.
-
-        :raises SourceReserved: if the topic is the kernel's
-        """
-        arguments = {"topic": topic, "data": data}
-        return self.perform("emit", arguments, dict[str, Any], caller=caller, progress=no_progress)
-
-    # ---- what happened ----
-
-    def events(
-        self,
-        after: int = 0,
-        *,
-        prefixes: Sequence[str] = ("",),
-        limit: int = 1_000,
-        last: int = 0,
-        wait_ms: int = 0,
-        caller: Caller = _LOCAL,
-    ) -> list[dict[str, Any]]:
-        """Records after ``after``, oldest first; or the newest ``last``; waiting up to ``wait_ms`` for one."""
-        arguments = {"after": after, "prefixes": tuple(prefixes), "limit": limit, "last": last, "wait_ms": wait_ms}
-        return self.perform("events", arguments, list[dict[str, Any]], caller=caller, progress=no_progress)
-
-    def follow(
-        self, after: int, *, prefixes: Sequence[str] = ("",), caller: Caller = _LOCAL
-    ) -> Iterator[dict[str, Any]]:
-        """Records after ``after`` for ever, as they are committed."""
-        wanted = tuple(prefixes)
-        while True:
-            # Every record is asked for and looked at here: were only the wanted ones, each wait after an unwanted one
-            # would end at once, for ever.
-            for record in self.events(after, wait_ms=_FOLLOW_MS, caller=caller):
-                after = record["seq"]
-                if record["event"]["type"].startswith(wanted):
-                    yield record
-
-    def models(self, *, caller: Caller = _LOCAL) -> list[str]:
-        """The names of the read models."""
-        return self.perform("models", {}, list[str], caller=caller, progress=no_progress)
-
-    def state(self, model: str, *, at: int | None = None, caller: Caller = _LOCAL) -> Any:
-        """A read model, now or as it was right after record ``at``.
-
-        :raises ModelUnknown: if there is none with that name
-        """
-        return self.perform("state", {"model": model, "at": at}, object, caller=caller, progress=no_progress)
 
     # ---- authority ----
 

@@ -91,6 +91,8 @@ class Kernel(Facade):
             if serve:
                 kernel._server = Server(home.private / "kernel.sock", kernel._serve, rooms.dispatcher.token)
                 resources.callback(kernel._server.close)
+            rooms.reactions.start()
+            rooms.scheduler.start()
             rooms.plugins.call("remit_startup", kernel=kernel)
             kernel._resources = resources.pop_all()
         return kernel
@@ -193,6 +195,7 @@ class Kernel(Facade):
             with self._gone:
                 self._closed = True
                 self._rooms.journal.wake()
+                self._rooms.listeners.close()
                 # Whoever closes from inside an operation of its own must not wait for itself.
                 self._gone.wait_for(lambda: all(caller == me for caller in self._callers))
             self._resources.close()

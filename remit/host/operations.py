@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Literal
-
-import msgspec
 
 from remit.errors import (
     DocumentUnknown,
-    EventInvalid,
     GrantUnknown,
-    PayloadMissing,
     UnitUnknown,
     UsageError,
 )
 from remit.host.governance import Context
+from remit.host.observation import Observation
 from remit.host.plugging import PluginStatus, choice
+from remit.host.timekeeping import Timekeeping
+from remit.host.traces import Traces
 from remit.host.upkeep import Upkeep
 from remit.host.views import Entry, HomeView, LeaseView, plain
-from remit.journal import Draft, Journal, Record, check_topic
-from remit.journal.event import client_source, encode_data
-from remit.kernel.dispatch import CancelToken, Outcome
+from remit.journal import Draft
+from remit.kernel.dispatch import Outcome
 from remit.kernel.model import Action, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
@@ -48,18 +45,14 @@ __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
-    "state", "leases", "cache", "findings", "lease", "why", "consents", "policy_diff", "policy_what_if",
-    "plugins", "slots", "generation", "sync_check", "upgrade_preview", "doctor",
+    "state", "bus", "subscriptions", "dead_letters", "timers", "leases", "cache", "findings", "lease", "why",
+    "consents", "policy_diff", "policy_what_if", "plugins", "slots", "generation", "sync_check", "upgrade_preview",
+    "trace", "episode", "logs", "doctor",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
-_MOST_EVENTS = 10_000
-_LONGEST_WAIT_MS = 30_000
-_TURN_MS = 250
-_MOST_EMITTED = 1 << 20
 
-
-class Operations(Upkeep):
+class Operations(Upkeep, Observation, Timekeeping, Traces):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:
@@ -187,57 +180,6 @@ class Operations(Upkeep):
             action, text.encode(), context.caller, durability=durability, token=context.token
         )
 
-    def emit(self, context: Context, topic: str, data: Any) -> dict[str, Any]:
-        check_topic(topic)
-        rooms, caller = self._rooms, context.caller
-        rooms.lifecycle.authorize(caller, "event:emit", EntityRef("Topic", topic))
-        draft = Draft(
-            type=topic,
-            data=data,
-            source=client_source(rooms.home.id, caller.client or str(os.getpid())),
-            correlation=caller.correlation,
-            causation=caller.causation,
-            traceparent=caller.traceparent,
-        )
-        if len(encode_data(draft)) > _MOST_EMITTED:
-            raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
-        return self._record(rooms.journal.append([draft], namespace=caller.namespace)[0])
-
-    # ---- what happened ----
-
-    def events(
-        self, context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int
-    ) -> list[dict[str, Any]]:
-        journal = self._rooms.journal
-        if last:
-            return [self._record(record) for record in journal.last(min(last, _MOST_EVENTS), prefixes=prefixes)]
-        if wait_ms:
-            _wait(journal, after, min(wait_ms, _LONGEST_WAIT_MS), context.token)
-        found = journal.read(after, limit=min(limit, _MOST_EVENTS), prefixes=prefixes)
-        return [self._record(record) for record in found]
-
-    def _record(self, record: Record) -> dict[str, Any]:
-        event = msgspec.to_builtins(record.event)
-        if record.event.dataref:
-            with suppress(PayloadMissing):  # erased: the reference stays
-                event["data"] = self._rooms.journal.data(record)
-        return {
-            "seq": record.seq,
-            "generation": record.generation,
-            "namespace": record.namespace,
-            "hash": record.hash.hex(),
-            "event": event,
-        }
-
-    def models(self, _context: Context) -> list[str]:
-        return self._rooms.folds.names()
-
-    def state(self, _context: Context, model: str, at: int | None) -> Any:
-        head = self._rooms.journal.head.seq
-        if at is not None and not 0 <= at <= head:
-            raise UsageError(f"there is no record {at}; the journal ends at {head}")
-        return plain(self._rooms.folds.view(model, at))
-
     # ---- authority ----
 
     def leases(self, _context: Context) -> list[LeaseView]:
@@ -310,12 +252,6 @@ class Operations(Upkeep):
         rooms.journal.append([choice(name, on=on, by=by)])
         [found] = [status for status in rooms.plugins.status() if status.name == name]
         return found
-
-
-def _wait(journal: Journal, after: int, wait_ms: int, token: CancelToken) -> None:
-    """Wait for a record after ``after``, in short turns, so that a caller who gives up is not kept."""
-    while wait_ms > 0 and not token.cancelled and not journal.wait(after, min(wait_ms, _TURN_MS) / 1000):
-        wait_ms -= _TURN_MS
 
 
 def _action_view(action: Action) -> dict[str, Any]:

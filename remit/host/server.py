@@ -33,6 +33,7 @@ _MOST_CONNECTIONS = 64
 _MOST_REQUESTS = 32
 _PAUSE_S = 0.05
 _SEND_TIMEOUT_S = 10
+_WAITING = frozenset({"events", "receive", "take"})
 
 
 class Perform(Protocol):
@@ -148,7 +149,7 @@ class Server:
 
     @contextmanager
     def _at_work(self, operation: str) -> Iterator[None]:
-        works = operation != "events"  # who waits for events will ask the next kernel
+        works = operation not in _WAITING  # who waits for events will ask the next kernel
         with self._idle:
             self._busy += works
         try:

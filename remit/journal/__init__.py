@@ -8,8 +8,10 @@ from __future__ import annotations
 from remit.journal.blobs import Blobs, digest_of
 from remit.journal.event import Draft, Event, Record, check_topic, encode_json, unit_source
 from remit.journal.files import translate_os_error, write_atomically
+from remit.journal.filter import Filter
 from remit.journal.fold import Fold, Folds
 from remit.journal.log import Journal
+from remit.journal.mailbox import Drop, Mailbox, Received
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
 from remit.journal.verify import VerifyReport, verify
 
@@ -17,12 +19,16 @@ __all__ = [
     "Blobs",
     "Clock",
     "Draft",
+    "Drop",
     "Event",
+    "Filter",
     "Fold",
     "Folds",
     "Ids",
     "Journal",
+    "Mailbox",
     "Progress",
+    "Received",
     "Record",
     "SystemClock",
     "SystemIds",

@@ -16,6 +16,7 @@ from remit.errors import EventInvalid, SourceReserved
 
 __all__ = [
     "KERNEL_TOPICS",
+    "MOST_HOPS",
     "Draft",
     "Event",
     "Record",
@@ -37,12 +38,18 @@ KERNEL_TOPICS = frozenset({
 })  # fmt: skip
 """First words of topics that the kernel keeps for itself: nobody else may emit ``lease.*``."""
 
+MOST_HOPS = 8
+"""What an event that nothing caused may lead to."""
+
 _TOPIC = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 _MAX_TOPIC = 200
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A CloudEvents 1.0 event; the extension attributes are the last four."""
+    """A CloudEvents 1.0 event; the extension attributes are those from ``correlationid`` on.
+
+    What an event lacks is its default: events that were written before an attribute was thought of keep their bytes.
+    """
 
     specversion: str
     id: str
@@ -59,6 +66,12 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     traceparent: str = ""
     namespace: str = ""
     """The project that the event belongs to; "" is ``main``."""
+    replyto: str = ""
+    """The topic to answer on, or ""."""
+    hops: int = MOST_HOPS
+    """How many more reactions may follow one from another; the kernel counts down, and at 0 nothing reacts."""
+    priority: int = 0
+    """0 to 255: of deliveries that wait, those of higher priority come first."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -90,6 +103,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str = "application/json"
     id: str = ""
     """A chosen id, where another event of the same batch refers to it."""
+    reply_to: str = ""
+    hops: int = MOST_HOPS
+    priority: int = 0
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

@@ -82,6 +82,7 @@ class Journal:
         self._recent: deque[Record] = deque(maxlen=_RECENT)
         self._changed = threading.Condition()
         self._woken = False
+        self._observers: tuple[Callable[[Sequence[Record]], None], ...] = ()
         self._connection = connection
         self._closed = False
         self._writer: Writer | None = None
@@ -181,6 +182,9 @@ class Journal:
             causationid=draft.causation,
             traceparent=draft.traceparent,
             namespace="" if namespace == "main" else namespace,
+            replyto=draft.reply_to,
+            hops=draft.hops,
+            priority=draft.priority,
         )
 
     def _stash(self, data: bytes, table: dict[str, bytes]) -> str:
@@ -195,6 +199,16 @@ class Journal:
             self._head = head
             self._recent.extend(records)
             self._changed.notify_all()
+        if records:
+            for observe in self._observers:
+                observe(records)
+
+    def observe(self, observer: Callable[[Sequence[Record]], None]) -> None:
+        """Show ``observer`` the records of each commit from now on, in order, on the writer's thread.
+
+        Everybody who waits for the commit waits for it too: it must be quick, and must not raise.
+        """
+        self._observers = (*self._observers, observer)
 
     # ---- read ----
 

@@ -14,23 +14,17 @@ from typing import Any, Literal
 
 import msgspec
 
-from remit.errors import (
-    DeadlineExceeded,
-    Denied,
-    HopsExceeded,
-    HostFault,
-    RemitError,
-)
+from remit.errors import DeadlineExceeded, Denied, HopsExceeded, HostFault, LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
 from remit.journal.unitstate import StateTable
 from remit.kernel.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
-from remit.kernel.outcome import Outcome, Recording
+from remit.kernel.outcome import Ending, Outcome, Recording
 from remit.kernel.ports import Authority, Catalog, Clock, Hold, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
-from remit.kernel.values import decode_input, decode_output
+from remit.kernel.values import decode_input, decode_output, encode_input
 
 __all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]
 
@@ -139,6 +133,15 @@ class Dispatcher:
         self._authorize(action, caller, catalog.generation)
         return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
 
+    def react(self, reaction: Action, event: Any, caller: Caller, ending: Ending, token: CancelToken) -> Outcome:
+        """Deliver an event, as the WIT has it, to a unit's handler; ``ending`` is committed with what came of it.
+
+        :raises LeaseDenied: if the unit may not hear of the topic now (and ``LeaseExhausted`` likewise)
+        :raises CallError, SandboxError: as :meth:`call`
+        """
+        generation = self.catalog.generation
+        return self._perform(reaction, event, caller, generation, "committed", token, ending=ending)
+
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
         return self._outside(program, export, arguments, parameters, _PURE, self._authority)
@@ -176,12 +179,12 @@ class Dispatcher:
 
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
-        secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled,
+        secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled, ending: Ending = lambda _error: (),
     ) -> Outcome:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
-            record = self._recording.start(action, value, caller, generation)
+            record = self._recording.start(action, value, caller, generation, ending)
             self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             scope.record = partial(self._recording.outside, record)
@@ -190,6 +193,7 @@ class Dispatcher:
             ended: Ended = _unwatched
             try:
                 _check_chain(action, caller)
+                _check_hearing(action, scope)
                 if self._around is not None:
                     ended = self._around(action, value, caller)
                 output = self._run(action, value, scope, token, fuelled)
@@ -239,9 +243,7 @@ class Dispatcher:
             self._prepared.add(program.artifact)
 
     def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken, fuelled: Fuelled) -> Any:
-        text = msgspec.json.encode(value).decode()
-        export = action.export or "provider.call"
-        arguments = (text,) if action.export else (action.name.rpartition(":")[2], text)
+        export, arguments = encode_input(action, value)
         scope.recorder = self._recorders and self._recorders(scope, export, arguments)
         door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
@@ -328,3 +330,10 @@ def _check_chain(action: Action, caller: Caller) -> None:
         raise HopsExceeded(f"the chain of calls is too long at {action.name}")
     if action.program.unit.digest in caller.chain:
         raise HopsExceeded(f"{action.program.unit.id} is in the chain of calls already")
+
+
+def _check_hearing(action: Action, scope: Scope) -> None:
+    if action.topic:
+        answer = scope.require("events:subscribe", action.topic)
+        if isinstance(answer, Refused):
+            raise (LeaseExhausted if answer.code == "exhausted" else LeaseDenied)(answer.message)

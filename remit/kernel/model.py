@@ -202,6 +202,8 @@ class Action(msgspec.Struct, frozen=True):
     slots: tuple[str, ...] = ()
     export: str = ""
     """The function behind it, ``interface#function``, where the component is not of our world."""
+    topic: str = ""
+    """Where it is a reaction: the topic that it reacts to. Its handler takes the event, as the WIT has it."""
 
 
 class Exported(msgspec.Struct, frozen=True):

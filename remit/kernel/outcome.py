@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +14,7 @@ from remit.journal import unitstate
 from remit.journal.blobs import digest_of
 from remit.journal.event import Draft, Record, encode_json
 from remit.journal.log import Journal
+from remit.journal.once import Key, Turns, find, remember
 from remit.kernel.model import Action, Caller
 from remit.kernel.ports import Clock, Ids
 from remit.kernel.scope import Scope
@@ -23,7 +23,10 @@ from remit.schemas import redact
 if TYPE_CHECKING:
     from remit.schemas import Validator
 
-__all__ = ["Outcome", "Recording", "Started"]
+__all__ = ["Ending", "Outcome", "Recording", "Started"]
+
+Ending = Callable[[RemitError | None], Sequence[Draft]]
+"""What else is to be said when a call ended, well or with an error: committed with the outcome, or not at all."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -51,6 +54,7 @@ class Started(msgspec.Struct, frozen=True):
     generation: int
     began_ns: int
     input: bytes
+    ending: Ending = lambda _error: ()
 
 
 class Recording:
@@ -60,8 +64,7 @@ class Recording:
         self._journal = journal
         self._clock = clock
         self._ids = ids
-        self._keys: dict[tuple[str, ...], tuple[threading.Lock, int]] = {}
-        self._keys_lock = threading.Lock()
+        self._turns = Turns()
 
     # ---- idempotency ----
 
@@ -74,30 +77,19 @@ class Recording:
         if not caller.idempotency_key:
             yield None
             return
-        key = (caller.namespace, caller.principal, action.name, caller.idempotency_key)
-        with self._keys_lock:
-            lock, waiting = self._keys.get(key, (threading.Lock(), 0))
-            self._keys[key] = (lock, waiting + 1)
-        try:
-            with lock:
-                yield self._earlier(key, _journalled(action.input, value))
-        finally:
-            with self._keys_lock:
-                lock, waiting = self._keys.pop(key)
-                if waiting > 1:
-                    self._keys[key] = (lock, waiting - 1)
+        key = _key(action, caller)
+        with self._turns.of(key):
+            yield self._earlier(key, _journalled(action.input, value))
 
-    def _earlier(self, key: tuple[str, ...], payload: bytes) -> Outcome | None:
-        sql = "SELECT seq FROM outcome WHERE namespace=? AND principal=? AND action=? AND key=?"
-        rows = self._journal.execute(sql, key)
-        if not rows:
+    def _earlier(self, key: Key, payload: bytes) -> Outcome | None:
+        record = find(self._journal, key)
+        if record is None:
             return None
-        record = next(iter(self._journal.read(rows[0][0] - 1, limit=1)))
         data = self._journal.data(record)
         if data["input"] != digest_of(payload):
-            raise IdempotencyConflict(f"the idempotency key {key[3]!r} was used with another input")
+            raise IdempotencyConflict(f"the idempotency key {key.key!r} was used with another input")
         return Outcome(
-            action=key[2],
+            action=key.action,
             unit=data["unit"],
             digest=data["digest"],
             output=msgspec.json.decode(self._journal.payload(data["output"])),
@@ -109,7 +101,7 @@ class Recording:
 
     # ---- outcomes ----
 
-    def start(self, action: Action, value: Any, caller: Caller, generation: int) -> Started:
+    def start(self, action: Action, value: Any, caller: Caller, generation: int, ending: Ending) -> Started:
         """Note the beginning of a call; nothing is written yet."""
         return Started(
             id=self._ids.new(),
@@ -118,6 +110,7 @@ class Recording:
             generation=generation,
             began_ns=self._clock.monotonic_ns(),
             input=_journalled(action.input, value),
+            ending=ending,
         )
 
     def completed(
@@ -135,9 +128,8 @@ class Recording:
             payloads.append(encode_json(writes))
             data["writes"] = digest_of(payloads[-1])
         payloads += _attached(scope, data)
-        drafts = [self._draft("action.completed", started, data)]
-        drafts += [self._caused(draft, started) for draft in scope.effects.events]
-        drafts += [self._caused(draft, started) for draft in scope.notes]
+        said = [*scope.effects.events, *scope.notes, *started.ending(None)]
+        drafts = self._drafts("action.completed", started, data, said)
         seq = self._write(started, drafts, payloads, writes, durability)
         unit = started.action.program.unit
         return Outcome(started.action.name, unit.id, unit.digest, output, seq, data["events"], data["duration_us"])
@@ -148,8 +140,7 @@ class Recording:
         """Journal that the call failed, with its denials; its effects are gone."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
         payloads = [started.input, *_attached(scope, data)]
-        drafts = [self._draft("action.failed", started, data)]
-        drafts += [self._caused(draft, started) for draft in scope.notes]
+        drafts = self._drafts("action.failed", started, data, [*scope.notes, *started.ending(error)])
         try:
             self._write(started, drafts, payloads, [], durability)
         except JournalClosed:
@@ -159,32 +150,21 @@ class Recording:
     def outside(self, started: Started, draft: Draft, durable: bool) -> None:
         """Journal at once what a running call does outside; see :attr:`remit.kernel.scope.Scope.record`."""
         future = self._journal.submit(
-            [self._caused(draft, started)], namespace=started.caller.namespace, generation=started.generation
+            [self._within(draft, started, started.id)],
+            namespace=started.caller.namespace,
+            generation=started.generation,
         )
         if durable:
             self._journal.durable(future)
 
     def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> None:
         """Journal that policy kept a caller from an action."""
-        unit = action.program.unit
-        data = {
-            "action": action.name,
-            "unit": unit.id,
-            "digest": unit.digest,
-            "principal": caller.principal,
-            "code": error.code,
-            "policies": error.details.get("policies", []),
-        }
+        data = _who(action, caller) | {"code": error.code, "policies": error.details.get("policies", [])}
         draft = Draft(type="action.denied", subject=action.name, data=data, correlation=caller.correlation)
         self._journal.append([draft], namespace=caller.namespace, generation=generation)
 
     def _data(self, started: Started, scope: Scope) -> dict[str, Any]:
-        unit = started.action.program.unit
-        data: dict[str, Any] = {
-            "action": started.action.name,
-            "unit": unit.id,
-            "digest": unit.digest,
-            "principal": started.caller.principal,
+        data = _who(started.action, started.caller) | {
             "input": digest_of(started.input),
             "at_ms": self._clock.now_ms(),
             "duration_us": (self._clock.monotonic_ns() - started.began_ns) // 1_000,
@@ -195,27 +175,21 @@ class Recording:
             data["key"] = started.caller.idempotency_key
         return data
 
-    @staticmethod
-    def _draft(kind: str, started: Started, data: dict[str, Any]) -> Draft:
-        caller = started.caller
-        return Draft(
-            type=kind,
-            id=started.id,
-            subject=started.action.name,
-            data=data,
-            correlation=caller.correlation or started.id,
-            causation=caller.causation,
-            traceparent=caller.traceparent,
-        )
+    def _drafts(self, kind: str, started: Started, data: dict[str, Any], said: Sequence[Draft]) -> list[Draft]:
+        """The outcome, and what was said in the call, which it causes."""
+        outcome = Draft(type=kind, id=started.id, subject=started.action.name, data=data)
+        within = self._within(outcome, started, started.caller.causation)
+        return [within, *(self._within(draft, started, started.id) for draft in said)]
 
     @staticmethod
-    def _caused(draft: Draft, started: Started) -> Draft:
+    def _within(draft: Draft, started: Started, cause: str) -> Draft:
         caller = started.caller
         return msgspec.structs.replace(
             draft,
             correlation=caller.correlation or started.id,
-            causation=started.id,
+            causation=cause,
             traceparent=caller.traceparent,
+            hops=max(0, caller.hops) if draft.source else draft.hops,
         )
 
     def _write(
@@ -234,10 +208,7 @@ class Recording:
         def project(connection: apsw.Connection, records: Sequence[Record]) -> None:
             unitstate.project(connection, records[0], unit, writes)
             if caller.idempotency_key and drafts[0].type == "action.completed":
-                connection.execute(
-                    "INSERT OR IGNORE INTO outcome VALUES(?,?,?,?,?)",
-                    (caller.namespace, caller.principal, started.action.name, caller.idempotency_key, records[0].seq),
-                )
+                remember(connection, _key(started.action, caller), records[0].seq)
 
         keeps_tables = bool(writes or caller.idempotency_key)
         future = self._journal.submit(
@@ -252,6 +223,15 @@ class Recording:
         if durability == "queued" and not keeps_tables:
             return 0
         return self._journal.durable(future)[0].seq
+
+
+def _who(action: Action, caller: Caller) -> dict[str, Any]:
+    unit = action.program.unit
+    return {"action": action.name, "unit": unit.id, "digest": unit.digest, "principal": caller.principal}
+
+
+def _key(action: Action, caller: Caller) -> Key:
+    return Key(caller.namespace, caller.principal, action.name, caller.idempotency_key)
 
 
 def _journalled(validator: Validator | None, value: Any) -> bytes:

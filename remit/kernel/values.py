@@ -11,7 +11,7 @@ from remit.kernel.model import Action, GuestOutcome
 from remit.kernel.scope import Scope
 from remit.schemas import Validator
 
-__all__ = ["decode_input", "decode_output"]
+__all__ = ["decode_input", "decode_output", "encode_input"]
 
 _SHOWN = 2_000
 """Characters of what a unit says of its failure."""
@@ -42,6 +42,16 @@ def decode_input(action: Action, payload: bytes) -> Any:
     return value
 
 
+def encode_input(action: Action, value: Any) -> tuple[str, tuple[Any, ...]]:
+    """The export behind an action and its arguments: the JSON text, or an event as the WIT has it."""
+    if action.topic:
+        return "handler.handle", (value,)
+    text = msgspec.json.encode(value).decode()
+    if action.export:
+        return action.export, (text,)
+    return "provider.call", (action.name.rpartition(":")[2], text)
+
+
 def decode_output(action: Action, answer: GuestOutcome, scope: Scope) -> Any:
     """The value that a guest answered with.
 
@@ -51,7 +61,7 @@ def decode_output(action: Action, answer: GuestOutcome, scope: Scope) -> Any:
     if answer.tag != "ok":
         raise _failure(action, answer, scope)
     try:
-        value = msgspec.json.decode(answer.text)
+        value = msgspec.json.decode(answer.text or "null" if action.topic else answer.text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise OutputInvalid(f"the output of {action.name} is not JSON: {error}") from error
     faults = _faults(action.output, value)

@@ -25,6 +25,7 @@ _MAX_FILE = 1 << 20
 _RESOURCE_TYPES = {
     "action:invoke": "Action",
     "event:emit": "Topic",
+    "event:subscribe": "Topic",
     "unit:install": "Unit",
     "consent:give": "Unit",
     "unit:publish": "Unit",

@@ -10,7 +10,7 @@ from remit.registry.sources import FolderSource, RegistrySource, UnitFileSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from remit.kernel.offers import Check
+    from remit.journal.checks import Check
     from remit.kernel.ports import BundleSource, Home
 
 __all__ = ["remit_bundle_sources", "remit_doctor_checks"]

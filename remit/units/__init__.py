@@ -14,6 +14,7 @@ from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.reactions import Reaction, event_argument, reactions_of
 from remit.units.slots import SlotView
 from remit.units.supply import LockChange, Question, Supplier, Supply
 from remit.units.transforms import evaluator
@@ -36,6 +37,7 @@ __all__ = [
     "LockChange",
     "Plan",
     "Question",
+    "Reaction",
     "SlotView",
     "Supplier",
     "Supply",
@@ -43,7 +45,9 @@ __all__ = [
     "blame",
     "diff",
     "evaluator",
+    "event_argument",
     "load_plan",
     "parse_setting",
+    "reactions_of",
     "unit_changes",
 ]

@@ -25,6 +25,7 @@ from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lockfile import LockFile
 from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
+from remit.units.reactions import lasting_reactions
 from remit.units.records import change_drafts, suggestion
 from remit.units.resolution import Evaluate
 from remit.units.restoring import Restoration, restoration
@@ -225,9 +226,10 @@ class Lifecycle:
             config = self._config.prepare(generation, fresh.config)
             try:
                 lock = self.lock.prepare(generation.units, self.installed)
-                follow = {"config": dict(config), "lock": dict(lock)}
+                reactions = lasting_reactions(generation, self.library.manifest)
+                more = {"config": dict(config), "lock": dict(lock), "reactions": reactions}
                 emptied = self._empty_slots(generation) - self._empty_slots(self.generations.active)
-                drafts = change_drafts(fresh, generation, self.generations.active, caller.principal, follow)
+                drafts = change_drafts(fresh, generation, self.generations.active, caller.principal, more)
                 drafts += [
                     suggestion(slot, unit.ref)
                     for slot in sorted(emptied)

@@ -17,11 +17,11 @@ __all__ = ["change_drafts", "suggestion"]
 
 
 def change_drafts(
-    plan: Plan, generation: Generation, before: Generation, principal: str, follow: Mapping[str, Any]
+    plan: Plan, generation: Generation, before: Generation, principal: str, more: Mapping[str, Any]
 ) -> list[Draft]:
     """The records of a generation that becomes active, the generation itself first.
 
-    :param follow: digests of the files that follow the journal, before and after: ``config``, ``lock``
+    :param more: what else the first record says: what follows the journal (``config``, ``lock``), ``reactions``
     """
     kind = "unit.reverted" if plan.edits.revert else "unit.applied"
     had = {grant.id for grant in before.grants}
@@ -30,7 +30,7 @@ def change_drafts(
         "number": generation.number,
         "plan": plan.digest,
         "units": msgspec.to_builtins(plan.units),
-        **follow,
+        **more,
         "grants": sorted(grant.id for grant in generation.grants),
         "generation": msgspec.to_builtins(generation),
     }

@@ -8,6 +8,8 @@ import sqlite3
 
 import pytest
 
+from tests.cli.conftest import make_tool
+
 
 @pytest.fixture
 def sneaky(echo, remit, units):
@@ -143,3 +145,57 @@ def test_piped_output_has_no_escape_codes(processes):
         assert code in {0, 2}
         assert "\x1b" not in out + err
         assert err == ""
+
+
+@pytest.fixture
+def letter(remit, home, wait_for):
+    """The number of an event that ``acme/react`` rejected."""
+    remit("unit", "install", make_tool(home.parent, "react", like="react"), "--allow-unsigned")
+    remit("unit", "apply", "acme/react", "--yes")
+    seq = json.loads(remit("emit", "job.made", '"reject"', "--json").stdout)["seq"]
+    wait_for(lambda: json.loads(remit("events", "--dead", "--json").stdout)["letters"])
+    return seq
+
+
+def test_dead_letters_are_shown_with_the_reason_and_delivered_again(remit, letter):
+    shown = remit("events", "--dead")
+    assert "acme/react:job.made, 1 attempt: RM-7004" in shown.stdout
+    assert "remit events --replay acme/react:job.made" in shown.stdout
+    [found] = json.loads(remit("events", "--dead", "--json").stdout)["letters"]
+    assert (found["seq"], found["code"], found["record"]["event"]["data"]) == (letter, "RM-7004", "reject")
+    again = ("events", "--replay", "acme/react:job.made", "--only", letter, "--json")
+    assert json.loads(remit(*again).stdout) == {"replayed": 1}
+    assert json.loads(remit("events", "--replay", "acme/react:job.made", "--only", 1, "--json").stdout) == {
+        "replayed": 0
+    }
+
+
+@pytest.mark.usefixtures("home")
+def test_dead_letters_stand_alone_and_belong_to_somebody(remit):
+    assert json.loads(remit("events", "--dead", "--json").stdout) == {"letters": []}
+    assert "stand alone" in remit("events", "--dead", "--follow", code=64).stderr
+    assert "--only goes with --replay" in remit("events", "--only", "3", code=64).stderr
+    assert "RM-7020" in remit("events", "--replay", "nobody", code=1).stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_a_timer_is_set_listed_and_cancelled(remit):
+    weekly = ("emit", "report.due", '{"n": 1}', "--timer", "weekly", "--cron", "0 9 * * 1", "--zone", "Europe/Berlin")
+    assert remit(*weekly).stdout.startswith("weekly: report.due at ")
+    [timer] = json.loads(remit("state", "timers", "--json").stdout)
+    assert (timer["name"], timer["data"], timer["cron"]) == ("weekly", {"n": 1}, "0 9 * * 1")
+    made = json.loads(remit("emit", "report.due", "--timer", "soon", "--after", "1h", "--json").stdout)
+    assert made["name"] == "soon"
+    assert json.loads(remit("emit", "report.due", "--timer", "soon", "--cancel", "--json").stdout) == {
+        "cancelled": "soon"
+    }
+    assert "RM-7022" in remit("emit", "report.due", "--timer", "soon", "--cancel", code=1).stderr
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("words", [
+    "--after 5m", "--cancel", "--timer t", "--timer t --after 5m --cron *", "--timer t --cancel --after 5m",
+    "--timer t --after soon",
+])  # fmt: skip
+def test_a_timer_needs_a_name_and_one_time(remit, words):
+    assert "RM-1000" in remit("emit", "report.due", *words.split(), code=64).stderr

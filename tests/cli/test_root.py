@@ -17,7 +17,7 @@ from remit.cli.verbs import GROUPS, TOP
 
 PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "serve", "doctor", "unit inspect", "egress preview",
-    "egress list", "unit new", "unit test", "document diff", "document blame",
+    "egress list", "unit new", "unit test", "document diff", "document blame", "trace", "logs",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit promote", "unit pin", "unit refresh", "unit gc", "unit list", "unit sync", "unit upgrade",
     "unit show", "unit history", "unit diff",

@@ -26,6 +26,7 @@ PAGES = [
     "docs/writing-units.md",
     "docs/publishing.md",
     "docs/http.md",
+    "docs/events.md",
 ]
 
 _BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)

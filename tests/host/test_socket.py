@@ -251,7 +251,8 @@ def test_an_answer_beyond_a_message_is_an_error_not_a_hang(serving, monkeypatch)
 def test_a_cut_off_request_is_not_performed(serving):
     kernel, home = serving
     head = kernel.home().head
-    request = {"jsonrpc": "2.0", "id": 1, "method": "emit", "params": {"arguments": {"topic": "cut.off", "data": 1}}}
+    arguments = {"topic": "cut.off", "data": 1, "reply_to": "", "priority": 0}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "emit", "params": {"arguments": arguments}}
     text = json.dumps(request).encode()
     assert _talk(home, text) == []
     assert kernel.home().head == head
@@ -287,7 +288,11 @@ def test_who_calls_is_said_by_the_kernel_and_not_by_the_client(serving):
         "hops": 10**6,
         "principal": "local",
     }
-    answer = _ask(home, "emit", {"arguments": {"topic": "who.am_i", "data": None}, "caller": caller})
+    answer = _ask(
+        home,
+        "emit",
+        {"arguments": {"topic": "who.am_i", "data": None, "reply_to": "", "priority": 0}, "caller": caller},
+    )
     source = answer["result"]["event"]["source"]
     assert source.startswith(f"//{kernel.home().id}/client/{os.getpid()}-")
     # A chain that the client could set would make the unit refuse itself.
@@ -301,7 +306,7 @@ def test_a_client_cannot_speak_for_the_kernel_and_no_model_moves(serving, topic)
     before = {model: kernel.state(model) for model in kernel.models()}
     head = kernel.home().head
     forged = {"id": "x", "units": [], "grants": [], "number": 99}
-    answer = _ask(home, "emit", {"arguments": {"topic": topic, "data": forged}})
+    answer = _ask(home, "emit", {"arguments": {"topic": topic, "data": forged, "reply_to": "", "priority": 0}})
     assert answer["error"]["data"]["code"] == SourceReserved.code
     with pytest.raises(SourceReserved):
         kernel.emit(topic, forged)

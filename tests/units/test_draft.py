@@ -20,7 +20,8 @@ OURS = st.sampled_from(["provider", "handler", "transformer"]).map("remit:unit/{
 )
 def test_a_draft_for_our_world_is_a_manifest(exports, capabilities):
     manifest = parse(draft(draft_id(exports, "unit"), "unit.wasm", exports, [], sorted(capabilities)).encode())
-    assert manifest.capabilities == ()
+    hears = "remit:unit/handler@0.1.0" in exports
+    assert [one.action for one in manifest.capabilities] == ["events:subscribe"] * hears
     assert (manifest.transform is not None) == (exports == ["remit:unit/transformer@0.1.0"])
 
 

@@ -26,9 +26,10 @@ IMPORTS = {
     "counter": {"events", "state", "types"},
     "sneaky": {"files", "http", "types"},
     "undeclared": {"secrets", "types"},
+    "react": {"events", "state", "types"},
     "calc": set(),
 }
-EXPORTS = {"score": {"transformer"}, "calc": set()}
+EXPORTS = {"score": {"transformer"}, "react": {"handler"}, "calc": set()}
 
 
 def manifest_of(folder):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from remit.cli.text import json_text, one_line, short_digest
 
-__all__ = ["record_text"]
+if TYPE_CHECKING:
+    from remit.host import StateChange, Timer
+
+__all__ = ["change_text", "letter_text", "record_text", "timer_text"]
 
 _LONGEST = 160
 _BAD = (".denied", ".failed", ".exhausted", ".revoked", ".lagged", ".quarantined")
@@ -33,6 +37,23 @@ def record_text(record: Mapping[str, Any]) -> Text:
     return text
 
 
+def letter_text(letter: Mapping[str, Any]) -> Text:
+    """A dead letter: the event, whom it did not reach, and why."""
+    text = record_text(letter["record"])
+    tries = letter["attempts"]
+    why = f"{letter['code']}: {letter['message']}" if letter["code"] else letter["message"]
+    text.append(f"\n        {one_line(letter['subscription'])}, ", style="dim")
+    text.append(f"{tries} attempt{'s' if tries != 1 else ''}: {one_line(why, 1_000)}", style="red")
+    return text
+
+
+def timer_text(timer: Timer) -> Text:
+    """A timer: what it says, and when it does next."""
+    moment = datetime.fromtimestamp(timer.due_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    again = f", again by {timer.cron!r} in {timer.zone}" if timer.cron else ""
+    return Text(one_line(f"{timer.name}: {timer.topic} at {moment} UTC{again}", 1_000))
+
+
 def _detail(event: Mapping[str, Any]) -> str:
     data = event.get("data")
     if event.get("dataref"):
@@ -47,3 +68,13 @@ def _detail(event: Mapping[str, Any]) -> str:
     if event["type"] == "action.completed":
         return one_line(f"{data.get('duration_us', 0) / 1_000:.1f} ms, {data.get('events', 0)} events")
     return one_line(json_text(data, indent=None), _LONGEST)
+
+
+def change_text(change: StateChange) -> Text:
+    """A change of a read model: the record it came with, and a line an operation."""
+    text = Text(f"{change.seq:>6}", style="dim")
+    for operation in change.patch:
+        value = "" if "value" not in operation else f" = {one_line(json_text(operation['value'], indent=None), 1_000)}"
+        text.append(f"  {operation['op']} {one_line(operation['path']) or '/'}{value}\n")
+    text.rstrip()
+    return text

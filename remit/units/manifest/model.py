@@ -80,7 +80,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     topic: str
     qos: Literal["realtime", "batched", "background"] = "background"
-    attempts: int = 1
+    attempts: int = 5
+    """How often a background delivery is tried before the event is a dead letter."""
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,7 +68,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         actions=convert(document.get("action", []), tuple[ActionDecl, ...]),
         fills=convert(document.get("fills", []), tuple[Fill, ...]),
         on=convert(document.get("on", []), tuple[Subscription, ...]),
-        capabilities=tuple(_capability(table) for table in document.get("capability", [])),
+        capabilities=_capabilities(document),
         patches=convert(document.get("patch", []), tuple[Patch, ...]),
         tests=convert(document.get("test", []), tuple[Golden, ...]),
         transform=convert(document["transform"], Transform) if "transform" in document else None,
@@ -83,6 +83,18 @@ def _runtime(table: dict[str, Any]) -> Runtime:
     if "deadline" in given:
         given["deadline_ms"] = parse_duration(given.pop("deadline"))
     return msgspec.convert(given, Runtime)
+
+
+def _capabilities(document: dict[str, Any]) -> tuple[Capability, ...]:
+    """What is declared, and, for each topic that a reaction hears and nothing declared covers, hearing it."""
+    declared = [_capability(table) for table in document.get("capability", [])]
+    heard = [one.resource for one in declared if one.action == "events:subscribe"]
+    declared += [
+        Capability(action="events:subscribe", resource=entry["topic"], reason="reacts to it")
+        for entry in document.get("on", [])
+        if not any(f"{entry['topic']}.".startswith(f"{resource}.") for resource in heard)
+    ]
+    return tuple(declared)
 
 
 def _capability(table: dict[str, Any]) -> Capability:
