@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remit.host.backup import restore
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
@@ -89,6 +90,7 @@ __all__ = [
     "publish_unit",
     "read_journal",
     "registry_log",
+    "restore",
     "search_registry",
     "serve_registry",
     "try_unit",

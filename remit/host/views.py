@@ -14,6 +14,7 @@ from remit.kernel.model import UnitRef
 
 __all__ = [
     "Ailment",
+    "BackupView",
     "DocumentChange",
     "Entry",
     "EpisodeView",
@@ -103,6 +104,18 @@ class Examined(msgspec.Struct, frozen=True):
     id: str
     title: str
     ailments: tuple[Ailment, ...] = ()
+
+
+class BackupView(msgspec.Struct, frozen=True):
+    """What a backup holds."""
+
+    home: str
+    """The home's id."""
+    seq: int
+    """The last record in it."""
+    hash: str
+    files: int
+    bytes: int
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BUNDLE", "CHAIN", "EVENT", "HOME", "JOURNAL", "LOCK", "PLAN", "TRANSCRIPT", "UNIT", "WORLD"]
+__all__ = ["BACKUP", "BUNDLE", "CHAIN", "EVENT", "HOME", "JOURNAL", "LOCK", "PLAN", "TRANSCRIPT", "UNIT", "WORLD"]
 
 UNIT: Final = "unit/v1"
 """The manifest, ``unit.toml``."""
@@ -23,6 +23,9 @@ PLAN: Final = "plan/v1"
 
 TRANSCRIPT: Final = "transcript/v1"
 """A call taken down."""
+
+BACKUP: Final = "backup/v1"
+"""A home in one file."""
 
 JOURNAL: Final = 1
 """The journal's tables; stands in SQLite's ``user_version``."""

@@ -6,13 +6,15 @@ Each change is one journal transaction, and ``remit.toml`` follows it (see :mod:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from remit.errors import ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
+from remit.journal.unitstate import PURGED, purge
 from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
 from remit.kernel.ports import Authority, Home, Runner
 from remit.units.admission import examine
@@ -118,22 +120,30 @@ class Lifecycle:
         self._compile(unit, progress)
         return self.installed.by_digest[unit.digest]
 
-    def uninstall(self, unit_id: str, version_range: str, caller: Caller) -> InstalledUnit:
-        """Forget an installed version. Its blobs stay until they are collected; its state stays.
+    def uninstall(
+        self, unit_id: str, version_range: str, caller: Caller, *, purge_state: bool = False
+    ) -> InstalledUnit:
+        """Forget an installed version. Its blobs stay until they are collected; its state stays unless it is purged.
 
-        :raises UnitInUse: if it is active
+        :param purge_state: whether what the unit kept goes too, whichever version wrote it
+        :raises UnitInUse: if it is active; for a purge, if any version is
         :raises UnitUnknown: if it is not installed
         """
         self.authorize(caller, "unit:uninstall", EntityRef("Unit", unit_id))
         with self._changing:
             unit = self.installed.best(unit_id, version_range)
             active = self.generations.active.unit(unit_id)
-            if active is not None and active.ref.digest == unit.ref.digest:
+            if active is not None and (purge_state or active.ref.digest == unit.ref.digest):
                 raise UnitInUse(
-                    f"{unit_id}@{unit.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
+                    f"{unit_id}@{active.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
                 )
             data = {"digest": unit.ref.digest, "version": unit.ref.version}
-            self._append([Draft(type="unit.removed", subject=unit_id, data=data)], caller)
+            drafts = [Draft(type="unit.removed", subject=unit_id, data=data)]
+            with_it = Restoration()
+            if purge_state:
+                drafts.append(Draft(type=PURGED, subject=unit_id, data={"unit": unit_id}))
+                with_it = Restoration(project=lambda connection, _records: purge(connection, unit_id))
+            self._append(drafts, caller, back=with_it)
         return unit
 
     def withdraw(self, found: Sequence[Withdrawn], caller: Caller) -> None:
@@ -190,6 +200,12 @@ class Lifecycle:
             collect(blobs, garbage)
             self.library.forget()
         return garbage
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Nothing is installed, applied or collected while inside. Calls go on."""
+        with self._changing:
+            yield
 
     # ---- plan and apply ----
 
