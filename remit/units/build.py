@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
-from remit.units.toolchains import componentize, wat, zig
+from remit.units.toolchains import componentize, qjs, wat, zig
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
 from remit.units.toolchains.sdks import sdk_digest
 from remit.units.toolchains.world import narrowed
@@ -25,7 +25,7 @@ __all__ = ["build", "missing_tools"]
 
 class _Tool(NamedTuple):
     distribution: str
-    """Whose version counts."""
+    """Whose version counts; "" where the SDK pins it."""
     extra: str
     """Of Remit, that brings it."""
     compile: Callable[[Path, Manifest, Progress], bytes]
@@ -35,6 +35,7 @@ class _Tool(NamedTuple):
 
 _TOOLS = {
     "componentize-py": _Tool("componentize-py", "author", componentize.compile_python, "python"),
+    "componentize-qjs": _Tool("", "", qjs.compile_javascript, "js"),
     "wat": _Tool("wasmtime", "author", wat.compile_wat),
     "zig-cc": _Tool("ziglang", "c", zig.compile_c, "c"),
 }
@@ -92,7 +93,7 @@ def missing_tools() -> list[str]:
 
 def _version(tool: _Tool) -> str:
     try:
-        return version(tool.distribution)
+        return version(tool.distribution) if tool.distribution else ""
     except PackageNotFoundError as error:
         raise BuildFailed(
             f"{tool.distribution} is not installed", remedy=f"run pip install 'remit[{tool.extra}]'"
