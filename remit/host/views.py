@@ -22,6 +22,7 @@ __all__ = [
     "HomeView",
     "LeaseView",
     "LogLine",
+    "StateAt",
     "plain",
     "record_view",
 ]
@@ -116,6 +117,13 @@ class BackupView(msgspec.Struct, frozen=True):
     hash: str
     files: int
     bytes: int
+
+
+class StateAt(msgspec.Struct, frozen=True):
+    """A read model, and the last record that is in it."""
+
+    seq: int
+    value: Any
 
 
 class LogLine(msgspec.Struct, frozen=True):
