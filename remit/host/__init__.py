@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.conversing import Conversation, Gathered, Tender
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
 from remit.host.facade import Facade
 from remit.host.home import Home
@@ -43,14 +44,17 @@ __all__ = [
     "Caller",
     "Client",
     "Connection",
+    "Conversation",
     "Facade",
     "Feed",
+    "Gathered",
     "Heard",
     "Home",
     "Job",
     "Jobs",
     "Kernel",
     "ServiceOptions",
+    "Tender",
     "Timer",
     "WebService",
     "authorize_corpus",

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
+from remit.host.conversing import Conversing
 from remit.host.governing import Governing
-from remit.host.observing import Observing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
 from remit.host.timing import Timing
@@ -31,7 +31,7 @@ T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Facade(Governing, Observing, Supplying, Timing, ABC):
+class Facade(Governing, Conversing, Supplying, Timing, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
