@@ -51,3 +51,7 @@ class SqliteTooOld(JournalError, code="RM-3009", remedy="install apsw 3.51.3 or 
 
 class JournalClosed(JournalError, code="RM-3010"):
     """The journal was closed, or its writer stopped after a failure."""
+
+
+class EpisodeUnknown(JournalError, code="RM-3020", remedy="run 'remit state episodes' for the newest"):
+    """No record belongs to an episode of that name."""

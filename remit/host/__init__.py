@@ -6,6 +6,7 @@ from remit.host.client import Client
 from remit.host.connection import Connection, connect
 from remit.host.conversing import Conversation, Gathered, Tender
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -22,6 +23,7 @@ from remit.host.publishing import (
 )
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -38,6 +40,8 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.views import EpisodeView, Examined, LogLine
+from remit.host.watching import StateChange, changes_of, watch_state
 from remit.kernel.model import Caller
 
 __all__ = [
@@ -45,6 +49,8 @@ __all__ = [
     "Client",
     "Connection",
     "Conversation",
+    "EpisodeView",
+    "Examined",
     "Facade",
     "Feed",
     "Gathered",
@@ -53,19 +59,25 @@ __all__ = [
     "Job",
     "Jobs",
     "Kernel",
+    "LogLine",
     "ServiceOptions",
+    "Span",
+    "StateChange",
     "Tender",
     "Timer",
+    "Trace",
     "WebService",
     "authorize_corpus",
     "build_unit",
     "built_unit",
+    "changes_of",
     "check_cases",
     "check_policies",
     "check_registry",
     "check_unit",
     "connect",
     "draft_manifest",
+    "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",
@@ -85,5 +97,6 @@ __all__ = [
     "serve_registry",
     "try_unit",
     "verify_journal",
+    "watch_state",
     "withdraw_unit",
 ]

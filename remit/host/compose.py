@@ -38,7 +38,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BUILTINS", "Rooms", "compose"]
 
-BUILTINS = ("remit.units.plugin", "remit.policy.plugin", "remit.registry.plugin", "remit.sandbox.plugin")
+BUILTINS = (
+    "remit.units.plugin",
+    "remit.policy.plugin",
+    "remit.registry.plugin",
+    "remit.sandbox.plugin",
+    "remit.host.models.plugin",
+)
 """Registered like a third party's plugins, by module name."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,9 +17,12 @@ from remit.host.conversing import Conversing
 from remit.host.governing import Governing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
+from remit.host.tending import Tending
 from remit.host.timing import Timing
-from remit.host.views import Entry, HomeView, LeaseView
+from remit.host.tracing import Tracing
+from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
 from remit.journal import Progress, no_progress
+from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
@@ -31,7 +34,7 @@ T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Facade(Governing, Conversing, Supplying, Timing, ABC):
+class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -91,17 +94,29 @@ class Facade(Governing, Conversing, Supplying, Timing, ABC):
         set: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the command line
         *,
         bind: Mapping[str, str] | None = None,
+        pin: Mapping[str, str] | None = None,
         revert: str = "",
+        with_state: bool = False,
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> Plan:
         """What would change: with the edits, or to reach what ``remit.toml`` wants. Nothing is changed.
 
         :param bind: units by the slot that each is to fill
+        :param pin: versions by the unit that is to stay at them; ``=`` is the active one, "" lets it move again
         :param revert: ``last``, a generation's number, or a unit's id, instead of edits
+        :param with_state: whether the revert takes the units' state back too
         """
         items = tuple(f"{item.ref.id}@={item.ref.version}" if isinstance(item, InstalledUnit) else item for item in add)
-        edits = Edits(add=items, remove=tuple(remove), set=dict(set or {}), bind=dict(bind or {}), revert=revert)
+        edits = Edits(
+            add=items,
+            remove=tuple(remove),
+            set=dict(set or {}),
+            bind=dict(bind or {}),
+            pin=dict(pin or {}),
+            revert=revert,
+            with_state=with_state,
+        )
         return self.perform("plan", {"edits": edits}, Plan, caller=caller, progress=progress)
 
     def apply(
@@ -127,6 +142,7 @@ class Facade(Governing, Conversing, Supplying, Timing, ABC):
         self,
         target: str = "last",
         *,
+        with_state: bool = False,
         consent: bool = False,
         message: str = "",
         caller: Caller = _LOCAL,
@@ -134,11 +150,13 @@ class Facade(Governing, Conversing, Supplying, Timing, ABC):
     ) -> Generation:
         """Go back: undo the last change, or to a generation, or one unit. A plan like any other.
 
+        :param with_state: whether the units' state goes back too, as new versions of their keys
+        :raises StateConflict: if a call changed that state at the same moment
         :raises NothingToRevert: if there is nothing to go back to
         """
         if not str(target):
             raise UsageError("nothing names what to go back to", remedy="name a generation or a unit, or leave it out")
-        plan = self.plan(revert=str(target), caller=caller, progress=progress)
+        plan = self.plan(revert=str(target), with_state=with_state, caller=caller, progress=progress)
         return self.apply(plan, consent=consent, message=message, caller=caller, progress=progress)
 
     def units(self, *, caller: Caller = _LOCAL) -> list[Entry]:
@@ -159,6 +177,13 @@ class Facade(Governing, Conversing, Supplying, Timing, ABC):
     def history(self, *, caller: Caller = _LOCAL) -> list[Generation]:
         """Every generation, oldest first."""
         return self.perform("history", {}, list[Generation], caller=caller, progress=no_progress)
+
+    def generation(self, number: int, *, caller: Caller = _LOCAL) -> dict[str, Any]:
+        """One generation whole, with its digest and its parent's, who consented, and its documents.
+
+        :raises GenerationUnknown: if there is none with that number
+        """
+        return self.perform("generation", {"number": number}, dict[str, Any], caller=caller, progress=no_progress)
 
     def diff(self, before: int, after: int, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """What differs between two generations: units and documents.
@@ -189,6 +214,28 @@ class Facade(Governing, Conversing, Supplying, Timing, ABC):
     def documents(self, *, caller: Caller = _LOCAL) -> list[str]:
         """The names of the active generation's documents."""
         return self.perform("documents", {}, list[str], caller=caller, progress=no_progress)
+
+    def watch(self, name: str, *, caller: Caller = _LOCAL) -> Iterator[DocumentChange]:
+        """A document's changes for ever, as they are committed; what it is now comes first, as a change of its own.
+
+        :raises DocumentUnknown: if no document has that name now
+        """
+        now = self.home(caller=caller)
+        # Before the first apply there is no snapshot: the document is as it is declared.
+        document = self.document(name, generation=now.generation or None, caller=caller)
+        return self._changes(DocumentChange(name, now.generation, now.head, _whole(document)), caller)
+
+    def _changes(self, first: DocumentChange, caller: Caller) -> Iterator[DocumentChange]:
+        yield first
+        name = first.document
+        for record in self.follow(first.seq, prefixes=["document.changed"], caller=caller):
+            event, generation = record["event"], record["generation"]
+            if event["subject"] != name or generation <= first.generation or not is_kernel(event["source"]):
+                continue
+            # An erased record still says that there was a change: then the document comes whole.
+            data = event.get("data")
+            patch = _whole(self.document(name, generation=generation, caller=caller)) if data is None else data["patch"]
+            yield DocumentChange(name, generation, record["seq"], patch)
 
     def actions(self, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
         """What can be called, with schemas."""
@@ -285,3 +332,8 @@ class Facade(Governing, Conversing, Supplying, Timing, ABC):
         """
         arguments = {"name": name, "on": on}
         return self.perform("switch_plugin", arguments, PluginStatus, caller=caller, progress=no_progress)
+
+
+def _whole(document: Any) -> list[dict[str, Any]]:
+    """A JSON Patch that puts a document in the place of whatever was there."""
+    return [{"op": "add", "path": "", "value": document}]

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from remit.errors import Denied, EventInvalid, PayloadMissing, UnitFailed, UsageError
+from remit.errors import Denied, EventInvalid, UnitFailed, UsageError
 from remit.host.delivery import Answer, Given, Heard, Listening, Queue
 from remit.host.delivery.model import Settled
 from remit.host.emitting import emit_once
 from remit.host.governance import Context, Governance
-from remit.host.views import plain
+from remit.host.views import plain, record_view
 from remit.journal import Draft, Filter, Journal, Record, check_topic
 from remit.journal.event import MOST_HOPS, client_source, encode_data
 from remit.kernel.dispatch import CancelToken
@@ -79,19 +78,7 @@ class Observation(Governance):
         return [self._record(record) for record in found]
 
     def _record(self, record: Record) -> dict[str, Any]:
-        event = msgspec.to_builtins(record.event)
-        if record.event.dataref:
-            with suppress(PayloadMissing):  # erased: the reference stays
-                event["data"] = self._rooms.journal.data(record)
-        return {
-            "seq": record.seq,
-            "generation": record.generation,
-            "namespace": record.namespace,
-            "hash": record.hash.hex(),
-            "event": event,
-        }
-
-    # ---- subscriptions ----
+        return record_view(self._rooms.journal, record)
 
     def listen(self, context: Context, spec: Listening) -> str:
         if not 1 <= spec.capacity <= _LARGEST_MAILBOX:

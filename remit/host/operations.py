@@ -19,39 +19,54 @@ from remit.errors import (
 from remit.host.governance import Context
 from remit.host.observation import Observation
 from remit.host.plugging import PluginStatus, choice
-from remit.host.supplies import Supplies
 from remit.host.timekeeping import Timekeeping
+from remit.host.traces import Traces
+from remit.host.upkeep import Upkeep
 from remit.host.views import Entry, HomeView, LeaseView, plain
 from remit.journal import Draft
 from remit.kernel.dispatch import Outcome
 from remit.kernel.model import Action, Caller, EntityRef, GrantStatus
 from remit.sandbox.egress.gate import EgressPreview, preview
 from remit.sandbox.egress.names import Names
-from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView, blame, diff
+from remit.units import (
+    Blame,
+    Edits,
+    Finding,
+    Generation,
+    InstalledUnit,
+    Plan,
+    SlotView,
+    blame,
+    diff,
+    unit_changes,
+)
 
 __all__ = ["READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "bus", "subscriptions", "dead_letters", "timers", "leases", "cache", "findings", "lease", "why",
-    "consents", "policy_diff", "policy_what_if", "plugins", "slots", "sync_check", "upgrade_preview",
+    "consents", "policy_diff", "policy_what_if", "plugins", "slots", "generation", "sync_check", "upgrade_preview",
+    "doctor", "trace", "episode", "logs",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
 
-class Operations(Supplies, Observation, Timekeeping):
+class Operations(Upkeep, Observation, Timekeeping, Traces):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:
         """See the façade, here and below."""
         rooms = self._rooms
+        # Before the generation: who follows what comes after it misses no change of that generation.
+        head = rooms.journal.head.seq
         return HomeView(
             id=rooms.home.id,
             root=str(rooms.home.root),
             pid=os.getpid(),
             program=rooms.program,
             generation=rooms.lifecycle.generations.active.number,
-            head=rooms.journal.head.seq,
+            head=head,
             posture=rooms.home.config.policy.posture,
             plugins=rooms.plugins.names(),
         )
@@ -105,6 +120,11 @@ class Operations(Supplies, Observation, Timekeeping):
         generations = self._rooms.lifecycle.generations.by_number
         return [generations[number] for number in sorted(generations)]
 
+    def generation(self, _context: Context, number: int) -> dict[str, Any]:
+        found = self._rooms.lifecycle.generations.get(number)
+        whole: dict[str, Any] = plain(found)
+        return whole | {"digest": found.digest, "consents": found.consents, "effective": found.effective()}
+
     def diff(self, _context: Context, before: int, after: int) -> dict[str, Any]:
         generations = self._rooms.lifecycle.generations
         old, new = generations.get(before), generations.get(after)
@@ -119,6 +139,7 @@ class Operations(Supplies, Observation, Timekeeping):
             "units": {
                 "before": [f"{unit.ref.id}@{unit.ref.version}" for unit in old.units],
                 "after": [f"{unit.ref.id}@{unit.ref.version}" for unit in new.units],
+                "changes": plain(unit_changes(old, new)),
             },
             "documents": {name: changes for name, changes in documents.items() if changes},
         }

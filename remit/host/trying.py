@@ -1,4 +1,4 @@
-"""Trying a unit before anybody installs it: its manifest's tests in a sandbox, its author's pytest, what was built.
+"""Trying a unit before anybody installs it: its manifest's tests in a sandbox, its author's tests, what was built.
 
 Everything happens in a home of its own that is gone afterwards; policy, leases and limits are those of a real one.
 """
@@ -21,6 +21,7 @@ from remit.host.views import plain
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.model import Capability
 from remit.units.manifest import Manifest
+from remit.units.toolchains.qjs import bundled_tests
 from remit.units.toolchains.sdks import sdk_folder
 
 __all__ = ["Built", "GoldenResult", "Tried", "built_unit", "try_unit"]
@@ -61,12 +62,14 @@ class Tried(msgspec.Struct, frozen=True):
     pytest: int | None
     """Exit code of the author's tests; ``None`` where there are none."""
     output: str
-    """What pytest said, the last 64 KiB."""
+    """What pytest and Node's test runner said, the last 64 KiB of each."""
+    node: int | None = None
+    """Exit code of ``tests/*.test.ts``; ``None`` where there are none."""
 
     @property
     def passed(self) -> bool:
         """Whether nothing failed."""
-        return self.pytest in {None, 0} and all(golden.passed for golden in self.goldens)
+        return not self.pytest and not self.node and all(golden.passed for golden in self.goldens)
 
 
 def built_unit(folder: Path | str, progress: Progress = no_progress) -> Built:
@@ -81,7 +84,7 @@ def built_unit(folder: Path | str, progress: Progress = no_progress) -> Built:
 
 
 def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
-    """Run a unit's own tests: each ``[[test]]`` sandboxed, in order, in one home; then pytest on its ``tests`` folder.
+    """Run a unit's own tests: each ``[[test]]`` sandboxed, in order, in one home; then pytest and Node's on ``tests``.
 
     :raises ManifestInvalid: if ``unit.toml`` has faults
     :raises BuildFailed: if it cannot be built, or the author's tests do not end within ten minutes
@@ -91,11 +94,14 @@ def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
         build_unit(folder, progress)
     progress("running the manifest's tests", 0.5)
     goldens = _goldens(Path(folder), manifest)
-    code, said = None, ""
+    code, said, node, node_said = None, "", None, ""
     if (Path(folder) / "tests").is_dir():
         progress("running pytest", 0.7)
         code, said = _pytest(Path(folder))
-    return Tried(manifest.id, goldens, None if code == _NO_TESTS else code, said)
+        node, node_said = _node(Path(folder), progress)
+    if code == _NO_TESTS:
+        code, said = None, ""
+    return Tried(manifest.id, goldens, code, said + node_said, node)
 
 
 def _manifest(folder: Path | str) -> Manifest:
@@ -130,9 +136,19 @@ def _pytest(folder: Path) -> tuple[int, str]:
     sources = [str((folder / "src").resolve()), str(sdk_folder("python")), *(path for path in sys.path if path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1"}
     words = ["-m", "pytest", "-q", "-p", "remit.testing.plugin", "-p", "no:cacheprovider", "--rootdir", ".", "tests"]
+    return _ran([sys.executable, *words], folder, environment)
+
+
+def _node(folder: Path, progress: Progress) -> tuple[int | None, str]:
+    with tempfile.TemporaryDirectory(prefix="remit-test-") as work:
+        tests = bundled_tests(folder, Path(work), progress)
+        return _ran(["node", "--test", *map(str, tests)], folder, dict(os.environ)) if tests else (None, "")
+
+
+def _ran(words: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter with words that we made
-            [sys.executable, *words],
+        done = subprocess.run(  # noqa: S603 - the author's own tests, which they asked for
+            words,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
 
+from remit.errors import PayloadMissing
+from remit.host.spans import Trace
+from remit.journal import Journal, Record
 from remit.kernel.model import UnitRef
 
-__all__ = ["Entry", "HomeView", "LeaseView", "plain"]
+__all__ = [
+    "Ailment",
+    "DocumentChange",
+    "Entry",
+    "EpisodeView",
+    "Examined",
+    "HomeView",
+    "LeaseView",
+    "LogLine",
+    "plain",
+    "record_view",
+]
 
 
 def plain(value: Any) -> Any:
@@ -39,6 +54,17 @@ class Entry(msgspec.Struct, frozen=True):
     active: bool
 
 
+class DocumentChange(msgspec.Struct, frozen=True):
+    """How a document came to be what it is in a generation."""
+
+    document: str
+    generation: int
+    seq: int
+    """The record that says so; where a watch begins, the last one before it."""
+    patch: list[dict[str, Any]]
+    """A JSON Patch (RFC 6902) of what it was. The first one of a watch replaces the whole document."""
+
+
 class LeaseView(msgspec.Struct, frozen=True):
     """A grant and its live lease."""
 
@@ -58,3 +84,69 @@ class LeaseView(msgspec.Struct, frozen=True):
     host_us_left: int | None
     """Microseconds."""
     fuel_left: int | None
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One line that a unit logged, or a failure or refusal told as one."""
+
+    seq: int
+    """The record it belongs to."""
+    time: str
+    """RFC 3339; when the call ended."""
+    level: str
+    unit: str
+    action: str
+    message: str
+    episode: str
+    fields: str = ""
+    """Further JSON that came with it."""
+    code: str = ""
+
+
+class EpisodeView(msgspec.Struct, frozen=True):
+    """One episode, whole: enough to see what ran, on what, and in which order."""
+
+    id: str
+    episode: dict[str, Any] | None
+    """Its row of the read model ``episodes``, while that has it."""
+    generation: int
+    """What was active at its first record."""
+    units: dict[str, str]
+    """Digests of that generation's units, by ``ID@VERSION``."""
+    documents: dict[str, Any]
+    trace: Trace
+    records: list[dict[str, Any]]
+
+
+def record_view(journal: Journal, record: Record) -> dict[str, Any]:
+    """A record as callers see it, with its data where that is not erased."""
+    event = msgspec.to_builtins(record.event)
+    if record.event.dataref:
+        with suppress(PayloadMissing):  # the reference stays
+            event["data"] = journal.data(record)
+    return {
+        "seq": record.seq,
+        "generation": record.generation,
+        "namespace": record.namespace,
+        "hash": record.hash.hex(),
+        "event": event,
+    }
+
+
+class Ailment(msgspec.Struct, frozen=True):
+    """A trouble that a check found (:class:`remit.kernel.offers.Trouble`), as data."""
+
+    severity: Literal["error", "warning", "note"]
+    cause: str
+    remedy: str
+    fix: str
+    """What mending would do; "" where only a person can put it right."""
+    mended: bool = False
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """One check and what it found."""
+
+    id: str
+    title: str
+    ailments: tuple[Ailment, ...] = ()

@@ -16,7 +16,10 @@ from remit.errors import StateConflict
 from remit.journal.event import Record
 from remit.journal.log import Journal
 
-__all__ = ["StateTable", "Write", "project", "rebuild", "unchanged"]
+__all__ = ["RESTORED", "StateTable", "Write", "project", "rebuild", "restore", "unchanged"]
+
+RESTORED = "state.restored"
+"""A revert wrote a unit's earlier state back as new versions."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -88,19 +91,25 @@ def unchanged(connection: apsw.Connection, namespace: str, unit: str, writes: Se
 
 def project(connection: apsw.Connection, record: Record, unit: str, writes: Sequence[Write]) -> None:
     """Write the rows that an outcome implies."""
+    restore(connection, record.seq, record.namespace, unit, writes)
+
+
+def restore(connection: apsw.Connection, seq: int, namespace: str, unit: str, writes: Sequence[Write]) -> None:
+    """Write the rows of a record that speaks of a namespace which need not be its own."""
     connection.executemany(
         "INSERT INTO unit_state VALUES(?,?,'',?,?,?,?)",
-        [(record.namespace, unit, write.key, write.version, record.seq, write.value) for write in writes],
+        [(namespace, unit, write.key, write.version, seq, write.value) for write in writes],
     )
 
 
 def rebuild(journal: Journal) -> list[tuple[Any, ...]]:
     """Every row of the table as the journal alone says it must be."""
     rows = []
-    for record in journal.read(prefixes=("action.completed",)):
+    for record in journal.read(prefixes=("action.completed", RESTORED)):
         data = journal.data(record)
         if not record.from_kernel or not data.get("writes"):
             continue
         writes = msgspec.json.decode(journal.payload(data["writes"]), type=list[Write])
-        rows += [(record.namespace, data["unit"], "", w.key, w.version, record.seq, w.value) for w in writes]
+        namespace = data["namespace"] if record.event.type == RESTORED else record.namespace
+        rows += [(namespace, data["unit"], "", w.key, w.version, record.seq, w.value) for w in writes]
     return rows

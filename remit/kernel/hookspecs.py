@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from remit.journal.event import Record
     from remit.journal.fold import Fold, Folds
     from remit.journal.log import Journal
-    from remit.kernel.offers import Invocation, Panel, Route, Service
+    from remit.kernel.offers import Check, Invocation, Panel, Route, Service
     from remit.kernel.outcome import Outcome
     from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner
     from remit.kernel.scope import HostInterface
@@ -85,6 +85,11 @@ def remit_read_models() -> Sequence[Fold[Any]] | None:
 @hookspec
 def remit_gc_roots(home: Home) -> Sequence[str] | None:
     """Digests of blobs that must be kept."""
+
+
+@hookspec
+def remit_doctor_checks(home: Home) -> Sequence[Check] | None:
+    """What ``remit doctor`` looks at; also asked of built-ins where the kernel of the home would not start."""
 
 
 # ---- changes ----

@@ -12,7 +12,7 @@ from remit.kernel.model import Amounts, Caller, Grant, Limits, Program
 from remit.schemas import mask
 
 if TYPE_CHECKING:
-    from remit.kernel.effects import Effects
+    from remit.journal.effects import Effects
     from remit.kernel.ports import Authority, Clock, Hold, Ids
 
 __all__ = ["HostFunction", "HostInterface", "Scope", "Timed"]

@@ -28,7 +28,7 @@ def request(authority: CedarAuthority, unit_id: str, action: str, resource: str)
     held = [one for one in covering if epoch.standing.stands(one)]
     if not held:
         raise GrantUnknown(f"{unit_id[:80]} holds no standing grant of {action[:40]} on {concrete.text}")
-    decision = authority.issuer.today(epoch, held[0], concrete)
+    holding, decision = authority.issuer.today(epoch, held[0], concrete)
     if decision.outcome != "ask":
         return decision
-    return authority.consents.ask(held[0].grant, epoch.outlook(held[0]).reach, decision, epoch.policies.engine)
+    return authority.consents.ask(holding.grant, epoch.outlook(holding).reach, decision, epoch.policies.engine)

@@ -167,12 +167,16 @@ class CedarAuthority:
         :raises GrantUnknown: if the grant does not stand, or the unit is not active
         :raises DelegationTooWide: if it would reach further than the grant
         """
-        parent, unit = self.holding(grant_id), self._epoch.standing.units.get(unit_id)
-        if unit is None or not self._epoch.standing.stands(parent):
+        epoch = self._epoch
+        standing, parent = epoch.standing, self.holding(grant_id)
+        unit = standing.units.get(unit_id)
+        if unit is None or not standing.stands(parent):
             raise GrantUnknown(f"{grant_id[:80]!a} does not stand, or {unit_id[:80]!a} is not active")
-        grant = child_of(parent, unit, capability, by)
-        if self._epoch.standing.holding(grant.id) is not None:
-            return grant
+        reach = epoch.outlook_of(unit, capability).reach
+        grant = child_of(parent, unit, capability, by=by, reach=reach, revoked=standing.revoked)
+        known = standing.holding(grant.id)
+        if known is not None:
+            return known.grant
         self._write([Draft(type="grant.delegated", subject=grant.id, data=msgspec.to_builtins(grant))])
         account = self._accounts.of(grant, self._book(), parent.account)
         self._change(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import TYPE_CHECKING
 
 from remit.errors import DelegationTooWide
@@ -11,6 +12,8 @@ from remit.kernel.model import Grant
 from remit.policy.resources import covers, parse_resource
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from remit.kernel.model import Budget, Capability, UnitRef
     from remit.policy.standing import Holding
 
@@ -20,9 +23,13 @@ _MOST_DEEP = 4
 """Grants of one line, the first included."""
 
 
-def child_of(parent: Holding, unit: UnitRef, capability: Capability, by: str) -> Grant:
-    """A grant of a part of another, given by an operator. The same part has the same id.
+def child_of(
+    parent: Holding, unit: UnitRef, capability: Capability, *, by: str, reach: str = "", revoked: Container[str] = ()
+) -> Grant:
+    """A grant of a part of another, given by an operator. The same part has the same id, unless that was revoked.
 
+    :param reach: digest of the policies in reach of it, to which the operator's consent binds
+    :param revoked: ids of grants that stay revoked, whoever delegates them again
     :raises DelegationTooWide: if it would reach further than the grant
     :raises ResourceInvalid: if its resource is none of the action's
     """
@@ -37,8 +44,13 @@ def child_of(parent: Holding, unit: UnitRef, capability: Capability, by: str) ->
     if len(parent.line) >= _MOST_DEEP:
         raise _too_wide(parent, f"a line has at most {_MOST_DEEP} grants")
     bound = [parent.grant.id, unit.digest, unit.id, capability.resource, capability.envelope]
-    name = f"d{hashlib.sha256(encode_json(bound)).hexdigest()[:12]}"
-    return Grant(name, unit, capability, parent.grant.policies, consent=by, parent=parent.grant.id)
+    names = (_name([*bound, *([again] if again else [])]) for again in itertools.count())
+    name = next(one for one in names if one not in revoked)
+    return Grant(name, unit, capability, parent.grant.policies, consent=by, reach=reach, parent=parent.grant.id)
+
+
+def _name(bound: list[object]) -> str:
+    return f"d{hashlib.sha256(encode_json(bound)).hexdigest()[:12]}"
 
 
 def _within(budget: Budget | None, bound: Budget) -> bool:

@@ -53,16 +53,16 @@ class Issuer:
         fitting = [one for one in held if not one.grant.capability.methods or method in one.grant.capability.methods]
         if not fitting:
             raise other_method(unit, concrete.text, held[0].grant, method)
-        decisions = [(one, self.today(epoch, one, concrete)) for one in fitting]
-        allowed = tuple(one for one, decision in decisions if decision.allowed)
+        said = [(one, *self.today(epoch, one, concrete)) for one in fitting]
+        allowed = tuple(one for one, _, decision in said if decision.allowed)
         if not allowed:
-            raise self._refused(epoch, unit, concrete, *decisions[0])
+            raise self._refused(epoch, unit, concrete, *said[0][1:])
         return allowed
 
-    def today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
-        """What policy says now of a grant, and of those that it was delegated from: the first that is no yes."""
-        decisions = [self._said(epoch, one, concrete) for one in holding.line]
-        return next((one for one in decisions if not one.allowed), decisions[0])
+    def today(self, epoch: Epoch, holding: Holding, concrete: Resource) -> tuple[Holding, Decision]:
+        """What policy says now of a grant and of those that it was delegated from: the first that is no yes."""
+        decisions = [(one, self._said(epoch, one, concrete)) for one in holding.line]
+        return next((one for one in decisions if not one[1].allowed), decisions[0])
 
     def _said(self, epoch: Epoch, holding: Holding, concrete: Resource) -> Decision:
         """What policy says now of this grant on this resource, or on the grant's where none can tell them apart."""

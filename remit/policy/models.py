@@ -14,7 +14,7 @@ import msgspec
 
 from remit.errors import JournalError
 from remit.journal.event import Record
-from remit.kernel.model import Amounts, Grant
+from remit.kernel.model import Amounts, Grant, UnitRef
 from remit.policy.budgets import Usage
 
 __all__ = ["Budgets", "Consent", "Denial", "LeaseBook", "Leases", "Revocation"]
@@ -24,6 +24,8 @@ _MAX_CONSENTS = 1_000
 _CONSENT_STATES = {"consent.asked": "pending", "consent.given": "given", "consent.refused": "refused"}
 _TABLES = ("grants", "revoked", "usage", "denials", "reserved", "consents", "quarantined", "delegated")
 _MAX_TEXT = 500
+_MAX_LINE = 8
+"""Grants that are looked at for the state of one: no line of delegations is so long."""
 
 
 class Revocation(msgspec.Struct, frozen=True):
@@ -71,6 +73,16 @@ class Consent(msgspec.Struct, frozen=True):
     """RFC 3339 time of the question, then of the answer."""
 
 
+class _Unit(msgspec.Struct, frozen=True):
+    ref: UnitRef
+
+
+class _Units(msgspec.Struct, frozen=True):
+    """What this fold reads of a generation."""
+
+    units: tuple[_Unit, ...]
+
+
 class LeaseBook(msgspec.Struct):
     """The state of the fold, by grant id."""
 
@@ -89,13 +101,15 @@ class LeaseBook(msgspec.Struct):
     """Grants that were delegated from others, by id, parents before children."""
     active: frozenset[str] = frozenset()
     """Ids of the grants of the active generation."""
+    units: frozenset[str] = frozenset()
+    """Digests of its units."""
 
 
 class Leases:
     """The fold; stateless itself."""
 
     name: str = "leases"
-    version: int = 4
+    version: int = 5
     topics: tuple[str, ...] = (
         "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released",
         "unit.withdrawn",
@@ -108,7 +122,7 @@ class Leases:
     def apply(self, state: LeaseBook, records: Sequence[Record], data: Callable[[Record], Any]) -> LeaseBook:
         """The book after these records. Records of others, and malformed or erased ones, change nothing."""
         copies = {name: dict(getattr(state, name)) for name in _TABLES}
-        book = LeaseBook(**copies, active=state.active)
+        book = LeaseBook(**copies, active=state.active, units=state.units)
         for record in records:
             if record.from_kernel:
                 try:
@@ -148,7 +162,7 @@ class Budgets(Leases):
         return [
             _budget_view(state, grant)
             for grant in state.grants.values()
-            if grant.id in state.active and grant.capability.budget
+            if grant.capability.budget and _state(state, grant) == "standing"
         ]
 
 
@@ -180,10 +194,19 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
     elif kind in {"unit.quarantined", "unit.released", "unit.withdrawn"}:
         _quarantine(state, kind, data)
     elif kind in {"unit.applied", "unit.reverted"}:
-        listed = data.get("grants")
-        state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
+        _activated(state, data)
     elif kind in {"action.completed", "action.failed"}:
         _charged(state, time, data)
+
+
+def _activated(state: LeaseBook, data: Mapping[str, Any]) -> None:
+    listed, generation = data.get("grants"), data.get("generation")
+    state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
+    try:
+        units = msgspec.convert(generation, _Units).units
+    except msgspec.ValidationError:
+        units = ()
+    state.units = frozenset(unit.ref.digest for unit in units)
 
 
 def _quarantine(state: LeaseBook, kind: str, data: Mapping[str, Any]) -> None:
@@ -288,7 +311,7 @@ def _grant_view(state: LeaseBook, grant: Grant) -> dict[str, Any]:
         "envelope": grant.capability.envelope,
         "policies": list(grant.policies),
         "consent": grant.consent,
-        "state": _state(state, grant.id),
+        "state": _state(state, grant),
     }
     if revocation:
         view["revoked"] = msgspec.to_builtins(revocation)
@@ -298,10 +321,15 @@ def _grant_view(state: LeaseBook, grant: Grant) -> dict[str, Any]:
     return view
 
 
-def _state(state: LeaseBook, grant_id: str) -> str:
-    if grant_id in state.revoked:
+def _state(state: LeaseBook, grant: Grant) -> str:
+    """A delegated grant is what the one it came from is, while its unit is active."""
+    line = [grant]
+    while line[-1].parent in state.grants and len(line) < _MAX_LINE:
+        line.append(state.grants[line[-1].parent])
+    if any(one.id in state.revoked for one in line):
         return "revoked"
-    return "standing" if grant_id in state.active else "ended"
+    here = line[-1].id in state.active and all(one.unit.digest in state.units for one in line[:-1])
+    return "standing" if here else "ended"
 
 
 def _text(value: object) -> str:

@@ -9,10 +9,11 @@ from remit.kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from remit.kernel.model import Program
+    from remit.kernel.offers import Check
     from remit.kernel.ports import Home, Runner
     from remit.kernel.scope import HostInterface
 
-__all__ = ["remit_host_interfaces", "remit_runner"]
+__all__ = ["remit_doctor_checks", "remit_host_interfaces", "remit_runner"]
 
 
 @hookimpl
@@ -41,3 +42,11 @@ def remit_host_interfaces(home: Home) -> Mapping[str, HostInterface]:
     from remit.sandbox.interfaces import all_interfaces  # noqa: PLC0415 - as above
 
     return all_interfaces(home)
+
+
+@hookimpl
+def remit_doctor_checks(home: Home) -> list[Check]:
+    """The cache of compiled code."""
+    from remit.sandbox.checks import cache_check  # noqa: PLC0415 - as above
+
+    return [cache_check(home)]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from remit.units.blame import Blame, blame
 from remit.units.catalog import ActiveCatalog
+from remit.units.changes import unit_changes
+from remit.units.collecting import Garbage
 from remit.units.documents import Change, diff
 from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
@@ -25,6 +27,7 @@ __all__ = [
     "Change",
     "Edits",
     "Finding",
+    "Garbage",
     "Generation",
     "Generations",
     "Installed",
@@ -46,4 +49,5 @@ __all__ = [
     "load_plan",
     "parse_setting",
     "reactions_of",
+    "unit_changes",
 ]

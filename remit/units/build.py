@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
-from remit.units.toolchains import componentize, wat, zig
+from remit.units.toolchains import componentize, qjs, wat, zig
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
 from remit.units.toolchains.sdks import sdk_digest
 from remit.units.toolchains.world import narrowed
@@ -20,12 +20,12 @@ from remit.units.toolchains.world import narrowed
 if TYPE_CHECKING:
     from remit.units.manifest import Manifest
 
-__all__ = ["build"]
+__all__ = ["build", "missing_tools"]
 
 
 class _Tool(NamedTuple):
     distribution: str
-    """Whose version counts."""
+    """Whose version counts; "" where the SDK pins it."""
     extra: str
     """Of Remit, that brings it."""
     compile: Callable[[Path, Manifest, Progress], bytes]
@@ -35,6 +35,7 @@ class _Tool(NamedTuple):
 
 _TOOLS = {
     "componentize-py": _Tool("componentize-py", "author", componentize.compile_python, "python"),
+    "componentize-qjs": _Tool("", "", qjs.compile_javascript, "js"),
     "wat": _Tool("wasmtime", "author", wat.compile_wat),
     "zig-cc": _Tool("ziglang", "c", zig.compile_c, "c"),
 }
@@ -77,9 +78,22 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
     return artifact
 
 
+def missing_tools() -> list[str]:
+    """Why each toolchain that cannot build is unable to."""
+    found = []
+    for name, tool in _TOOLS.items():
+        try:
+            _version(tool)
+            if tool.sdk:
+                sdk_digest(tool.sdk)
+        except BuildFailed as error:
+            found.append(f"{name} cannot build units: {error.message}; {error.remedy}")
+    return found
+
+
 def _version(tool: _Tool) -> str:
     try:
-        return version(tool.distribution)
+        return version(tool.distribution) if tool.distribution else ""
     except PackageNotFoundError as error:
         raise BuildFailed(
             f"{tool.distribution} is not installed", remedy=f"run pip install 'remit[{tool.extra}]'"

@@ -14,9 +14,10 @@ import jsonpointer
 import msgspec
 
 from remit.errors import PatchFailed
+from remit.journal import encode_json
 from remit.units.manifest import Patch
 
-__all__ = ["Change", "apply_patch", "diff", "fold", "pointers"]
+__all__ = ["Change", "apply_patch", "diff", "fold", "operations", "pointers"]
 
 _MAX_DOCUMENT = 4 << 20
 
@@ -76,13 +77,55 @@ def _merge(target: Any, patch: Any) -> Any:
 
 
 def diff(before: Any, after: Any) -> list[Change]:
-    """What turns ``before`` into ``after``, in the order of the pointers."""
-    changes = []
-    for operation in jsonpatch.make_patch(before, after):
-        path = operation["path"]
-        old = None if operation["op"] == "add" else jsonpointer.resolve_pointer(before, path, None)
-        changes.append(Change(operation["op"], path, old, operation.get("value")))
-    return sorted(changes, key=lambda change: (change.path, change.op))
+    """What turns ``before`` into ``after``: applied in this order it is a JSON Patch, without moves and copies."""
+    return list(_diff(before, after, ""))
+
+
+def _diff(before: Any, after: Any, path: str) -> Iterator[Change]:
+    if before is after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            at = f"{path}/{jsonpointer.escape(key)}"
+            if key not in after:
+                yield Change("remove", at, before[key])
+            elif key not in before:
+                yield Change("add", at, None, after[key])
+            else:
+                yield from _diff(before[key], after[key], at)
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _diff_of_arrays(before, after, path)
+    # As JSON: to Python, true and 1 are the same.
+    elif type(before) is not type(after) or before != after:
+        yield Change("replace", path, before, after)
+
+
+def _diff_of_arrays(before: list[Any], after: list[Any], path: str) -> Iterator[Change]:
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if _differ(before[at], after[at])), shorter)
+    end = next((n for n in range(shorter - start) if _differ(before[-1 - n], after[-1 - n])), shorter - start)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    both = min(len(old), len(new))
+    for at in range(both):
+        yield from _diff(old[at], new[at], f"{path}/{start + at}")
+    # From behind, so that no removal moves what the next one means.
+    for at in reversed(range(both, len(old))):
+        yield Change("remove", f"{path}/{start + at}", old[at])
+    for at in range(both, len(new)):
+        yield Change("add", f"{path}/{start + at}", None, new[at])
+
+
+def _differ(before: Any, after: Any) -> bool:
+    # Not by the differences: comparing twice at each level would grow with the power of the depth.
+    return encode_json(before) != encode_json(after)
+
+
+def operations(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Differences as a JSON Patch (RFC 6902)."""
+    return [
+        {"op": change.op, "path": change.path} | ({} if change.op == "remove" else {"value": change.new})
+        for change in changes
+    ]
 
 
 def pointers(patch: Patch) -> Iterator[str]:

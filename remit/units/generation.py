@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from remit.errors import GenerationUnknown
-from remit.journal import Record, encode_json
+from remit.journal import Record, digest_of, encode_json
 from remit.kernel.model import Grant, UnitRef
 from remit.units.documents import fold
 from remit.units.manifest import Patch
@@ -55,6 +55,18 @@ class Generation(msgspec.Struct, frozen=True):
     grants: tuple[Grant, ...]
     policy: str
     """Digest of the policies that decided the grants: a record, never a selection."""
+    parent: str = ""
+    """:attr:`digest` of the generation before; "" in what the first versions of remit wrote."""
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` over all of it."""
+        return digest_of(encode_json(self))
+
+    @property
+    def consents(self) -> dict[str, str]:
+        """Who consented, by the id of the grant."""
+        return {grant.id: grant.consent for grant in self.grants if grant.consent}
 
     def unit(self, unit_id: str) -> ActiveUnit | None:
         """The active unit with this id."""

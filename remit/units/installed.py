@@ -140,6 +140,10 @@ class Library:
         # Bundles never change under their digest, so what was read once stays true.
         self.manifest: Callable[[str], Manifest] = lru_cache(maxsize=2048)(self._manifest)
 
+    def forget(self) -> None:
+        """Read everything anew: blobs were removed."""
+        self.manifest = lru_cache(maxsize=2048)(self._manifest)
+
     def layers(self, digest: str) -> dict[str, str]:
         """The blobs of a unit's files by name.
 

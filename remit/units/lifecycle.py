@@ -16,16 +16,19 @@ from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progres
 from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
 from remit.kernel.ports import Authority, Home, Runner
 from remit.units.admission import examine
+from remit.units.collecting import Garbage, collect, find_garbage
 from remit.units.configfile import ConfigFile
 from remit.units.declared import DeclaredSchemas
 from remit.units.generation import Generation, Generations
 from remit.units.goldens import Rehearsals, Rehearse
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lockfile import LockFile
-from remit.units.plan import Finding, Plan
+from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
 from remit.units.reactions import lasting_reactions
+from remit.units.records import change_drafts, suggestion
 from remit.units.resolution import Evaluate
+from remit.units.restoring import Restoration, restoration
 from remit.units.slots import SlotView, filled_by, slot_views, suggestions
 from remit.units.wanted import Edits
 
@@ -108,7 +111,7 @@ class Lifecycle:
             data = msgspec.to_builtins(unit) | {"title": manifest.title, "origin": bundle.origin}
             drafts = [Draft(type="unit.installed", subject=unit.id, data=data)]
             drafts += [
-                _suggested(slot, unit)
+                suggestion(slot, unit)
                 for slot in sorted(self._empty_slots(self.generations.active) & filled_by(manifest))
             ]
             self._append(drafts, caller)
@@ -155,12 +158,50 @@ class Lifecycle:
         """Every declared slot, who fills it or who could."""
         return slot_views(self._home.config.slots, self.generations.active, self.installed, self.library)
 
+    def gc(self, caller: Caller, *, keep: int, roots: Sequence[str], dry_run: bool) -> Garbage:
+        """Forget superseded versions that no kept generation runs, and remove the blobs that nobody needs.
+
+        :param keep: how many generations before the active one stay possible to go back to
+        :param roots: digests that plugins need
+        :raises Denied: if policy does not let the caller uninstall units
+        """
+        self.authorize(caller, "unit:uninstall", EntityRef("Home", self._home.id))
+        with self._changing:
+            blobs = self._journal.blobs
+            garbage = find_garbage(
+                self._journal,
+                self.generations,
+                self.installed,
+                self.library,
+                keep=keep,
+                roots=roots,
+                age_ms=lambda digest: self._home.clock.now_ms() - int(blobs.path(digest).stat().st_mtime * 1_000),
+            )
+            if dry_run or not (garbage.units or garbage.blobs):
+                return garbage
+            drafts = [
+                Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
+                for unit in garbage.units
+            ]
+            drafts.append(
+                Draft(type="home.collected", data={"keep": keep, "blobs": len(garbage.blobs), "bytes": garbage.bytes})
+            )
+            self._append(drafts, caller)
+            collect(blobs, garbage)
+            self.library.forget()
+        return garbage
+
     # ---- plan and apply ----
 
     def plan(self, edits: Edits) -> Plan:
         """Plan the edits against the active generation, with ``remit.toml`` as it is on disk now."""
         with self._changing:
             return self._plan(edits)
+
+    def drift(self) -> Sequence[Drift]:
+        """What the operator's file says otherwise than the active generation."""
+        with self._changing:
+            return self._planner().drift()
 
     def apply(
         self, plan: Plan, caller: Caller, *, consent: bool, message: str = "", progress: Progress = no_progress
@@ -185,7 +226,17 @@ class Lifecycle:
             config = self._config.prepare(generation, fresh.config)
             try:
                 lock = self.lock.prepare(generation.units, self.installed)
-                self._append(self._drafts(fresh, generation, caller, config, lock), caller, generation.number)
+                reactions = lasting_reactions(generation, self.library.manifest)
+                more = {"config": dict(config), "lock": dict(lock), "reactions": reactions}
+                emptied = self._empty_slots(generation) - self._empty_slots(self.generations.active)
+                drafts = change_drafts(fresh, generation, self.generations.active, caller.principal, more)
+                drafts += [
+                    suggestion(slot, unit.ref)
+                    for slot in sorted(emptied)
+                    for unit in suggestions(slot, self.installed, self.library)
+                ]
+                back = restoration(self._journal, fresh.state)
+                self._append(drafts, caller, generation.number, back)
             except BaseException:
                 self._config.forget()
                 self.lock.forget()
@@ -223,7 +274,12 @@ class Lifecycle:
             evaluate=self._evaluate,
             rehearsals=self._rehearsals,
             schemas=DeclaredSchemas(self._home.root, config),
+            began=self._began,
         )
+
+    def _began(self, number: int) -> int:
+        rows = self._journal.execute("SELECT MIN(seq) FROM record WHERE generation = ?", (number,))
+        return int(rows[0][0])
 
     def authorize(
         self, caller: Caller, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
@@ -287,55 +343,25 @@ class Lifecycle:
             grants=tuple(signed(grant) for grant in plan.candidate.grants),
         )
 
-    def _drafts(
-        self, plan: Plan, generation: Generation, caller: Caller, config: Mapping[str, str], lock: Mapping[str, str]
-    ) -> list[Draft]:
-        kind = "unit.reverted" if plan.edits.revert else "unit.applied"
-        before = {grant.id for grant in self.generations.active.grants}
-        given = [grant for grant in generation.grants if grant.id not in before]
-        kept = {grant.id for grant in generation.grants}
-        data = {
-            "number": generation.number,
-            "plan": plan.digest,
-            "units": msgspec.to_builtins(plan.units),
-            "config": dict(config),
-            "lock": dict(lock),
-            "grants": sorted(kept),
-            "reactions": lasting_reactions(generation, self.library.manifest),
-            "generation": msgspec.to_builtins(generation),
-        }
-        drafts = [Draft(type=kind, subject=str(generation.number), data=data)]
-        drafts += [
-            Draft(type="consent.given", subject=grant.unit.id, data=_consent(grant, caller, generation.policy))
-            for grant in given
-            if grant.consent
-        ]
-        drafts += [Draft(type="grant.given", subject=grant.id, data=msgspec.to_builtins(grant)) for grant in given]
-        drafts += [
-            Draft(
-                type="document.changed",
-                subject=change.document,
-                data={"document": change.document, "patch": _operations(change.changes)},
-            )
-            for change in plan.documents
-        ]
-        emptied = self._empty_slots(generation) - self._empty_slots(self.generations.active)
-        drafts += [
-            _suggested(slot, unit.ref)
-            for slot in sorted(emptied)
-            for unit in suggestions(slot, self.installed, self.library)
-        ]
-        return drafts
-
-    def _append(self, drafts: list[Draft], caller: Caller, generation: int | None = None) -> None:
+    def _append(
+        self, drafts: list[Draft], caller: Caller, generation: int | None = None, back: Restoration | None = None
+    ) -> None:
+        back = back or Restoration()
         marked = [
             msgspec.structs.replace(draft, correlation=caller.correlation, causation=caller.causation)
-            for draft in drafts
+            for draft in (*drafts, *back.drafts)
         ]
         marked[0] = msgspec.structs.replace(
             marked[0], data={**marked[0].data, "principal": caller.principal, "client": caller.client}
         )
-        self._journal.append(marked, namespace=caller.namespace, generation=generation)
+        self._journal.append(
+            marked,
+            namespace=caller.namespace,
+            generation=generation,
+            payloads=back.payloads,
+            guard=back.guard,
+            project=back.project,
+        )
 
 
 def _check_fresh(plan: Plan, fresh: Plan) -> None:
@@ -354,29 +380,3 @@ def _check_fresh(plan: Plan, fresh: Plan) -> None:
 def _consenting(plan: Plan) -> set[str]:
     asked = {answer.unit for answer in plan.capabilities if answer.status == "consent"}
     return asked | {item.unit for item in plan.widening}
-
-
-def _suggested(slot: str, unit: UnitRef) -> Draft:
-    data = {"slot": slot, "unit": unit.id, "version": unit.version, "digest": unit.digest}
-    return Draft(type="unit.suggested", subject=unit.id, data=data)
-
-
-def _consent(grant: Grant, caller: Caller, policy: str) -> dict[str, Any]:
-    return {
-        "grant": grant.id,
-        "unit": grant.unit.id,
-        "digest": grant.unit.digest,
-        "action": grant.capability.action,
-        "resource": grant.capability.resource,
-        "envelope": grant.capability.envelope,
-        "policy": policy,
-        "reach": grant.reach,
-        "by": caller.principal,
-    }
-
-
-def _operations(changes: Any) -> list[dict[str, Any]]:
-    return [
-        {"op": change.op, "path": change.path} | ({} if change.op == "remove" else {"value": change.new})
-        for change in changes
-    ]

@@ -25,6 +25,7 @@ __all__ = [
     "Drift",
     "Finding",
     "Plan",
+    "StateBack",
     "Status",
     "UnitChange",
     "Widening",
@@ -80,6 +81,15 @@ class Drift(msgspec.Struct, frozen=True):
     detail: str
 
 
+class StateBack(msgspec.Struct, frozen=True):
+    """A unit whose state goes back to what it was at the end of a generation."""
+
+    unit: str
+    generation: int
+    seq: int
+    """The last record of that time."""
+
+
 class DocumentDiff(msgspec.Struct, frozen=True):
     """How one effective document changes."""
 
@@ -115,6 +125,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[DocumentDiff, ...] = ()
     drift: tuple[Drift, ...] = ()
     """What was edited in ``remit.toml`` since the last apply: it comes with this plan, whatever the command names."""
+    state: tuple[StateBack, ...] = ()
+    """Whose state an apply writes back; only a revert with state does."""
     findings: tuple[Finding, ...] = ()
     changed: bool = False
     """Whether an apply would make a new generation."""

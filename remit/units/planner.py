@@ -5,12 +5,12 @@ Pure but for what its collaborators do: it reads installed units, asks policy, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from remit.errors import PatchFailed, RemitError
+from remit.errors import PatchFailed, RemitError, UnitUnknown, UsageError
 from remit.journal import encode_json
 from remit.kernel.ports import Authority
 from remit.schemas import Validator, redact
@@ -23,7 +23,7 @@ from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Gen
 from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
-from remit.units.plan import Finding, Plan
+from remit.units.plan import Drift, Finding, Plan, StateBack
 from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
 from remit.units.slots import bind, filled_by, slot_findings
@@ -49,6 +49,8 @@ class Planner(msgspec.Struct, frozen=True):
     evaluate: Evaluate
     rehearsals: Rehearsals
     schemas: DeclaredSchemas
+    began: Callable[[int], int]
+    """The number of a generation's first record."""
 
     def plan(self, edits: Edits) -> Plan:
         """Plan the edits, or the reconciliation to ``remit.toml`` where there are none.
@@ -83,7 +85,9 @@ class Planner(msgspec.Struct, frozen=True):
             documents=documents,
             grants=tuple(granting.grants),
             policy=self.authority.digest,
+            parent=self.generations.active.digest,
         )
+        state = self._state_back(target, edits)
         return Plan(
             home=self.home,
             serial=active.number,
@@ -95,7 +99,8 @@ class Planner(msgspec.Struct, frozen=True):
             widening=tuple(granting.widening),
             capabilities=tuple(granting.answers),
             documents=tuple(document_diffs(active, candidate, effective)),
-            drift=tuple(drift_of(active, self.config.units, snapshots(self.config, self.schemas.document))),
+            drift=tuple(self.drift()),
+            state=state,
             findings=(
                 *resolved.findings,
                 *slot_findings(units, active, self.config.slots, self.library, self.schemas.slot),
@@ -106,8 +111,12 @@ class Planner(msgspec.Struct, frozen=True):
                 *self._rehearse(units, active),
                 *granting.findings,
             ),
-            changed=not candidate.same_content(active),
+            changed=bool(state) or not candidate.same_content(active),
         )
+
+    def drift(self) -> list[Drift]:
+        """What ``remit.toml`` says otherwise than the active generation, before any edits."""
+        return drift_of(self._active(), self.config.units, snapshots(self.config, self.schemas.document))
 
     def _active(self) -> Generation:
         active = self.generations.active
@@ -120,6 +129,7 @@ class Planner(msgspec.Struct, frozen=True):
         if target is None:
             active = self.generations.active
             listed = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
+            listed = self._pinned(listed, edits.pin)
             wanted = with_required(listed, active, self.installed, self.library, named=named, held=self.held)
             return resolve(wanted, active, self.installed, self.library, self.config, named=named, held=self.held)
         # Going back takes the digests of that time; resolving against the target keeps them.
@@ -129,6 +139,32 @@ class Planner(msgspec.Struct, frozen=True):
             for unit in target.units
         ]
         return resolve(wanted, pinned, self.installed, self.library, self.config, named=None, held={})
+
+    def _pinned(self, wanted: list[WantedUnit], pins: Mapping[str, str]) -> list[WantedUnit]:
+        units = {unit.id: unit for unit in wanted}
+        for unit_id, version in pins.items():
+            if unit_id not in units:
+                raise UnitUnknown(f"{unit_id} is not wanted, so it cannot be pinned")
+            active = self.generations.active.unit(unit_id)
+            if version == "=" and active is None:
+                raise UnitUnknown(f"{unit_id} is not active, so there is no version to stay at")
+            if version == "=" and active is not None:
+                digest = active.ref.digest
+            else:
+                digest = self.installed.best(unit_id, version).ref.digest if version else ""
+            units[unit_id] = msgspec.structs.replace(units[unit_id], pin=digest)
+        return list(units.values())
+
+    def _state_back(self, target: Target | None, edits: Edits) -> tuple[StateBack, ...]:
+        if not edits.with_state:
+            return ()
+        if target is None:
+            raise UsageError("only a revert takes state back", remedy="run 'remit unit revert --with-state'")
+        if target.number >= self.generations.active.number:
+            return ()
+        seq = self.began(target.number + 1) - 1
+        units = [unit.ref.id for unit in target.units if target.only in {"", unit.ref.id}]
+        return tuple(StateBack(unit, target.number, seq) for unit in units)
 
     def _fills(self, unit: WantedUnit) -> set[str]:
         current = self.generations.active.unit(unit.id)
@@ -219,6 +255,7 @@ def _message(edits: Edits, target: Target | None) -> str:
     words = [f"+{item}" for item in edits.add] + [f"-{item}" for item in edits.remove]
     words += [f"{key} set" for key in edits.set]
     words += [f"{slot}={unit}" for slot, unit in edits.bind.items()]
+    words += [f"{unit} pinned" if version else f"{unit} released" for unit, version in edits.pin.items()]
     return " ".join(words) or "reconciled with remit.toml"
 
 

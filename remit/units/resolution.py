@@ -60,6 +60,8 @@ def resolve(
             continue
         result.units.append(entry)
         result.findings += findings
+        if unit.pin and named is not None:
+            result.findings += _pin_holds(unit, ref, installed, named=unit.id in named)
         result.findings += _withdrawn(entry, installed)
     result.findings += _relations(result.units, library)
     return result
@@ -120,6 +122,19 @@ def _patches(
         return fill_patches(manifest.patches, {**manifest.parameters.defaults, **unit.parameters}, hidden), []
     except PatchFailed as error:
         return (), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
+
+
+def _pin_holds(unit: WantedUnit, ref: UnitRef, installed: Installed, *, named: bool) -> list[Finding]:
+    """What a pin keeps from happening, where somebody asked for it."""
+    remedy = f"run 'remit unit pin {unit.id} --release' first"
+    if not in_range(ref.version, unit.version or "*"):
+        message = f"is pinned to {ref.version}, which is not in {unit.version}"
+        return [Finding("blocking" if named else "warning", "pin.holds", unit.id, message, remedy)]
+    best = installed.candidates(unit.id, unit.version or "*")[0].ref
+    if named and best.digest != ref.digest:
+        message = f"is pinned to {ref.version}, so {best.version} is not taken"
+        return [Finding("warning", "pin.holds", unit.id, message, remedy)]
+    return []
 
 
 def _choose(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,10 @@ class Target(msgspec.Struct, frozen=True):
     origin: int | None
     """The generation whose content this is, or ``None`` where it is a mixture of two."""
     message: str
+    number: int
+    """The generation at whose end the state was of that time."""
+    only: str = ""
+    """The one unit that goes back, or "" for all."""
 
 
 def revert_target(generations: Generations, what: str) -> Target:
@@ -46,7 +51,7 @@ def _undo(generations: Generations) -> Target:
 
 
 def _whole(generation: Generation, message: str) -> Target:
-    return Target(generation.units, generation.documents, generation.origin, message)
+    return Target(generation.units, generation.documents, generation.origin, message, generation.number)
 
 
 def _one_unit(generations: Generations, unit_id: str) -> Target:
@@ -56,8 +61,22 @@ def _one_unit(generations: Generations, unit_id: str) -> Target:
         earlier = generations.get(number)
         before = earlier.unit(unit_id)
         if before != current:
-            return Target(_with(active, earlier, unit_id, before), {}, None, f"undid the last change of {unit_id}")
+            message = f"undid the last change of {unit_id}"
+            put_back = _held(before, current)
+            if put_back is not before:
+                message += f"; it stays at {put_back.ref.version} until 'remit unit pin {unit_id} --release'"
+            return Target(_with(active, earlier, unit_id, put_back), {}, None, message, number, unit_id)
     raise NothingToRevert(f"{unit_id} never changed in this home", remedy="run 'remit unit history'")
+
+
+def _held(before: ActiveUnit | None, current: ActiveUnit | None) -> Any:
+    """A unit that goes back to other code is pinned there: or the next reconciliation would upgrade it again.
+
+    Undoing that revert, or any other change of a pinned unit, puts back what was, pin or none.
+    """
+    if before is None or current is None or current.pin or before.ref.digest == current.ref.digest:
+        return before
+    return msgspec.structs.replace(before, pin=before.ref.digest)
 
 
 def _with(active: Generation, earlier: Generation, unit_id: str, before: ActiveUnit | None) -> tuple[ActiveUnit, ...]:

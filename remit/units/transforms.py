@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from remit.units.resolution import Evaluate
 __all__ = ["evaluator"]
 
 _MAX_PATCHES = 256
+_REMEMBERED = 1_000
 
 RunPure = Callable[[Program, str, tuple[Any, ...], str], GuestOutcome]
 """``run(program, export, arguments, parameters)``: :meth:`remit.kernel.dispatch.Dispatcher.evaluate`."""
@@ -27,15 +29,16 @@ class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def evaluator(run: RunPure) -> Evaluate:
-    """What a planner evaluates transforms with."""
+    """What a planner evaluates transforms with. It runs a transform anew when what it is given changed."""
 
-    def evaluate(program: Program, context: str, parameters: str) -> list[Patch]:
+    @lru_cache(maxsize=_REMEMBERED)
+    def answer(program: Program, context: str, parameters: str) -> tuple[Patch, ...]:
         outcome = run(program, "transformer.transform", (context,), parameters)
         if outcome.tag != "ok":
             raise TransformFailed(f"{program.unit.id} answered {outcome.tag}: {outcome.text[:500]}")
-        return _checked(program.unit.id, outcome.text)
+        return tuple(_checked(program.unit.id, outcome.text))
 
-    return evaluate
+    return lambda *given: list(answer(*given))
 
 
 def _checked(unit: str, text: str) -> list[Patch]:

@@ -32,8 +32,12 @@ class Edits(msgspec.Struct, frozen=True, omit_defaults=True):
     """Parameters by ``publisher/name.key``; ``None`` goes back to the default."""
     bind: dict[str, str] = {}
     """Units by the slot that each is to fill."""
+    pin: dict[str, str] = {}
+    """Versions by the unit that is to stay at them; ``=`` is the active one, "" lets it move again."""
     revert: str = ""
     """``last`` (undo the last change), a generation's number, or a unit's id."""
+    with_state: bool = False
+    """Whether a revert takes the units' state back too."""
 
     @property
     def names(self) -> frozenset[str]:

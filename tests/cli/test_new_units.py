@@ -23,11 +23,14 @@ def made(remit, tmp_path):
         ("acme/fresh", "--lang", "wat"),
         ("acme/fresh", "--lang", "c"),
         ("acme/fresh", "--kind", "config"),
+        pytest.param(("acme/fresh", "--lang", "ts"), marks=pytest.mark.slow),
         pytest.param(("acme/fresh", "--lang", "python"), marks=pytest.mark.slow),
         pytest.param(("acme/fresh", "--lang", "python", "--kind", "transform"), marks=pytest.mark.slow),
     ],
 )
-def test_a_new_unit_is_in_order_and_passes_its_own_tests(remit, made, words):
+def test_a_new_unit_is_in_order_and_passes_its_own_tests(remit, made, program, words):
+    if "ts" in words:
+        program("npm")
     folder = made(*words)
     assert json.loads(remit("unit", "check", folder, "--json").stdout)["ok"]
     if "config" not in words:
@@ -37,6 +40,7 @@ def test_a_new_unit_is_in_order_and_passes_its_own_tests(remit, made, words):
     tried = json.loads(remit("unit", "test", folder, "--json").stdout)
     assert tried["passed"], tried
     assert tried["pytest"] == (0 if "python" in words else None)
+    assert tried["node"] == (0 if "ts" in words else None)
 
 
 def test_a_test_of_the_manifest_that_fails_shows_what_differs(remit, made):

@@ -16,12 +16,11 @@ from remit.cli import root
 from remit.cli.verbs import GROUPS, TOP
 
 PROMISED = {
-    "init", "demo", "call", "list", "emit", "events", "state", "serve", "unit inspect", "egress preview", "egress list",
-    "unit new", "unit test",
-    "document diff", "document blame",
+    "init", "demo", "call", "list", "emit", "events", "state", "serve", "doctor", "unit inspect", "egress preview",
+    "egress list", "unit new", "unit test", "document diff", "document blame", "trace", "logs",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
-    "unit promote",
-    "unit list", "unit sync", "unit upgrade", "unit show", "unit history", "unit diff",
+    "unit promote", "unit pin", "unit refresh", "unit gc", "unit list", "unit sync", "unit upgrade",
+    "unit show", "unit history", "unit diff",
     "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
     "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",
     "policy diff", "policy what-if", "policy shadow", "policy publish", "policy rollback", "policy history",

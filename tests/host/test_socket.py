@@ -251,7 +251,8 @@ def test_an_answer_beyond_a_message_is_an_error_not_a_hang(serving, monkeypatch)
 def test_a_cut_off_request_is_not_performed(serving):
     kernel, home = serving
     head = kernel.home().head
-    request = {"jsonrpc": "2.0", "id": 1, "method": "emit", "params": {"arguments": {"topic": "cut.off", "data": 1}}}
+    arguments = {"topic": "cut.off", "data": 1, "reply_to": "", "priority": 0}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "emit", "params": {"arguments": arguments}}
     text = json.dumps(request).encode()
     assert _talk(home, text) == []
     assert kernel.home().head == head

@@ -15,7 +15,7 @@ from remit.errors import (
     SourceReserved,
     StateConflict,
 )
-from remit.kernel.effects import Effects
+from remit.journal.effects import Effects
 from remit.kernel.hostcall import Door, HostCall, Ok, Refused
 from remit.kernel.model import Caller, Limits, Program, UnitRef
 from remit.kernel.scope import Scope

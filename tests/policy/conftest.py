@@ -14,6 +14,7 @@ from remit.policy.authority import CedarAuthority
 from remit.policy.models import Leases
 from remit.policy.postures import load
 from remit.schemas.config import Operator
+from tests.policy.bureau import Bureau
 
 START_MS = 1_800_000_000_000
 KERNEL = "//home/kernel"
@@ -128,3 +129,11 @@ def home(tmp_path):
 @pytest.fixture
 def budget():
     return Budget(window_ms=60_000, calls=3, bytes=100)
+
+
+@pytest.fixture
+def bureau(world, tmp_path):
+    (tmp_path / ".remit").mkdir(mode=0o700)
+    made = Bureau(world, tmp_path)
+    yield made
+    made.journal.close()

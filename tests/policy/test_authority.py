@@ -188,14 +188,6 @@ def test_a_wall_clock_that_jumps_never_stretches_a_lease(world, wall):
     assert decisions_during(authority, lambda: authority.use(unit, *EMIT)) == 1
 
 
-def test_a_suspended_machine_does_not_stretch_a_lease(world):
-    unit = world.unit()
-    authority = world.started(world.grant(unit, *EMIT))
-    authority.use(unit, *EMIT)
-    world.clock.wall += LEASE_MS  # the monotonic clock stood still
-    assert decisions_during(authority, lambda: authority.use(unit, *EMIT)) == 1
-
-
 def test_the_lease_table_is_bounded(world, monkeypatch):
     monkeypatch.setattr("remit.policy.authority._MAX_LEASES", 5)
     unit = world.unit()
@@ -318,29 +310,6 @@ def test_renewal_refills_nothing(world):
         world.clock.advance(LEASE_MS + 1)
     with pytest.raises(LeaseExhausted):
         authority.use(unit, *EMIT)
-
-
-def test_many_threads_on_the_last_calls_of_a_budget_get_exactly_those(world):
-    unit = world.unit()
-    authority = world.started(world.grant(unit, *EMIT, budget=Budget(1 << 40, calls=100)))
-    barrier = threading.Barrier(8)
-    won = []
-
-    def work():
-        barrier.wait()
-        for _ in range(50):
-            try:
-                won.append(authority.use(unit, *EMIT))
-            except LeaseExhausted:
-                continue
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 100
-    assert authority.grants()[0].calls_left == 0
 
 
 def test_threads_that_use_while_grants_are_swapped_see_only_typed_answers(world):

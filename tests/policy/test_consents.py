@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from remit.errors import ConsentUnknown, Denied, GrantUnknown, LeaseDenied
-from remit.kernel.model import Budget, Decision
+from remit.kernel.model import Budget, Capability, Decision
 from remit.policy.asking import request
 from remit.policy.postures import load
 
@@ -155,3 +155,17 @@ def test_a_question_that_nobody_asked_has_no_answer(world):
     authority, _ = started(world)
     with pytest.raises(ConsentUnknown):
         authority.answer("c0", given=True, by="local")
+
+
+def test_a_part_that_waits_for_its_grant_asks_about_the_grant(world):
+    """A yes about the part would change nothing, where the grant that it came from lacks one."""
+    parent, child = world.unit("acme/parent"), world.unit("zeta/child")
+    grant = world.grant(parent, *HTTP, consent="")
+    authority = world.started(grant)
+    authority.activate([parent, child], [grant])
+    authority.delegate(grant.id, child.id, Capability(*HTTP), by="local")
+    question = asked(authority, child).details["consent"]
+    assert authority.consents.get(question).grant == grant.id
+    assert request(authority, child.id, *HTTP).id == question
+    authority.answer(question, given=True, by="local")
+    assert authority.use(child, *HTTP).parent == grant.id

@@ -167,6 +167,37 @@ def test_a_line_of_delegations_is_short_and_the_same_part_is_one_grant(family):
         family.authority.delegate(grant.id, family.parent.id, family.part(), by="ann")
 
 
+def test_a_revoked_part_is_delegated_anew_and_stays_revoked_itself(family):
+    first = family.delegate()
+    family.use(calls=2)
+    family.authority.revoke(first.id)
+    second = family.delegate()
+    assert second.id != first.id
+    assert family.use() == second
+    assert [one.state for one in family.authority.statuses()] == ["standing", "revoked", "standing"]
+    family.world.journal.say("grant.revoked", {"id": first.id, "by": "local"})
+    again = family.start()
+    assert family.delegate(authority=again) == second
+
+
+def test_a_part_is_consented_to_under_the_policies_of_that_day(world):
+    """Who delegates consents for the receiver: an edit of a policy in reach voids that like any other consent."""
+    parent, child = world.unit("acme/parent"), world.unit("zeta/child")
+    http = Capability("net:http", "https://a.example.com")
+    grant = world.grant(parent, http.action, http.resource)
+    authority = world.started(grant)
+    authority.activate([parent, child], [grant])
+    authority.delegate(grant.id, child.id, http, by="local")
+    assert authority.use(child, http.action, http.resource)
+    text = '@id("site.a") forbid (principal == Remit::Unit::"zeta/child", action, resource) when { false };'
+    authority.publish(load("standard", {"policy/a.cedar": text}))
+    with pytest.raises(LeaseDenied) as caught:
+        authority.use(child, http.action, http.resource)
+    assert authority.use(parent, http.action, http.resource) == grant
+    authority.answer(caught.value.details["consent"], given=True, by="local")
+    assert authority.use(child, http.action, http.resource).parent == grant.id
+
+
 def test_unknown_units_grants_and_resources_are_refused(family):
     with pytest.raises(GrantUnknown):
         family.authority.delegate("g0", family.child.id, family.part(), by="ann")

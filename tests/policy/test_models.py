@@ -12,7 +12,7 @@ from remit.journal.log import Journal
 from remit.journal.ports import SystemIds
 from remit.kernel.model import Budget
 from remit.policy.budgets import Account, Usage
-from remit.policy.models import Leases
+from remit.policy.models import Budgets, Leases
 
 NAMES = st.sampled_from(["id", "unit", "charges", "at_ms", "policies", "capability", "tries", "grants"])
 JSON = st.recursive(
@@ -60,6 +60,30 @@ def test_a_grant_stands_while_its_generation_does(world):
         world.journal.apply(*grants)
         states.append([one["state"] for one in Leases().view(folded(world))["grants"]])
     assert states == [["ended", "ended"], ["standing", "standing"], ["standing", "ended"]]
+
+
+def test_a_delegated_grant_stands_with_its_parent_and_its_unit(world, budget):
+    parent, child = world.unit(), world.unit("zeta/child")
+    grant = world.grant(parent, "events:emit", "a", budget=budget)
+    part = msgspec.structs.replace(grant, id="part", unit=child, parent=grant.id)
+    loop = msgspec.structs.replace(grant, id="loop", parent="loop")
+    world.journal.give(grant)
+    for one in (part, loop):
+        world.journal.say("grant.delegated", msgspec.to_builtins(one))
+
+    def applied(grants, units):
+        refs = [{"ref": msgspec.to_builtins(unit)} for unit in units]
+        world.journal.say("unit.applied", {"grants": grants, "generation": {"units": refs}})
+        book = folded(world)
+        states = {one["id"]: one["state"] for one in Leases().view(book)["grants"]}
+        assert [one["grant"] for one in Budgets().view(book)] == [name for name in states if states[name] == "standing"]
+        return states["part"]
+
+    assert applied([grant.id], [parent, child]) == "standing"
+    assert applied([grant.id], [parent]) == "ended"
+    assert applied([], [parent, child]) == "ended"
+    world.journal.say("grant.revoked", {"id": grant.id})
+    assert applied([grant.id], [parent, child]) == "revoked"
 
 
 def test_on_a_real_journal_usage_and_revocation_survive_a_restart(world, tmp_path, budget):

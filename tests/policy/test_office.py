@@ -2,88 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import msgspec
 import pytest
 
 from remit.errors import PolicyInvalid, PolicyUnknown
-from remit.journal import Draft, Folds, Journal
-from remit.journal.ports import SystemIds
-from remit.kernel.model import EntityRef
-from remit.policy.authority import CedarAuthority
-from remit.policy.history import SetHistory
-from remit.policy.models import Leases
-from remit.policy.office import Office
-from remit.policy.postures import load, read_files
-from remit.schemas.config import Operator
-
-NO_EMIT = '@id("site.quiet") forbid (principal is Remit::Unit, action == Remit::Action::"events:emit", resource);'
-HTTP = '@id("site.http") permit (principal is Remit::Unit, action == Remit::Action::"net:http", resource);'
-QUIET, OPEN = {"policy/site.cedar": NO_EMIT}, {"policy/site.cedar": HTTP}
-CONFIG = '# mine\n[policy]\nposture = "standard" # for now\n'
-
-
-class Bureau:
-    """A home on disk with its journal, authority and office; started again at will."""
-
-    def __init__(self, world, root):
-        self.world, self.root = world, root
-        (root / "policy").mkdir()
-        (root / "remit.toml").write_text(CONFIG)
-        self.unit = world.unit()
-        self.grant = world.grant(self.unit, "events:emit", "text", consent="")
-        self.journal = None
-        self.start()
-        self.journal.append([
-            Draft(type="unit.installed", data=msgspec.to_builtins(self.unit)),
-            Draft(type="grant.given", data=msgspec.to_builtins(self.grant)),
-        ])  # fmt: skip
-
-    def start(self):
-        if self.journal is not None:
-            self.journal.close()
-        self.journal = Journal(self.root / ".remit", self.world.clock, SystemIds(self.world.clock))
-        folds = Folds(self.journal, [Leases(), SetHistory()])
-        home = SimpleNamespace(
-            root=self.root, clock=self.world.clock, config_path=self.root / "remit.toml", reload=self.read
-        )
-        self.home = home
-        self.read()
-        files, _ = read_files(self.root, home.config.policy.files)
-        self.authority = CedarAuthority(
-            load(home.config.policy.posture, files),
-            clock=self.world.clock,
-            folds=folds,
-            operators={"local": Operator(("owner",))},
-            write=self.journal.append,
-            home=str(self.root),
-        )
-        self.office = Office(self.authority, home, self.journal, folds)
-        self.authority.activate([self.unit], [self.grant])
-
-    def read(self):
-        posture = "strict" if '"strict"' in (self.root / "remit.toml").read_text() else "standard"
-        self.home.config = SimpleNamespace(policy=SimpleNamespace(posture=posture, files=("policy/*.cedar",)))
-
-    def outcome(self):
-        return self.authority.review(self.unit, self.grant.capability).outcome
-
-    def differences(self):
-        """What the shadow found; those are written behind the decision, and a later record is behind them."""
-        self.journal.append([Draft(type="journal.seen")])
-        return self.office.history.shadow.differences
-
-    def candidate(self, files=None, posture=""):
-        return self.office.candidate(files, posture)
-
-
-@pytest.fixture
-def bureau(world, tmp_path):
-    (tmp_path / ".remit").mkdir(mode=0o700)
-    made = Bureau(world, tmp_path)
-    yield made
-    made.journal.close()
+from remit.journal import Draft
+from tests.policy.bureau import CONFIG, HTTP, NO_EMIT, OPEN, QUIET
 
 
 def test_a_home_announces_its_first_set_and_only_changes_after(bureau):
@@ -107,17 +30,6 @@ def test_publishing_decides_at_once_and_after_a_restart(bureau):
     bureau.start()
     assert (bureau.authority.digest, bureau.outcome()) == (digest, "deny")
     assert len(bureau.office.history.sets) == 2
-
-
-def test_rolling_back_gives_exactly_the_digest_of_before(bureau):
-    first = bureau.authority.digest
-    bureau.office.publish(bureau.candidate(QUIET), by="local")
-    bureau.office.roll_back(bureau.office.earlier(""), by="local")
-    assert bureau.authority.digest == first
-    assert not (bureau.root / "policy" / "site.cedar").exists()
-    assert bureau.outcome() == "allow"
-    bureau.start()
-    assert bureau.authority.digest == first
 
 
 def test_an_earlier_set_is_named_by_its_digest(bureau):
@@ -158,19 +70,6 @@ def test_only_what_may_allow_more_widens(bureau):
     changed = NO_EMIT.replace(";", " when { context.lease has calls };")
     assert bureau.office.diff(bureau.candidate({"policy/site.cedar": changed}))["widens"]
     assert bureau.office.diff(bureau.candidate({"policy/other.cedar": NO_EMIT + "\n"}))["changes"] == []
-
-
-def test_publishing_what_widens_needs_a_shadow_or_an_owner_who_insists(bureau):
-    def decide(**facts):
-        return bureau.authority.authorize("local", "policy:publish", EntityRef("Home", "home"), facts).outcome
-
-    assert decide(widens=False) == "allow"
-    assert decide(widens=True) == "deny"
-    assert decide(widens=True, shadow=0) == "allow"
-    assert decide(widens=True, override=True) == "allow"
-    bureau.office.publish(bureau.candidate(posture="strict"), by="local")
-    assert decide(widens=True, shadow=3_599_999) == "deny"
-    assert decide(widens=True, shadow=3_600_000) == "allow"
 
 
 def test_a_shadow_grants_nothing_and_records_each_difference_once(bureau):

@@ -116,15 +116,6 @@ def test_each_role_reaches_as_far_as_it_is_meant_to(world):
 
 
 @pytest.mark.parametrize("posture", sorted(POSTURES))
-def test_who_publishes_a_unit_does_not_consent_to_it(world, posture):
-    authority = world.authority(posture, operators={"ann": Operator(("owner",), publishes=("acme", "home"))})
-    decision = authority.authorize("ann", "consent:give", EntityRef("Unit", "acme/tool"))
-    assert (decision.outcome, decision.policies) == ("deny", ("guard.self-approval",))
-    assert authority.authorize("ann", "consent:give", EntityRef("Unit", "zeta/tool")).allowed
-    assert authority.authorize("ann", "unit:apply", EntityRef("Unit", "acme/tool")).allowed
-
-
-@pytest.mark.parametrize("posture", sorted(POSTURES))
 def test_who_publishes_a_namespace_sends_its_units_and_no_others(world, posture):
     authority = world.authority(posture, operators={"ann": Operator(publishes=("acme",))})
     asked = {

@@ -23,6 +23,8 @@ DATA = [
     "remit/policy/postures/standard.cedar",
     "remit/policy/postures/strict.cedar",
     "remit/sdk/c/remit.h",
+    "remit/sdk/js/package-lock.json",
+    "remit/sdk/js/src/index.ts",
     "remit/sdk/python/remit_unit/wit/unit.wit",
 ]
 

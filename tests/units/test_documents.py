@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.errors import PatchFailed
-from remit.units.documents import apply_patch, diff, fold, pointers
+from remit.journal import encode_json
+from remit.units.documents import apply_patch, diff, fold, operations, pointers
 from remit.units.manifest import Patch
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text("ab/~", max_size=3))
@@ -58,15 +59,33 @@ def test_a_patch_leaves_its_argument_as_it_was(target: dict[str, Any], patch: di
 
 
 @given(documents, documents)
-def test_a_difference_turns_one_document_into_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
-    operations = [
-        {"op": change.op, "path": change.path} | ({} if change.op == "remove" else {"value": change.new})
-        for change in diff(before, after)
-        if change.op in {"add", "remove", "replace"}
+def test_a_difference_is_a_json_patch_from_one_document_to_the_other(before: dict[str, Any], after: Any) -> None:
+    patch = Patch(target="assistant", op="json-patch", value=operations(diff(before, after)))
+    assert encode_json(apply_patch(before, patch)) == encode_json(after)
+
+
+@given(st.lists(nested, max_size=6), st.lists(nested, max_size=6))
+def test_a_difference_of_arrays_is_a_json_patch_too(before: list[Any], after: list[Any]) -> None:
+    patch = Patch(target="assistant", op="json-patch", value=operations(diff({"a": before}, {"a": after})))
+    assert encode_json(apply_patch({"a": before}, patch)) == encode_json({"a": after})
+
+
+def test_a_difference_sees_that_true_is_not_one() -> None:
+    assert [(change.op, change.path, change.new) for change in diff({"a": [1]}, {"a": [True]})] == [
+        ("replace", "/a/0", True)
     ]
-    if len(operations) == len(diff(before, after)):
-        patch = Patch(target="assistant", op="json-patch", value=operations)
-        assert apply_patch(before, patch) == after
+
+
+def test_an_element_taken_from_the_middle_is_one_removal() -> None:
+    assert [(change.op, change.path) for change in diff([1, 2, 3, 4], [1, 3, 4])] == [("remove", "/1")]
+
+
+def test_deeply_nested_arrays_are_compared_in_one_walk_for_each_level() -> None:
+    before: Any = 1
+    after: Any = 2
+    for _ in range(60):
+        before, after = [before], [after]
+    assert len(diff(before, after)) == 1
 
 
 @given(documents)

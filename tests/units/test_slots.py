@@ -33,9 +33,8 @@ def filling(kernel: Kernel) -> tuple[str, ...]:
 
 
 def suggested(kernel: Kernel) -> list[tuple[str, str]]:
-    return [
-        (e["event"]["data"]["slot"], e["event"]["data"]["unit"]) for e in kernel.events(prefixes=["unit.suggested"])
-    ]
+    found = [record["event"]["data"] for record in kernel.events(prefixes=["unit.suggested"])]
+    return [(data["slot"], data["unit"]) for data in found]
 
 
 # ---- binding ----

@@ -26,7 +26,7 @@ _FOLDER = click.Path(path_type=Path)
 @verb("new", example="remit unit new acme/greeter --lang python\nremit unit new acme/tone --kind config")
 @click.argument("unit", metavar="PUBLISHER/NAME")
 @click.option(
-    "--lang", type=click.Choice(["python", "c", "wat"]), default="python", show_default=True, help="The language."
+    "--lang", type=click.Choice(["python", "ts", "c", "wat"]), default="python", show_default=True, help="The language."
 )
 @click.option(
     "--kind",
@@ -89,7 +89,8 @@ def test(session: Session, folder: Path) -> None:
     """Run a unit's own tests: the manifest's, and pytest.
 
     Builds it first. Each [[test]] of the manifest is called in the sandbox, in order, in a home that is gone
-    afterwards; then pytest runs on the folder 'tests', with Remit's fixtures. Exits with 1 if anything fails.
+    afterwards; then pytest runs on the folder 'tests', with Remit's fixtures, and Node's runner on tests/*.test.ts.
+    Exits with 1 if anything fails.
     """
     _need_folder(folder)
     with session.progress() as progress:

@@ -19,7 +19,7 @@ from remit.journal import translate_os_error, write_atomically
 from remit.units import Plan, load_plan
 from remit.units.wanted import parse_setting
 
-__all__ = ["apply", "plan", "promote", "revert"]
+__all__ = ["apply", "pin", "plan", "promote", "refresh", "revert"]
 
 _SET = click.option("--set", "settings", multiple=True, metavar="ID.KEY=JSON", help="Set a unit's parameter.")
 _BIND = click.option("--bind", "bindings", multiple=True, metavar="SLOT=ID", help="Have a unit fill a slot.")
@@ -127,11 +127,45 @@ def promote(session: Session, unit: str, slot: str, *, yes: bool, message: str) 
         _apply(session, kernel, made, yes=yes, message=message)
 
 
-@verb("revert", example="remit unit revert\nremit unit revert 3\nremit unit revert acme/tone --yes")
-@click.argument("target", metavar="[GENERATION|ID]", default="last")
+@verb("pin", example="remit unit pin acme/tone\nremit unit pin acme/tone@1.2.0\nremit unit pin acme/tone --release")
+@click.argument("unit", metavar="ID[@RANGE]")
+@click.option("--release", is_flag=True, help="Let it move again.")
 @_YES
 @_MESSAGE
-def revert(session: Session, target: str, *, yes: bool, message: str) -> None:
+def pin(session: Session, unit: str, *, release: bool, yes: bool, message: str) -> None:
+    """Keep a unit at the version that runs, or at another.
+
+    Nothing moves a pinned unit until it is released. A revert of one unit pins it to where it went back.
+    """
+    name, _, version = unit.partition("@")
+    if release and version:
+        raise UsageError("a release names no version", remedy=f"run 'remit unit pin {name} --release'")
+    with session.connect() as kernel:
+        made = kernel.plan(pin={name: "" if release else version or "="})
+        _apply(session, kernel, made, yes=yes, message=message)
+
+
+@verb("refresh", example="remit unit refresh")
+def refresh(session: Session) -> None:
+    """Plan a new run of the transforms, whose context may have changed.
+
+    Exits with 2 if their patches or anything else would change; 'remit unit apply' does it.
+    """
+    with session.connect() as kernel, session.progress() as progress:
+        made = kernel.plan(progress=progress)
+    session.answer(made.as_dict(), *plan_view(made))
+    if made.blocking:
+        raise Exit(EXIT_ERROR)
+    if made.changed:
+        raise Exit(EXIT_CHANGES)
+
+
+@verb("revert", example="remit unit revert\nremit unit revert 3 --with-state\nremit unit revert acme/tone --yes")
+@click.argument("target", metavar="[GENERATION|ID]", default="last")
+@click.option("--with-state", is_flag=True, help="Take the units' state back too, as new versions of their keys.")
+@_YES
+@_MESSAGE
+def revert(session: Session, target: str, *, with_state: bool, yes: bool, message: str) -> None:
     """Go back: the last change, a generation or one unit.
 
     A unit's ID puts that unit alone back as it was before it last changed.
@@ -139,7 +173,7 @@ def revert(session: Session, target: str, *, yes: bool, message: str) -> None:
     A revert is a plan like any other: today's policies decide it, and what was revoked stays revoked.
     """
     with session.connect() as kernel:
-        made = kernel.plan(revert=target)
+        made = kernel.plan(revert=target, with_state=with_state)
         _apply(session, kernel, made, yes=yes, message=message)
 
 

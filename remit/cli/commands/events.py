@@ -9,11 +9,12 @@ import msgspec
 from rich.text import Text
 
 from remit.cli.inputs import DURATION, parse_json
-from remit.cli.render.records import letter_text, record_text, timer_text
+from remit.cli.render.records import change_text, letter_text, record_text, timer_text
 from remit.cli.session import Session, verb
 from remit.cli.text import one_line
 from remit.errors import UsageError
-from remit.host import Connection
+from remit.host import Connection, watch_state
+from remit.kernel.model import Caller
 
 __all__ = ["emit", "events", "state"]
 
@@ -143,17 +144,23 @@ def _print(session: Session, record: dict[str, Any]) -> None:
     session.line(record, record_text(record))
 
 
-@verb("state", example="remit state\nremit state leases --at 42")
+@verb("state", example="remit state\nremit state leases --at 42\nremit state health --watch")
 @click.argument("model", metavar="[MODEL]", required=False)
 @click.option("--at", type=click.IntRange(min=0), metavar="SEQ", help="As it was right after this record.")
-def state(session: Session, model: str | None, at: int | None) -> None:
+@click.option("--watch", is_flag=True, help="Go on with each change as JSON Patch (RFC 6902), until Ctrl-C.")
+def state(session: Session, model: str | None, at: int | None, *, watch: bool) -> None:
     """Show a read model, now or as of a record.
 
     Without MODEL, list the models.
     """
-    if model is None and at is not None:
-        raise UsageError("--at needs a MODEL", remedy="run 'remit state' for the list")
+    if model is None and (at is not None or watch):
+        raise UsageError("--at and --watch need a MODEL", remedy="run 'remit state' for the list")
+    if watch and at is not None:
+        raise UsageError("--at and --watch exclude each other", remedy="choose one")
     with session.connect() as kernel:
+        if model is not None and watch:
+            for change in watch_state(kernel, model, caller=Caller()):
+                session.line(change, change_text(change))
         if model is None:
             names = kernel.models()
             session.answer({"models": names}, *(Text(one_line(name)) for name in names))

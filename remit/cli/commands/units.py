@@ -6,14 +6,22 @@ import shlex
 from pathlib import Path
 
 import click
+import msgspec
 from rich.text import Text
 
-from remit.cli.render.units import difference, generation_table, slot_lines, unit_details, unit_table
+from remit.cli.render.units import (
+    difference,
+    generation_details,
+    generation_table,
+    slot_lines,
+    unit_details,
+    unit_table,
+)
 from remit.cli.session import Session, verb
-from remit.cli.text import short_digest
+from remit.cli.text import one_line, short_digest
 from remit.errors import UsageError
 
-__all__ = ["diff", "history", "install", "list_units", "show", "uninstall"]
+__all__ = ["diff", "gc", "history", "install", "list_units", "show", "uninstall"]
 
 
 @verb("install", example="remit unit install ./redact --allow-unsigned")
@@ -54,6 +62,26 @@ def uninstall(session: Session, unit: str) -> None:
     session.answer({"uninstalled": gone}, Text(f"uninstalled {gone.ref.id}@{gone.ref.version}"))
 
 
+@verb("gc", example="remit unit gc --dry-run\nremit unit gc --keep 3")
+@click.option("--keep", type=click.IntRange(min=0), default=10, show_default=True, metavar="N",
+              help="Generations before the active one that stay possible to go back to.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+def gc(session: Session, keep: int, *, dry_run: bool) -> None:
+    """Forget superseded versions, and remove what nobody needs.
+
+    A version goes when an earlier generation ran it and no kept one does. What is installed and never ran stays.
+    """
+    with session.connect() as kernel:
+        garbage = kernel.gc(keep=keep, dry_run=dry_run)
+    verb_ = "would remove" if dry_run else "removed"
+    lines = [
+        Text(f"{verb_} {one_line(unit.id)}@{one_line(unit.version)}  {short_digest(unit.digest)}")
+        for unit in garbage.units
+    ]
+    lines.append(Text(f"{verb_} {len(garbage.blobs)} blobs, {garbage.bytes:,} bytes"))
+    session.answer({"dry_run": dry_run, **msgspec.to_builtins(garbage)}, *lines)
+
+
 @verb("list", example="remit unit list")
 def list_units(session: Session) -> None:
     """List the installed units, and who fills the slots of the host."""
@@ -63,11 +91,15 @@ def list_units(session: Session) -> None:
     session.answer({"units": entries, "slots": slots}, unit_table(entries) if entries else empty, *slot_lines(slots))
 
 
-@verb("show", example="remit unit show acme/redact")
-@click.argument("unit", metavar="ID")
+@verb("show", example="remit unit show acme/redact\nremit unit show 3")
+@click.argument("unit", metavar="ID|GENERATION")
 def show(session: Session, unit: str) -> None:
-    """Show what is known of one unit."""
+    """Show what is known of one unit, or of a generation."""
     with session.connect() as kernel:
+        if unit.isascii() and unit.isdigit():
+            generation = kernel.generation(int(unit))
+            session.answer(generation, *generation_details(generation))
+            return
         facts = kernel.unit(unit)
     session.answer(facts, *unit_details(facts))
 

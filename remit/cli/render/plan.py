@@ -48,7 +48,7 @@ def plan_view(plan: Plan, *, applying: bool = False) -> list[RenderableType]:
         return [Text(f"Nothing to do: generation {plan.serial} is what is wanted.", style="bold"), *_findings(plan)]
     view: list[RenderableType] = [heading(f"Plan: generation {plan.serial} → {plan.candidate.number}")]
     view += _drift(plan) + _widening(plan) + _units(plan.units) + _capabilities(plan.capabilities) + _documents(plan)
-    view += _findings(plan)
+    view += _state(plan) + _findings(plan)
     if plan.blocking or not applying:
         view += [Text(), _next(plan)]
     else:
@@ -125,6 +125,15 @@ def _documents(plan: Plan) -> list[RenderableType]:
     return view
 
 
+def _state(plan: Plan) -> list[RenderableType]:
+    if not plan.state:
+        return []
+    grid = columns("wrap", "wrap")
+    for back in plan.state:
+        grid.add_row("", cell(back.unit, "bold"), cell(f"as it was at the end of generation {back.generation}"))
+    return [heading("\nState — what units wrote since is replaced by new versions"), grid]
+
+
 def _findings(plan: Plan) -> list[RenderableType]:
     return [heading("\nFindings"), plan_findings(plan.findings)] if plan.findings else []
 
@@ -140,7 +149,11 @@ def _next(plan: Plan) -> Text:
 def command_words(edits: Edits) -> list[str]:
     """The command that applies these edits."""
     if edits.revert:
-        return ["remit", "unit", "revert", *([] if edits.revert == "last" else [edits.revert])]
+        state = ["--with-state"] if edits.with_state else []
+        return ["remit", "unit", "revert", *([] if edits.revert == "last" else [edits.revert]), *state]
+    for unit, version in edits.pin.items():
+        which = [f"{unit}@{version}".removesuffix("@=")] if version else [unit, "--release"]
+        return ["remit", "unit", "pin", *which]
     words = ["remit", "unit", "apply", *edits.add, *(f"-{unit}" for unit in edits.remove)]
     for slot, unit in edits.bind.items():
         words += ["--bind", f"{slot}={unit}"]

@@ -11,9 +11,9 @@ from rich.text import Text
 from remit.cli.text import json_text, one_line, short_digest
 
 if TYPE_CHECKING:
-    from remit.host import Timer
+    from remit.host import StateChange, Timer
 
-__all__ = ["letter_text", "record_text", "timer_text"]
+__all__ = ["change_text", "letter_text", "record_text", "timer_text"]
 
 _LONGEST = 160
 _BAD = (".denied", ".failed", ".exhausted", ".revoked", ".lagged", ".quarantined")
@@ -70,3 +70,13 @@ def _detail(event: Mapping[str, Any]) -> str:
     if event["type"] == "action.completed":
         return one_line(f"{data.get('duration_us', 0) / 1_000:.1f} ms, {data.get('events', 0)} events")
     return one_line(json_text(data, indent=None), _LONGEST)
+
+
+def change_text(change: StateChange) -> Text:
+    """A change of a read model: the record it came with, and a line an operation."""
+    text = Text(f"{change.seq:>6}", style="dim")
+    for operation in change.patch:
+        value = "" if "value" not in operation else f" = {one_line(json_text(operation['value'], indent=None), 1_000)}"
+        text.append(f"  {operation['op']} {one_line(operation['path']) or '/'}{value}\n")
+    text.rstrip()
+    return text

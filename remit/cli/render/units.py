@@ -18,7 +18,7 @@ from remit.journal.event import timestamp
 from remit.units import SlotView
 from remit.units.documents import Change
 
-__all__ = ["difference", "generation_table", "slot_lines", "unit_details", "unit_table"]
+__all__ = ["difference", "generation_details", "generation_table", "slot_lines", "unit_details", "unit_table"]
 
 _MIB = 1 << 20
 
@@ -117,12 +117,50 @@ def generation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return shown
 
 
+def generation_details(found: Mapping[str, Any]) -> list[RenderableType]:
+    """One generation whole."""
+    facts = columns("fit", "wrap")
+    made = timestamp(found["at_ms"])[:19].replace("T", " ") if found["at_ms"] else ""
+    rows = {"made": made, "by": found["author"], "why": found["message"], "digest": found["digest"]}
+    rows |= {"parent": found["parent"], "policy": found["policy"]}
+    for label, text in rows.items():
+        if text:
+            facts.add_row("", Text(label, style="dim"), cell(text))
+    units = columns("fit", "fit", "fit", "wrap")
+    for unit in found["units"]:
+        ref, pinned = unit["ref"], "pinned" if unit["pin"] else ""
+        details = [pinned, f"fills {', '.join(unit['slots'])}" if unit["slots"] else ""]
+        details += [json_text(unit["parameters"], indent=None)] if unit["parameters"] else []
+        name = Text(f"{one_line(ref['id'])}@{one_line(ref['version'])}", style="bold")
+        units.add_row(
+            "", name, short_digest(ref["digest"]), unsigned(ref["admission"]), cell("; ".join(filter(None, details)))
+        )
+    view: list[RenderableType] = [heading(f"Generation {found['number']}"), facts]
+    if found["units"]:
+        view += [heading("\nUnits, in order"), units]
+    if found["grants"]:
+        grants = columns("fit", "wrap", "wrap")
+        for grant in found["grants"]:
+            what = f"{grant['capability']['action']} on {grant['capability']['resource']}"
+            by = f"consent of {grant['consent']}" if grant.get("consent") else ", ".join(grant.get("policies", ()))
+            grants.add_row("", grant["id"], cell(f"{grant['unit']['id']}: {what}"), cell(by, "dim"))
+        view += [heading("\nGrants"), grants]
+    if found["documents"]:
+        view.append(Text(f"\nDocuments: {one_line(', '.join(sorted(found['documents'])))}"))
+    return view
+
+
 def difference(found: Mapping[str, Any]) -> list[RenderableType]:
     """What differs between two generations."""
     view: list[RenderableType] = [heading(f"Generation {found['before']} → {found['after']}")]
     before, after = found["units"]["before"], found["units"]["after"]
     lines = [Text(f"  - {one_line(unit)}", style="red") for unit in before if unit not in after]
     lines += [Text(f"  + {one_line(unit)}", style="green") for unit in after if unit not in before]
+    lines += [
+        Text(f"  ~ {one_line(change['unit'])}: {one_line(change['detail'])}", style="cyan")
+        for change in found["units"].get("changes", ())
+        if change["detail"] and change["change"] != "add"
+    ]
     if lines:
         view += [heading("\nUnits"), *lines]
     elif before != after:

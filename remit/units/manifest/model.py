@@ -110,7 +110,7 @@ class Transform(msgspec.Struct, frozen=True, kw_only=True):
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """``[build]``: how the artifact is made from its source, a file or folder beside the manifest."""
 
-    tool: Literal["componentize-py", "wat", "zig-cc"]
+    tool: Literal["componentize-py", "componentize-qjs", "wat", "zig-cc"]
     source: str
 
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["artifact", "componentize", "running", "sdks", "shell", "wat", "world", "zig"]
+__all__ = ["artifact", "componentize", "qjs", "running", "sdks", "shell", "wat", "world", "zig"]

@@ -30,7 +30,7 @@ def sdk_files(language: str) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in _SUFFIXES and path.is_file() and not {"node_modules", "tests"} & {*path.parts}
+        if path.suffix in _SUFFIXES and path.is_file() and "node_modules" not in path.relative_to(folder).parts
     )
 
 

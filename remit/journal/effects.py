@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
 from remit.errors import QuotaExceeded, StateConflict
 from remit.journal.event import Draft, check_topic
+from remit.journal.ports import Ids
 from remit.journal.unitstate import StateTable, Write
-from remit.kernel.model import Limits
-from remit.kernel.ports import Ids
 
-__all__ = ["Effects"]
+__all__ = ["Effects", "Quotas"]
+
+
+class Quotas(Protocol):
+    """How much a call may leave behind."""
+
+    @property
+    def effects(self) -> int:
+        """Writes and events of one call."""
+        ...
+
+    @property
+    def effect_bytes(self) -> int:
+        """Their bytes together."""
+        ...
+
+    @property
+    def state(self) -> int:
+        """Bytes of keys and values that the unit may have in all."""
+        ...
 
 
 class Effects:
     """The buffer of one call. Not safe for several threads: a call has one."""
 
-    def __init__(self, state: StateTable, source: str, limits: Limits, ids: Ids) -> None:
+    def __init__(self, state: StateTable, source: str, limits: Quotas, ids: Ids) -> None:
         self._state = state
         self._source = source
         self._limits = limits

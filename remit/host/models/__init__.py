@@ -1,0 +1,28 @@
+"""Read models that span rooms: episodes, topology, health, what became of calls. The rooms have theirs beside them."""
+
+from __future__ import annotations
+
+from remit.host.models.calls import BOUNDS_US, Calls, Use, actions, quantile
+from remit.host.models.documents import documents, slots
+from remit.host.models.episodes import Episode, Episodes, episodes
+from remit.host.models.health import Health, health
+from remit.host.models.model import Model
+from remit.host.models.topology import Topology, topology
+
+__all__ = [
+    "BOUNDS_US",
+    "Calls",
+    "Episode",
+    "Episodes",
+    "Health",
+    "Model",
+    "Topology",
+    "Use",
+    "actions",
+    "documents",
+    "episodes",
+    "health",
+    "quantile",
+    "slots",
+    "topology",
+]

@@ -1,0 +1,59 @@
+"""What the façade's :class:`remit.host.tending.Tending` does: the doctor, and collecting what nobody needs.
+
+One method an operation, by the same name, as in :mod:`remit.host.operations`, which this is a part of.
+"""
+
+from __future__ import annotations
+
+from remit.errors import PluginFailed, UsageError
+from remit.host.doctoring import check_ids, examine_home, mended
+from remit.host.governance import Context
+from remit.host.home import Home
+from remit.host.plugging import Plugins
+from remit.host.supplies import Supplies
+from remit.host.views import Examined
+from remit.journal import Draft
+from remit.units import Garbage
+
+__all__ = ["Upkeep"]
+
+
+class Upkeep(Supplies):
+    """See the façade."""
+
+    def doctor(self, context: Context) -> list[Examined]:
+        return list(examine_home(self._rooms, context.progress))
+
+    def mend(self, context: Context, checks: tuple[str, ...]) -> list[Examined]:
+        # What mending removes is what an uninstall would leave behind: who may do that may do this.
+        self._allow(context, "unit:uninstall")
+        unknown = sorted(set(checks) - check_ids(self._rooms))
+        if unknown:
+            raise UsageError(f"there is no check {unknown[0][:80]!r}", remedy="run 'remit doctor' for their names")
+        found = list(examine_home(self._rooms, context.progress, frozenset(checks)))
+        drafts = [
+            Draft(type="home.mended", subject=str(one["check"]), data={**one, "by": context.caller.principal})
+            for one in mended(found)
+        ]
+        if drafts:
+            self._rooms.journal.append(drafts)
+        return found
+
+    def gc(self, context: Context, keep: int, dry_run: bool) -> Garbage:
+        if keep < 0:
+            raise UsageError("a number of generations is not negative")
+        rooms = self._rooms
+        roots = _roots(rooms.plugins, rooms.home)
+        return rooms.lifecycle.gc(context.caller, keep=keep, roots=roots, dry_run=dry_run)
+
+
+def _roots(plugins: Plugins, home: Home) -> list[str]:
+    """What the plugins need of the blobs. One that cannot say so stops the collection: its blobs would be gone."""
+    hook, found = "remit_gc_roots", []
+    for name in plugins.implements(hook):
+        asked = plugins.hook_of(name, hook)
+        said = plugins.run(name, hook, lambda home, asked=asked: [list(asked(home) or ())], home)
+        if said is None:
+            raise PluginFailed(f"the plugin {name} cannot say which blobs it needs, so nothing was removed")
+        found += said[0]
+    return found

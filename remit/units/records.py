@@ -1,0 +1,85 @@
+"""What the journal says of a change of units: the drafts of an apply, a revert, a suggestion. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from remit.journal import Draft
+from remit.kernel.model import Grant, UnitRef
+from remit.units.documents import operations
+from remit.units.generation import Generation
+from remit.units.plan import Plan
+
+__all__ = ["change_drafts", "suggestion"]
+
+
+def change_drafts(
+    plan: Plan, generation: Generation, before: Generation, principal: str, more: Mapping[str, Any]
+) -> list[Draft]:
+    """The records of a generation that becomes active, the generation itself first.
+
+    :param more: further data of that record: ``config`` and ``lock``, the digests of the files that follow the journal,
+        before and after; ``reactions`` that outlast a start
+    """
+    kind = "unit.reverted" if plan.edits.revert else "unit.applied"
+    had = {grant.id for grant in before.grants}
+    given = [grant for grant in generation.grants if grant.id not in had]
+    data = {
+        "number": generation.number,
+        "plan": plan.digest,
+        "units": msgspec.to_builtins(plan.units),
+        **more,
+        "grants": sorted(grant.id for grant in generation.grants),
+        "generation": msgspec.to_builtins(generation),
+    }
+    drafts = [Draft(type=kind, subject=str(generation.number), data=data)]
+    drafts += [
+        Draft(type="consent.given", subject=grant.unit.id, data=_consent(grant, principal, generation.policy))
+        for grant in given
+        if grant.consent
+    ]
+    drafts += [Draft(type="grant.given", subject=grant.id, data=msgspec.to_builtins(grant)) for grant in given]
+    drafts += [
+        Draft(
+            type="unit.promoted",
+            subject=unit,
+            data={"slot": slot, "unit": unit, "instead": _others(before, slot, unit)},
+        )
+        for slot, unit in plan.edits.bind.items()
+    ]
+    drafts += [
+        Draft(
+            type="document.changed",
+            subject=change.document,
+            data={"document": change.document, "patch": operations(change.changes)},
+        )
+        for change in plan.documents
+    ]
+    return drafts
+
+
+def _others(before: Generation, slot: str, unit: str) -> list[str]:
+    return [other.ref.id for other in before.units if slot in other.slots and other.ref.id != unit]
+
+
+def _consent(grant: Grant, principal: str, policy: str) -> dict[str, Any]:
+    return {
+        "grant": grant.id,
+        "unit": grant.unit.id,
+        "digest": grant.unit.digest,
+        "action": grant.capability.action,
+        "resource": grant.capability.resource,
+        "envelope": grant.capability.envelope,
+        "policy": policy,
+        "reach": grant.reach,
+        "by": principal,
+    }
+
+
+def suggestion(slot: str, unit: UnitRef) -> Draft:
+    """That an installed unit could fill an empty slot."""
+    data = {"slot": slot, "unit": unit.id, "version": unit.version, "digest": unit.digest}
+    return Draft(type="unit.suggested", subject=unit.id, data=data)
