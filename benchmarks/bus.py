@@ -190,7 +190,7 @@ BENCHMARKS = (
         "bus.fanout_8",
         "deliveries to 8 subscribers, a ninth stuck, journalled",
         "≥ 50 k/s",
-        f"{_PRODUCERS} producers with {_WINDOW} events each on their way, each event waited for until it is on the disk "
+        f"{_PRODUCERS} producers with {_WINDOW} events each on their way, each waited for until it is on the disk "
         "and heard by eight threads; the ninth subscriber never takes anything. Redis: a stream with `appendfsync "
         "always`, the same pipelines, eight readers.",
         _durable,
