@@ -67,6 +67,7 @@ from remit.errors.calls import (
 from remit.errors.connection import (
     AddressInUse,
     ConnectionLost,
+    CrossSite,
     KernelUnreachable,
     PeerRefused,
     ProtocolError,
@@ -213,6 +214,7 @@ __all__ = [
     "ConsentNeeded",
     "ConsentUnknown",
     "ContentMismatch",
+    "CrossSite",
     "DeadlineExceeded",
     "DelegationTooWide",
     "Denied",
