@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
+from remit.host.conversing import Conversing
 from remit.host.governing import Governing
-from remit.host.observing import Observing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
 from remit.host.tending import Tending
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
+class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
