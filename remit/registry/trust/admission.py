@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from remit.registry.trust.model import Verified
     from remit.registry.trust.root import Root
 
-__all__ = ["AdmissionVerifier", "release_of"]
+__all__ = ["AdmissionVerifier"]
 
 _MOST_ROOTS = 16
 """Trusted roots that stay parsed."""
@@ -84,15 +84,6 @@ class AdmissionVerifier:
             record=_record(found, root),
             warnings=(*warnings, *([f"{unit}@{floor} was admitted before"] if rollback else [])),
         )
-
-
-def release_of(bundle: Bundle, data: bytes, holdings: Holdings) -> tuple[str, Verified]:
-    """A signature bundle as the proof that a unit's bundle is a release; gives the name of the root as well.
-
-    :raises Rejected: if it is none
-    """
-    unit, version = _names(bundle.unit_toml)
-    return _release(bundle, unit, version, data, holdings)
 
 
 def _preferred(bundle: Bundle, unit: str, version: str, holdings: Holdings) -> tuple[str, Verified]:
