@@ -41,6 +41,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
             "test": Verb("authoring", "test", "Run a unit's own tests: the manifest's, and pytest."),
+            "dev": Verb("workshop", "dev", "Build and swap in every change of a unit, and show what it does."),
+            "bench": Verb("workshop", "bench", "Measure a unit's action: time, fuel, memory."),
             "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
             "pack": Verb("publishing", "pack", "Write a unit as one file."),
             "sign": Verb("signing", "sign", "Sign a unit's release."),
@@ -150,6 +152,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         {
             "verify": Verb("journal", "verify", "Check every record's place in the chain."),
             "tail": Verb("journal", "tail", "Show the newest records."),
+            "backup": Verb("journal", "backup", "Write the whole home into one file, while it works."),
+            "restore": Verb("journal", "restore", "Make a home from such a file."),
         },
     ),
     "cache": (

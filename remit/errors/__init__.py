@@ -9,7 +9,7 @@ RemitError
 ├── HomeError
 │   ├── HomeMissing, HomeExists, HomeBusy, HomeReadOnly     RM-1101 … RM-1104
 │   ├── NetworkFilesystem, FormatTooNew, DiskFull           RM-1105 … RM-1107
-│   └── ConfigInvalid, VariableMissing                      RM-1110, RM-1111
+│   └── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
@@ -62,6 +62,7 @@ from remit.errors.calls import (
     SubscriptionUnknown,
     TimersExceeded,
     TimerUnknown,
+    Unanswered,
     UnitFailed,
     UnitRejected,
     UnitRetry,
@@ -81,6 +82,7 @@ from remit.errors.connection import (
     Unauthenticated,
 )
 from remit.errors.home import (
+    BackupInvalid,
     ConfigInvalid,
     DiskFull,
     FormatTooNew,
@@ -165,11 +167,14 @@ from remit.errors.sandbox import (
     HostCallsExceeded,
     HostFault,
     ImportRefused,
+    InstancesExceeded,
+    LogFlooded,
     MemoryExceeded,
     OutputTooLarge,
     ReplayDiverged,
     SandboxError,
     StackExceeded,
+    TablesExceeded,
     TranscriptInvalid,
 )
 from remit.errors.signatures import Rejected
@@ -212,6 +217,7 @@ __all__ = [
     "AddressInUse",
     "ArtifactInvalid",
     "ArtifactMissing",
+    "BackupInvalid",
     "BlobCorrupt",
     "BlobMissing",
     "BuildFailed",
@@ -258,6 +264,7 @@ __all__ = [
     "Incompatible",
     "InputInvalid",
     "InputTooLarge",
+    "InstancesExceeded",
     "JournalClosed",
     "JournalCorrupt",
     "JournalError",
@@ -268,6 +275,7 @@ __all__ = [
     "LockBroken",
     "LockInvalid",
     "LogDamaged",
+    "LogFlooded",
     "ManifestInvalid",
     "MemoryExceeded",
     "MetadataExpired",
@@ -330,6 +338,7 @@ __all__ = [
     "StoreInvalid",
     "SubscriptionUnknown",
     "SubscriptionsExceeded",
+    "TablesExceeded",
     "TimerUnknown",
     "TimersExceeded",
     "TokenInvalid",
@@ -337,6 +346,7 @@ __all__ = [
     "TransformFailed",
     "TrustError",
     "TrustUnknown",
+    "Unanswered",
     "Unauthenticated",
     "UnitFailed",
     "UnitInUse",

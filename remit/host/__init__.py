@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from remit.host.backup import restore
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.conversing import Conversation, Gathered, Tender
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.developing import Swap, Told, develop, workshop
 from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.measuring import measure_unit
 from remit.host.plugging.commands import plugin_commands
 from remit.host.publishing import (
     check_registry,
@@ -36,6 +40,7 @@ from remit.host.tools import (
     init,
     inspect_file,
     lint_policies,
+    mend_unit,
     read_journal,
     verify_journal,
 )
@@ -64,11 +69,13 @@ __all__ = [
     "Caller",
     "Client",
     "Connection",
+    "Conversation",
     "DomainView",
     "EpisodeView",
     "Examined",
     "Facade",
     "Feed",
+    "Gathered",
     "Heard",
     "Home",
     "Identity",
@@ -83,7 +90,10 @@ __all__ = [
     "Span",
     "StateAt",
     "StateChange",
+    "Swap",
+    "Tender",
     "Timer",
+    "Told",
     "Trace",
     "TrustView",
     "WebService",
@@ -96,6 +106,7 @@ __all__ = [
     "check_registry",
     "check_unit",
     "connect",
+    "develop",
     "domain_root",
     "draft_manifest",
     "examine_files",
@@ -107,6 +118,8 @@ __all__ = [
     "init_domain",
     "inspect_file",
     "lint_policies",
+    "measure_unit",
+    "mend_unit",
     "new_plugin",
     "new_token",
     "new_unit",
@@ -117,6 +130,7 @@ __all__ = [
     "publish_unit",
     "read_journal",
     "registry_log",
+    "restore",
     "rotate_domain",
     "search_registry",
     "serve_domain",
@@ -130,4 +144,5 @@ __all__ = [
     "watch_state",
     "whole",
     "withdraw_unit",
+    "workshop",
 ]

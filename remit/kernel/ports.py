@@ -208,6 +208,10 @@ class Authority(Protocol):
         """What policy says today of giving this unit this capability: allow, ask (a person must consent) or deny."""
         ...
 
+    def inline(self, unit: UnitRef) -> bool:
+        """Whether this unit's guests may run in the kernel's own process; asked at every call."""
+        ...
+
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         """Make these grants, and only these, the standing ones; leases under any other end at once."""
         ...
