@@ -67,5 +67,6 @@ class Vouching(ABC):
 
         :raises Rejected: if it is signed, and no signature is to be believed
         :raises UnsignedRefused: if it is not signed, and no folder
+        :raises Denied: if policy does not let the caller install units
         """
         return self.perform("verify", {"reference": reference}, Verification, caller=caller, progress=progress)
