@@ -42,7 +42,7 @@ class Vouching(ABC):
         """Trust somebody: all that a root vouches for, the holder of a key, or an identity as a publisher.
 
         :param text: a trusted root (JSON) or a public key (PEM); "" to say only who signs for a publisher
-        :param name: what to call a root; one of that name is replaced
+        :param name: what to call a root, where one of that name is replaced; or, without a text, which root vouches
         :param publisher: for whom the key or the identity signs
         :raises Rejected: if the root or key cannot be used
         :raises Denied: if policy does not let the caller change trust

@@ -98,7 +98,8 @@ def test_a_home_says_whom_it_trusts(remit, domain, signed):
     remit("trust", "import", domain, "--publisher", "acme", *WHO)
     shown = asked(remit, "trust", "show")
     assert list(shown["roots"]) == ["trust.example.com"]
-    assert shown["signers"][0] == {"publisher": "acme", "signer": {"subject": ANN, "issuer": ISSUER}, "pin": "named"}
+    who = {"subject": ANN, "issuer": ISSUER}
+    assert shown["signers"] == [{"publisher": "acme", "signer": who, "pin": "named", "root": "trust.example.com"}]
     assert asked(remit, "unit", "verify", signed)["signer"] == f"{ANN} ({ISSUER})"
     [installed] = asked(remit, "unit", "install", signed)["installed"]
     assert installed["ref"]["admission"] == "signed"
