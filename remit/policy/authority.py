@@ -30,6 +30,7 @@ from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
 from remit.policy.resources import parse_resource
 from remit.policy.standing import Holding, Lease, LeaseKey, Standing
+from remit.policy.yielding import giving_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -197,10 +198,11 @@ class CedarAuthority:
         """
         while True:
             before = self._epoch
-            fresh = make(before)
-            kept = self._leases.copy()
-            for lease in touched([*kept.values()]):
-                del kept[lease.key]
+            with giving_way():
+                fresh = make(before)
+                kept = self._leases.copy()
+                for lease in touched([*kept.values()]):
+                    del kept[lease.key]
             with self._lock:
                 if self._epoch is before:
                     self._turn(fresh, kept)
