@@ -121,6 +121,10 @@ class CedarAuthority:
         except ResourceInvalid as error:
             return Decision("deny", reason=error.message)
 
+    def inline(self, unit: UnitRef) -> bool:
+        """Whether this unit's guests may run in the kernel's own process."""
+        return self._epoch.inline(unit)
+
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         """Make these grants, and only these, the standing ones. What was revoked stays so; what was used stays used."""
         book = self._book()

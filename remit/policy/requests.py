@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from remit.schemas.config import Operator
 
-__all__ = ["Request", "administration", "at_special_address", "capability_use"]
+__all__ = ["Request", "administration", "at_special_address", "capability_use", "inline_run"]
 
 _LONG = (1 << 63) - 1
 _OWN_NAMES = frozenset({".remit", "remit.toml", "remit.lock", "policy"})
@@ -137,6 +137,13 @@ def capability_use(
     publisher = Uid("Publisher", unit.publisher)
     entities |= {principal: _unit_entity(unit.id, unit, quarantined), publisher: _publisher(publisher, quarantined)}
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
+
+
+def inline_run(unit: UnitRef, *, quarantined: frozenset[str] = frozenset()) -> Request:
+    """The question whether a unit's guests may run in the kernel's own process."""
+    principal, publisher = Uid("Unit", unit.id), Uid("Publisher", unit.publisher)
+    entities = [_unit_entity(unit.id, unit, quarantined), _publisher(publisher, quarantined)]
+    return Request(principal, "unit:inline", Uid("Process", "kernel"), {}, entities)
 
 
 def administration(
