@@ -66,6 +66,7 @@ from remit.errors.calls import (
 from remit.errors.connection import (
     AddressInUse,
     ConnectionLost,
+    CrossSite,
     KernelUnreachable,
     PeerRefused,
     ProtocolError,
@@ -215,6 +216,7 @@ __all__ = [
     "ConsentNeeded",
     "ConsentUnknown",
     "ContentMismatch",
+    "CrossSite",
     "DeadlineExceeded",
     "DelegationTooWide",
     "Denied",

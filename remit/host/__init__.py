@@ -21,7 +21,7 @@ from remit.host.publishing import (
     withdraw_unit,
 )
 from remit.host.scaffold import new_plugin, new_unit
-from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
 from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
@@ -39,8 +39,8 @@ from remit.host.tools import (
     verify_journal,
 )
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import EpisodeView, Examined, LogLine
-from remit.host.watching import StateChange, changes_of, watch_state
+from remit.host.views import EpisodeView, Examined, LogLine, StateAt
+from remit.host.watching import StateChange, changes_of, watch_state, whole
 from remit.kernel.model import Caller
 
 __all__ = [
@@ -57,8 +57,10 @@ __all__ = [
     "Jobs",
     "Kernel",
     "LogLine",
+    "Offers",
     "ServiceOptions",
     "Span",
+    "StateAt",
     "StateChange",
     "Timer",
     "Trace",
@@ -94,5 +96,6 @@ __all__ = [
     "try_unit",
     "verify_journal",
     "watch_state",
+    "whole",
     "withdraw_unit",
 ]

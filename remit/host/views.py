@@ -21,6 +21,7 @@ __all__ = [
     "HomeView",
     "LeaseView",
     "LogLine",
+    "StateAt",
     "plain",
     "record_view",
 ]
@@ -84,6 +85,13 @@ class LeaseView(msgspec.Struct, frozen=True):
     host_us_left: int | None
     """Microseconds."""
     fuel_left: int | None
+
+
+class StateAt(msgspec.Struct, frozen=True):
+    """A read model, and the last record that is in it."""
+
+    seq: int
+    value: Any
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -67,11 +67,12 @@ def remit_services(home: Home) -> Sequence[Service] | None:
 
 
 @hookspec(firstresult=True)
-def remit_web_service(facade: Any, options: Any) -> Any:
+def remit_web_service(facade: Any, options: Any, offers: Any) -> Any:
     """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
 
     :param facade: the home, whoever its kernel is (``remit.host.Facade``)
     :param options: where and how to listen (``remit.host.ServiceOptions``)
+    :param offers: routes and panels of the plugins (``remit.host.Offers``)
     """
 
 
@@ -114,7 +115,10 @@ def remit_commands() -> Sequence[Any] | None:
 
 @hookspec
 def remit_http_routes(kernel: Any) -> Sequence[Route] | None:
-    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own."""
+    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own.
+
+    :param kernel: the home, whoever its kernel is (``remit.host.Facade``)
+    """
 
 
 @hookspec

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from remit.errors import RemitError
-from remit.host import Facade
+from remit.host import Facade, StateAt, StateChange, changes_of, whole
 from remit.kernel.model import Caller
 
-__all__ = ["Watcher", "frames"]
+__all__ = ["Watcher", "deltas", "frames"]
 
 Run = Callable[..., Awaitable[Any]]
 _PAGE = 1_000
 _WAIT_MS = 1_000
 _PAUSE_S = 0.5
+_SETTLE_S = 0.1
 
 
 class Watcher:
@@ -85,3 +87,25 @@ def _frame(record: dict[str, Any]) -> bytes:
     # msgspec's JSON has no line breaks in it, so one data line holds it whole.
     head = f"id: {record['seq']}\nevent: {record['event']['type']}\ndata: ".encode()
     return head + msgspec.json.encode(record) + b"\n\n"
+
+
+async def deltas(
+    watcher: Watcher, facade: Facade, run: Run, model: str, known: StateAt | None, caller: Caller
+) -> AsyncIterator[bytes]:
+    """A read model's changes for ever, as frames of an event stream: each a JSON Patch to the value told before.
+
+    :param known: what the client has; ``None`` makes the first frame tell the whole
+    """
+    if known is None:
+        known = await run(lambda: facade.latest(model, caller=caller))
+        yield _change(StateChange(known.seq, whole(known.value)))
+    while not watcher.stopping:
+        await watcher.beyond(known.seq)
+        before, known = known, await run(lambda: facade.latest(model, caller=caller))
+        if patch := await run(partial(changes_of, before.value, known.value)):
+            yield _change(StateChange(known.seq, patch))
+        await asyncio.sleep(_SETTLE_S)  # a busy journal changes a model many times a second: they are told together
+
+
+def _change(change: StateChange) -> bytes:
+    return f"id: {change.seq}\nevent: state\ndata: ".encode() + msgspec.json.encode(change) + b"\n\n"
