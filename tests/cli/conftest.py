@@ -24,8 +24,9 @@ UNITS = ROOT / "units"
 ENTRY = "from remit.cli import main; main()"
 TELLING = """
 from remit.cli import main
-from remit.host import Kernel
+from remit.host import Kernel, kernel
 
+kernel._LINGER_S = 0.2  # a minute of a test's time is not needed to see that it ends
 opened = Kernel.open
 
 def telling(*arguments, **named):
