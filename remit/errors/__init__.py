@@ -9,10 +9,12 @@ RemitError
 ├── HomeError
 │   ├── HomeMissing, HomeExists, HomeBusy, HomeReadOnly     RM-1101 … RM-1104
 │   ├── NetworkFilesystem, FormatTooNew, DiskFull           RM-1105 … RM-1107
-│   └── ConfigInvalid, VariableMissing                      RM-1110, RM-1111
+│   └── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
+├── Rejected         why a signature is not believed        RM-220x … RM-228x
+├── TrustError       trust domains, and whom to trust       RM-229x
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -59,6 +61,7 @@ from remit.errors.calls import (
     SubscriptionUnknown,
     TimersExceeded,
     TimerUnknown,
+    Unanswered,
     UnitFailed,
     UnitRejected,
     UnitRetry,
@@ -78,6 +81,7 @@ from remit.errors.connection import (
     Unauthenticated,
 )
 from remit.errors.home import (
+    BackupInvalid,
     ConfigInvalid,
     DiskFull,
     FormatTooNew,
@@ -172,6 +176,16 @@ from remit.errors.sandbox import (
     TablesExceeded,
     TranscriptInvalid,
 )
+from remit.errors.signatures import Rejected
+from remit.errors.trust import (
+    DomainExists,
+    DomainInvalid,
+    LogDamaged,
+    SigningFailed,
+    TokenInvalid,
+    TrustError,
+    TrustUnknown,
+)
 from remit.errors.units import (
     DocumentUnknown,
     GenerationUnknown,
@@ -202,6 +216,7 @@ __all__ = [
     "AddressInUse",
     "ArtifactInvalid",
     "ArtifactMissing",
+    "BackupInvalid",
     "BlobCorrupt",
     "BlobMissing",
     "BuildFailed",
@@ -222,6 +237,8 @@ __all__ = [
     "Denied",
     "DiskFull",
     "DocumentUnknown",
+    "DomainExists",
+    "DomainInvalid",
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
@@ -256,6 +273,7 @@ __all__ = [
     "LeaseExhausted",
     "LockBroken",
     "LockInvalid",
+    "LogDamaged",
     "LogFlooded",
     "ManifestInvalid",
     "MemoryExceeded",
@@ -296,6 +314,7 @@ __all__ = [
     "RegistryTooSlow",
     "RegistryUnknown",
     "RegistryUnreachable",
+    "Rejected",
     "RemitError",
     "ReplayDiverged",
     "ReplyInvalid",
@@ -308,6 +327,7 @@ __all__ = [
     "SchemaInvalid",
     "ServiceMissing",
     "SignerChanged",
+    "SigningFailed",
     "SlotUnknown",
     "SourceReserved",
     "SourceUnknown",
@@ -320,8 +340,12 @@ __all__ = [
     "TablesExceeded",
     "TimerUnknown",
     "TimersExceeded",
+    "TokenInvalid",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrustError",
+    "TrustUnknown",
+    "Unanswered",
     "Unauthenticated",
     "UnitFailed",
     "UnitInUse",

@@ -24,7 +24,7 @@ from remit.host.server import Server
 from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
 from remit.kernel.dispatch import CancelToken, Outcome
-from remit.kernel.model import Caller, EntityRef
+from remit.kernel.model import Caller, EntityRef, GuestOutcome
 from remit.sandbox.aside import aside
 
 __all__ = ["Kernel"]
@@ -194,6 +194,22 @@ class Kernel(Facade):
         with self._present():
             turn = drive(dispatcher.steps(action, text.encode(), caller, durability, token), runner)
             return await (self._signals.guarded(turn, token.cancel) if on_main and self._signals else turn)
+
+    def rehearse(self, action: str, text: str, **limits: int) -> GuestOutcome:
+        """What an action answers where nothing of the call is kept or leads outside: for measuring it.
+
+        :param limits: instead of the unit's own, by their names in :class:`remit.kernel.model.Limits`
+        :raises ActionUnknown: if the active generation does not offer it
+        :raises SandboxError: if the unit traps or reaches a limit
+        """
+        rooms = self._rooms
+        known = rooms.dispatcher.catalog.resolve(action)
+        bounds = msgspec.structs.replace(known.program.limits, **limits)
+        program = msgspec.structs.replace(known.program, limits=bounds)
+        export = known.export or "provider.call"
+        arguments = (text,) if known.export else (known.name.rpartition(":")[2], text)
+        call = rooms.dispatcher.rehearse(program, known.parameters, rooms.authority)
+        return self._start(lambda: call(export, arguments)).result()
 
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken

@@ -139,10 +139,7 @@ class Journal:
         generation: int | None = None,
         urgent: bool = True,
     ) -> Future[list[Record]]:
-        """:meth:`append` without waiting: the future gives the records once they are durable.
-
-        :param urgent: whether somebody waits for it; what nobody waits for is written in larger parts
-        """
+        """:meth:`append` without waiting: the future gives them once durable. What is not urgent is gathered first."""
         if self._writer is None:
             raise JournalCorrupt("the journal was opened for reading only", remedy="open the home as its kernel")
         table: dict[str, bytes] = {}
@@ -329,6 +326,19 @@ class Journal:
         """Write the head beside the journal, so that a later, shorter journal is seen to be cut."""
         head = {"seq": self._head.seq, "hash": self._head.hash.hex()}
         write_atomically(self._checkpoint_path, encode_json(head))
+
+    def copy_to(self, path: Path) -> Head:
+        """Write all that is committed now as a database of its own, from one read; appends go on meanwhile.
+
+        :returns: the end of the chain in it
+        :raises JournalCorrupt: if the database is damaged
+        """
+        self.execute("VACUUM INTO ?", (str(path),))
+        copy = connect(path, write=False)
+        try:
+            return self._read_head(copy)
+        finally:
+            copy.close()
 
     def close(self) -> None:
         """Commit what is queued, checkpoint the head, close. Idempotent."""

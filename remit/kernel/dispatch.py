@@ -28,6 +28,7 @@ from remit.errors import (
 from remit.journal.effects import Effects
 from remit.journal.event import Record, unit_source
 from remit.journal.log import Journal
+from remit.journal.trialstate import TrialState
 from remit.journal.unitstate import StateTable
 from remit.kernel.hostcall import CancelToken, Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
@@ -52,8 +53,6 @@ yet, work that may block."""
 _PURE = frozenset({"log", "parameters"})
 _BUFFERED = _PURE | {"clock", "random", "state", "events"}
 """Interfaces whose effects stay in the scope until a call commits."""
-_NOBODYS = ".rehearsal"
-"""A namespace that no caller can have, so that it holds no state."""
 _LIGHT = 48 << 10
 """Bytes of input and output that are journalled in microseconds: larger ones are files of their own."""
 
@@ -167,24 +166,36 @@ class Dispatcher:
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
-        return self._outside(program, export, arguments, parameters, _PURE, self._authority)
+        return self._outside(program, export, arguments, parameters, _PURE, self._authority, TrialState())
 
     def rehearse(
-        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, authority: Authority
-    ) -> GuestOutcome:
-        """:meth:`evaluate` with what a call buffers, its state empty: nothing of it is kept or leads outside."""
-        return self._outside(program, export, arguments, parameters, _BUFFERED, authority)
+        self, program: Program, parameters: str, authority: Authority
+    ) -> Callable[[str, tuple[Any, ...]], GuestOutcome]:
+        """Calls of exports as :meth:`evaluate` makes them, with what a call buffers; nothing of it leads outside.
+
+        Each finds the state that those before it left; the first finds none, and nothing is left behind the last.
+        """
+        state = TrialState()
+        return lambda export, arguments: self._outside(
+            program, export, arguments, parameters, _BUFFERED, authority, state
+        )
 
     def _outside(
         self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, names: frozenset[str],
-        authority: Authority,
+        authority: Authority, state: TrialState,
     ) -> GuestOutcome:  # fmt: skip
         self._prepare(program)
-        scope = self._scope(program, Caller(namespace=_NOBODYS), parameters, _Nested(self, self.token(), ""))
+        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
         scope.authority = authority
+        scope.effects = Effects(
+            state, unit_source(self._home_id, program.unit.id, program.unit.digest), program.limits, self._ids
+        )
         served = {name: interface for name, interface in self._interfaces.items() if name in names}
         door = Door(self._ids.new(), scope, served)
-        return self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
+        answer = self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
+        if answer.tag == "ok":
+            state.take(scope.effects.writes)
+        return answer
 
     # ---- the steps ----
 

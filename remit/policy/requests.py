@@ -6,7 +6,6 @@ takes the transitive closure from what it is given.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +15,7 @@ from remit.policy.resources import Resource, Uid, parse_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import PurePosixPath
 
     from remit.schemas.config import Operator
 
@@ -93,14 +93,15 @@ def _closure(
         elif uid.type not in {"TopicClass", "PathClass"}:  # enumerated entities stand in the schema
             attributes = resource.attributes if uid == resource.uid else None
             entities[uid] = _entity(uid, parents, attributes)
-    if own is not None and resource.uid.type == "Path" and _is_own(PurePosixPath(resource.text), own):
+    if own is not None and resource.uid.type == "Path" and _is_own(resource, own):
         entities[resource.uid]["parents"].append(_uid(Uid("PathClass", "kernel")))
     return entities
 
 
-def _is_own(path: PurePosixPath, home: PurePosixPath) -> bool:
+def _is_own(path: Resource, home: PurePosixPath) -> bool:
     """Whether a path belongs to what the kernel keeps, or to what governs it."""
-    return path.is_relative_to(home) and len(path.parts) > len(home.parts) and path.parts[len(home.parts)] in _OWN_NAMES
+    base = str(home).rstrip("/")
+    return any(Uid("Path", f"{base}/{name}") in path.parents for name in _OWN_NAMES)
 
 
 def capability_use(

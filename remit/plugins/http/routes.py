@@ -121,7 +121,8 @@ async def events(context: Context, request: Request, caller: Caller) -> Response
         )
         return _json({"events": page})
     await context.run(lambda: context.facade.events(after, limit=1, caller=caller))  # refused before it is begun
-    stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller)
+    named = flag(request, "names", ("topic", "none")) == "topic"
+    stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller, named=named)
     return EventSourceResponse(stream, ping=_PING_S, send_timeout=_STALLED_S, headers={"cache-control": "no-store"})
 
 
