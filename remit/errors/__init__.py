@@ -13,6 +13,8 @@ RemitError
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
+├── Rejected         why a signature is not believed        RM-220x … RM-228x
+├── TrustError       trust domains, and whom to trust       RM-229x
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -59,6 +61,7 @@ from remit.errors.calls import (
     SubscriptionUnknown,
     TimersExceeded,
     TimerUnknown,
+    Unanswered,
     UnitFailed,
     UnitRejected,
     UnitRetry,
@@ -163,12 +166,25 @@ from remit.errors.sandbox import (
     HostCallsExceeded,
     HostFault,
     ImportRefused,
+    InstancesExceeded,
+    LogFlooded,
     MemoryExceeded,
     OutputTooLarge,
     ReplayDiverged,
     SandboxError,
     StackExceeded,
+    TablesExceeded,
     TranscriptInvalid,
+)
+from remit.errors.signatures import Rejected
+from remit.errors.trust import (
+    DomainExists,
+    DomainInvalid,
+    LogDamaged,
+    SigningFailed,
+    TokenInvalid,
+    TrustError,
+    TrustUnknown,
 )
 from remit.errors.units import (
     DocumentUnknown,
@@ -221,6 +237,8 @@ __all__ = [
     "Denied",
     "DiskFull",
     "DocumentUnknown",
+    "DomainExists",
+    "DomainInvalid",
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
@@ -245,6 +263,7 @@ __all__ = [
     "Incompatible",
     "InputInvalid",
     "InputTooLarge",
+    "InstancesExceeded",
     "JournalClosed",
     "JournalCorrupt",
     "JournalError",
@@ -254,6 +273,8 @@ __all__ = [
     "LeaseExhausted",
     "LockBroken",
     "LockInvalid",
+    "LogDamaged",
+    "LogFlooded",
     "ManifestInvalid",
     "MemoryExceeded",
     "MetadataExpired",
@@ -293,6 +314,7 @@ __all__ = [
     "RegistryTooSlow",
     "RegistryUnknown",
     "RegistryUnreachable",
+    "Rejected",
     "RemitError",
     "ReplayDiverged",
     "ReplyInvalid",
@@ -305,6 +327,7 @@ __all__ = [
     "SchemaInvalid",
     "ServiceMissing",
     "SignerChanged",
+    "SigningFailed",
     "SlotUnknown",
     "SourceReserved",
     "SourceUnknown",
@@ -314,10 +337,15 @@ __all__ = [
     "StoreInvalid",
     "SubscriptionUnknown",
     "SubscriptionsExceeded",
+    "TablesExceeded",
     "TimerUnknown",
     "TimersExceeded",
+    "TokenInvalid",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrustError",
+    "TrustUnknown",
+    "Unanswered",
     "Unauthenticated",
     "UnitFailed",
     "UnitInUse",

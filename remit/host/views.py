@@ -54,6 +54,8 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
+    signer: str = ""
+    """Who signed it, for people; "" where nobody did."""
 
 
 class DocumentChange(msgspec.Struct, frozen=True):

@@ -50,9 +50,9 @@ class Route(NamedTuple):
     public: bool = False
 
 
-def _json(value: Any, status: int = 200, **headers: str) -> Response:
+def _json(value: Any, status: int = 200) -> Response:
     data = msgspec.json.encode(value, enc_hook=str)
-    return Response(data, status_code=status, media_type="application/json", headers=headers)
+    return Response(data, status_code=status, media_type="application/json")
 
 
 # ---- state ----
@@ -167,19 +167,14 @@ async def call(context: Context, request: Request, caller: Caller) -> Response:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise RequestInvalid("the body is not UTF-8") from error
-    outcome = await context.run(
-        lambda: context.facade.call_text(
-            name, text or "null", durability="queued" if queued else "committed", caller=caller
-        )
+    outcome = await context.facade.acall_text(
+        name, text or "null", durability="queued" if queued else "committed", caller=caller
     )
-    return _json(
-        outcome.output,
-        **{
-            "remit-seq": str(outcome.seq),
-            "remit-unit": outcome.digest,
-            "idempotency-replayed": "true" if outcome.replayed else "false",
-        },
-    )
+    response = _json(outcome.output)
+    response.headers["remit-seq"] = str(outcome.seq)
+    response.headers["remit-unit"] = outcome.digest
+    response.headers["idempotency-replayed"] = "true" if outcome.replayed else "false"
+    return response
 
 
 # ---- the service itself ----

@@ -63,6 +63,7 @@ def application(facade: Facade, options: ServiceOptions, offers: Offers) -> Star
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(pool)  # what guests and calls have to block for
         app.state.watcher = watcher
         app.state.run = run
         app.state.panels = offers.panels

@@ -1,6 +1,6 @@
 """What plugins offer, as data: services, HTTP routes, dashboard panels; and a call as middleware sees it.
 
-Plugins make these, whoever serves them reads them: the kernel knows neither HTTP nor HTML.
+Plugins make these through hooks (:mod:`remit.kernel.hookspecs`), whoever serves them reads them.
 """
 
 from __future__ import annotations
