@@ -13,6 +13,8 @@ RemitError
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
+├── Rejected         why a signature is not believed        RM-220x … RM-228x
+├── TrustError       trust domains, and whom to trust       RM-229x
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -66,6 +68,7 @@ from remit.errors.calls import (
 from remit.errors.connection import (
     AddressInUse,
     ConnectionLost,
+    CrossSite,
     KernelUnreachable,
     PeerRefused,
     ProtocolError,
@@ -161,12 +164,25 @@ from remit.errors.sandbox import (
     HostCallsExceeded,
     HostFault,
     ImportRefused,
+    InstancesExceeded,
+    LogFlooded,
     MemoryExceeded,
     OutputTooLarge,
     ReplayDiverged,
     SandboxError,
     StackExceeded,
+    TablesExceeded,
     TranscriptInvalid,
+)
+from remit.errors.signatures import Rejected
+from remit.errors.trust import (
+    DomainExists,
+    DomainInvalid,
+    LogDamaged,
+    SigningFailed,
+    TokenInvalid,
+    TrustError,
+    TrustUnknown,
 )
 from remit.errors.units import (
     DocumentUnknown,
@@ -212,11 +228,14 @@ __all__ = [
     "ConsentNeeded",
     "ConsentUnknown",
     "ContentMismatch",
+    "CrossSite",
     "DeadlineExceeded",
     "DelegationTooWide",
     "Denied",
     "DiskFull",
     "DocumentUnknown",
+    "DomainExists",
+    "DomainInvalid",
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
@@ -241,6 +260,7 @@ __all__ = [
     "Incompatible",
     "InputInvalid",
     "InputTooLarge",
+    "InstancesExceeded",
     "JournalClosed",
     "JournalCorrupt",
     "JournalError",
@@ -250,6 +270,8 @@ __all__ = [
     "LeaseExhausted",
     "LockBroken",
     "LockInvalid",
+    "LogDamaged",
+    "LogFlooded",
     "ManifestInvalid",
     "MemoryExceeded",
     "MetadataExpired",
@@ -289,6 +311,7 @@ __all__ = [
     "RegistryTooSlow",
     "RegistryUnknown",
     "RegistryUnreachable",
+    "Rejected",
     "RemitError",
     "ReplayDiverged",
     "ReplyInvalid",
@@ -301,6 +324,7 @@ __all__ = [
     "SchemaInvalid",
     "ServiceMissing",
     "SignerChanged",
+    "SigningFailed",
     "SlotUnknown",
     "SourceReserved",
     "SourceUnknown",
@@ -310,10 +334,14 @@ __all__ = [
     "StoreInvalid",
     "SubscriptionUnknown",
     "SubscriptionsExceeded",
+    "TablesExceeded",
     "TimerUnknown",
     "TimersExceeded",
+    "TokenInvalid",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrustError",
+    "TrustUnknown",
     "Unauthenticated",
     "UnitFailed",
     "UnitInUse",

@@ -23,7 +23,8 @@ from remit.host.publishing import (
     withdraw_unit,
 )
 from remit.host.scaffold import new_plugin, new_unit
-from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
+from remit.host.signing import SignAs, sign_unit, verify_unit
 from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
@@ -41,32 +42,55 @@ from remit.host.tools import (
     read_journal,
     verify_journal,
 )
+from remit.host.trusting import (
+    ROTATABLE,
+    DomainView,
+    domain_root,
+    identity_token,
+    init_domain,
+    public_instance,
+    rotate_domain,
+    serve_domain,
+    show_domain,
+    verify_bundle,
+)
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import EpisodeView, Examined, LogLine
-from remit.host.watching import StateChange, changes_of, watch_state
+from remit.host.views import EpisodeView, Examined, LogLine, StateAt
+from remit.host.watching import StateChange, changes_of, watch_state, whole
 from remit.kernel.model import Caller
+from remit.registry.trust import Identity
+from remit.registry.trust.changes import TrustView
+from remit.registry.trust.naming import Rotatable
 
 __all__ = [
+    "ROTATABLE",
     "Caller",
     "Client",
     "Connection",
+    "DomainView",
     "EpisodeView",
     "Examined",
     "Facade",
     "Feed",
     "Heard",
     "Home",
+    "Identity",
     "Job",
     "Jobs",
     "Kernel",
     "LogLine",
+    "Offers",
+    "Rotatable",
     "ServiceOptions",
+    "SignAs",
     "Span",
+    "StateAt",
     "StateChange",
     "Swap",
     "Timer",
     "Told",
     "Trace",
+    "TrustView",
     "WebService",
     "authorize_corpus",
     "build_unit",
@@ -78,12 +102,15 @@ __all__ = [
     "check_unit",
     "connect",
     "develop",
+    "domain_root",
     "draft_manifest",
     "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",
+    "identity_token",
     "init",
+    "init_domain",
     "inspect_file",
     "lint_policies",
     "measure_unit",
@@ -94,14 +121,22 @@ __all__ = [
     "open_service",
     "pack_unit",
     "plugin_commands",
+    "public_instance",
     "publish_unit",
     "read_journal",
     "registry_log",
+    "rotate_domain",
     "search_registry",
+    "serve_domain",
     "serve_registry",
+    "show_domain",
+    "sign_unit",
     "try_unit",
+    "verify_bundle",
     "verify_journal",
+    "verify_unit",
     "watch_state",
+    "whole",
     "withdraw_unit",
     "workshop",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "HomeView",
     "LeaseView",
     "LogLine",
+    "StateAt",
     "plain",
     "record_view",
 ]
@@ -52,6 +53,8 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
+    signer: str = ""
+    """Who signed it, for people; "" where nobody did."""
 
 
 class DocumentChange(msgspec.Struct, frozen=True):
@@ -84,6 +87,13 @@ class LeaseView(msgspec.Struct, frozen=True):
     host_us_left: int | None
     """Microseconds."""
     fuel_left: int | None
+
+
+class StateAt(msgspec.Struct, frozen=True):
+    """A read model, and the last record that is in it."""
+
+    seq: int
+    value: Any
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -134,7 +134,8 @@ class Effects:
         self._bytes += size
         if len(self._writes) + len(self.events) >= self._limits.effects or self._bytes > self._limits.effect_bytes:
             raise QuotaExceeded(
-                f"one call may have {self._limits.effects} effects of {self._limits.effect_bytes} bytes together"
+                f"one call may have {self._limits.effects} effects of {self._limits.effect_bytes} bytes together",
+                remedy="do less per call, or raise runtime.effects in unit.toml",
             )
 
     def _grow(self, amount: int) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from remit.journal.log import Journal
     from remit.kernel.offers import Check, Invocation, Panel, Route, Service
     from remit.kernel.outcome import Outcome
-    from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner
+    from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner, Verifier
     from remit.kernel.scope import HostInterface
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
@@ -34,10 +34,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec(firstresult=True)
-def remit_runner(home: Home, abi: str) -> Runner | None:
+def remit_runner(home: Home, abi: str, authority: Authority) -> Runner | None:
     """Give the runner for an ABI (``"component"``), or ``None`` to leave it to others.
 
     :param home: the open home; compiled code is cached below ``home.cache``
+    :param authority: says whose guests may run in this process
     """
 
 
@@ -47,6 +48,14 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: J
 
     :param folds: the read models, for what was revoked and what was used (its own ``leases`` fold)
     :param journal: for what must be on record before it takes effect: reserved budgets, consents, policies
+    """
+
+
+@hookspec(firstresult=True)
+def remit_verifier(home: Home, folds: Folds) -> Verifier | None:
+    """Give what judges where a bundle comes from.
+
+    :param folds: the read models, for whom the home trusts and what it admitted before
     """
 
 
@@ -66,11 +75,12 @@ def remit_services(home: Home) -> Sequence[Service] | None:
 
 
 @hookspec(firstresult=True)
-def remit_web_service(facade: Any, options: Any) -> Any:
+def remit_web_service(facade: Any, options: Any, offers: Any) -> Any:
     """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
 
     :param facade: the home, whoever its kernel is (``remit.host.Facade``)
     :param options: where and how to listen (``remit.host.ServiceOptions``)
+    :param offers: routes and panels of the plugins (``remit.host.Offers``)
     """
 
 
@@ -113,7 +123,10 @@ def remit_commands() -> Sequence[Any] | None:
 
 @hookspec
 def remit_http_routes(kernel: Any) -> Sequence[Route] | None:
-    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own."""
+    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own.
+
+    :param kernel: the home, whoever its kernel is (``remit.host.Facade``)
+    """
 
 
 @hookspec

@@ -37,10 +37,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """With ``{name}`` for a part that varies."""
     endpoint: Callable[..., Any]
-    """An ASGI endpoint, as the ``http`` plugin's framework takes it: one request in, one response out."""
+    """As the ``http`` plugin's framework takes it: a function from request to response, or an ASGI application.
+
+    ``request.state.caller`` is who asks (:class:`Caller`).
+    """
     methods: tuple[str, ...] = ("GET",)
     summary: str = ""
     """A line for the OpenAPI document."""
+    public: bool = False
+    """Whether it answers without a token: what it then shows is for everybody."""
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):

@@ -125,6 +125,9 @@ class _Rehearsal:
     def review(self, _unit: UnitRef, _capability: Capability) -> Decision:
         return Decision("deny")
 
+    def inline(self, _unit: UnitRef) -> bool:
+        return False
+
     def activate(self, _units: Sequence[UnitRef], _grants: Sequence[Grant]) -> None:
         """Nothing stands in a rehearsal."""
 

@@ -28,7 +28,8 @@ PROMISED = {
     "policy authorize", "policy posture", "journal verify", "journal tail",
     "plugin list", "plugin new", "plugin enable", "plugin disable",
     "cache list", "cache clear", "document show",
-    "unit pack", "unit publish", "unit search", "unit info",
+    "unit pack", "unit publish", "unit search", "unit info", "unit sign", "unit verify",
+    "trust init", "trust show", "trust serve", "trust import", "trust rotate", "trust retire", "trust verify-bundle",
     "registry export", "registry serve", "registry check", "registry yank", "registry log",
 }  # fmt: skip
 
