@@ -73,3 +73,7 @@ class TimerUnknown(CallError, code="RM-7022", remedy="'remit state timers' shows
 
 class TimersExceeded(CallError, code="RM-7023", remedy="cancel timers that are no longer needed"):
     """Too many timers are set."""
+
+
+class Unanswered(CallError, code="RM-7024", remedy="wait longer, or look who hears of it: 'remit state subscriptions'"):
+    """Nobody answered in time, or too few came to a barrier: ``details["arrived"]`` has those who did."""

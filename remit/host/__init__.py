@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from remit.host.backup import restore
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.conversing import Conversation, Gathered, Tender
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
 from remit.host.developing import Swap, Told, develop, workshop
 from remit.host.doctoring import examine_files
@@ -67,11 +69,13 @@ __all__ = [
     "Caller",
     "Client",
     "Connection",
+    "Conversation",
     "DomainView",
     "EpisodeView",
     "Examined",
     "Facade",
     "Feed",
+    "Gathered",
     "Heard",
     "Home",
     "Identity",
@@ -87,6 +91,7 @@ __all__ = [
     "StateAt",
     "StateChange",
     "Swap",
+    "Tender",
     "Timer",
     "Told",
     "Trace",
@@ -125,6 +130,7 @@ __all__ = [
     "publish_unit",
     "read_journal",
     "registry_log",
+    "restore",
     "rotate_domain",
     "search_registry",
     "serve_domain",

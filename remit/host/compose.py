@@ -11,6 +11,7 @@ import msgspec
 from remit.errors import Denied, JournalError
 from remit.host.delivery import Listeners, Queues, Reactions, Scheduler, SubscriptionsFold, TimersFold
 from remit.host.home import Home
+from remit.host.offers import Service
 from remit.host.plugging import (
     Failure,
     Plugins,
@@ -28,7 +29,6 @@ from remit.journal import Draft, Fold, Folds, Journal
 from remit.kernel.bus import Bus
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.model import Caller, EntityRef
-from remit.kernel.offers import Service
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner, Verifier
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reactions_of

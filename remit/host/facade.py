@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
+from remit.host.conversing import Conversing
 from remit.host.governing import Governing
-from remit.host.observing import Observing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
 from remit.host.tending import Tending
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
+class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -86,12 +86,15 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, Vouching
         arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned, "override": override}
         return self.perform("install", arguments, InstalledUnit, caller=caller, progress=progress)
 
-    def uninstall(self, unit: str, version: str = "*", *, caller: Caller = _LOCAL) -> InstalledUnit:
+    def uninstall(
+        self, unit: str, version: str = "*", *, purge_state: bool = False, caller: Caller = _LOCAL
+    ) -> InstalledUnit:
         """Forget the best installed version of a unit in a range.
 
-        :raises UnitInUse: if it is active
+        :param purge_state: whether what the unit kept goes for good, whichever version wrote it
+        :raises UnitInUse: if it is active; for a purge, if any version is
         """
-        arguments = {"unit": unit, "version": version}
+        arguments = {"unit": unit, "version": version, "purge_state": purge_state}
         return self.perform("uninstall", arguments, InstalledUnit, caller=caller, progress=no_progress)
 
     def plan(

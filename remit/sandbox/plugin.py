@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from remit.kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from remit.journal.checks import Check
     from remit.kernel.model import Program
-    from remit.kernel.offers import Check
     from remit.kernel.ports import Authority, Home, Runner
     from remit.kernel.scope import HostInterface
 

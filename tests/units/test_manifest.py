@@ -134,6 +134,7 @@ def test_a_whole_manifest_is_read_as_written():
                 optional=True,
             ),
             Capability(action="events:emit", resource="text.redacted"),
+            Capability(action="events:subscribe", resource="ticket.created", reason="reacts to it"),
         ),
         patches=(
             m.Patch(target="assistant", op="merge", value={"guards": {"redact": True}}),
@@ -334,7 +335,7 @@ def test_a_malformed_resource_is_refused(action, resources):
 def test_budgets_of_host_time_and_fuel_are_read():
     asked = {"action": "action:call", "resource": "acme/other:run"}
     budget = {"window": "1h", "host_time": "1500ms", "fuel": 10_000}
-    (capability,) = m.parse(toml(changed(TOOL, capability=[asked | {"budget": budget}]))).capabilities
+    (capability, _hearing) = m.parse(toml(changed(TOOL, capability=[asked | {"budget": budget}]))).capabilities
     assert capability.budget == Budget(3_600_000, host_us=1_500_000, fuel=10_000)
 
 
@@ -582,3 +583,12 @@ def test_every_fault_survives_the_socket():
     with pytest.raises(ManifestInvalid) as caught:
         m.parse(b"x = 1")
     assert json.loads(json.dumps(caught.value.as_dict()))["code"] == "RM-2001"
+
+
+@pytest.mark.parametrize(("declared", "heard"), [
+    ([], ["a.b", "a.c"]), (["a"], ["a"]), (["a.b"], ["a.b", "a.c"]), (["a.b.d", "ab"], ["a.b.d", "ab", "a.b", "a.c"]),
+])  # fmt: skip
+def test_a_reaction_asks_to_hear_its_topic_unless_that_is_declared(declared, heard):
+    asked = [{"action": "events:subscribe", "resource": one} for one in declared]
+    document = changed(TOOL, capability=asked, on=[{"topic": "a.b"}, {"topic": "a.c", "qos": "realtime"}])
+    assert [one.resource for one in m.parse(toml(document)).capabilities] == heard

@@ -15,12 +15,12 @@ import msgspec
 
 from remit.errors import DeadlineExceeded, RemitError, UnitRejected, UnitRetry
 from remit.host.looping import LoopRunner
+from remit.host.offers import Service
 from remit.host.plugging.manager import Plugins
 from remit.host.plugging.worker import Busy, Hung, Worker
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.hostcall import Door
 from remit.kernel.model import Action, Caller, GuestOutcome, Limits, Program, UnitRef
-from remit.kernel.offers import Service
 from remit.kernel.ports import Catalog, HostCalls, Runner
 from remit.sandbox.aside import aside
 from remit.schemas import Validator

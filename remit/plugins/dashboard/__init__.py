@@ -12,7 +12,7 @@ from remit.kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from remit.host import Facade
-    from remit.kernel.offers import Route
+    from remit.host.offers import Route
 
 __all__ = ["remit_http_routes"]
 

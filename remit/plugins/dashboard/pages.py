@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from remit.errors import EXIT_REFUSED, RemitError
 from remit.host import Facade
-from remit.kernel.offers import Route
+from remit.host.offers import Route
 from remit.plugins.dashboard import views
 from remit.plugins.dashboard.changes import CHANGES, performed, sign_out
 from remit.plugins.dashboard.forms import Fields, posted

@@ -69,7 +69,7 @@ def from_our_page(request: Request) -> bool:
     """Whether a browser sends this from a page of ours, or only reads."""
     if request.method in {"GET", "HEAD"}:
         return True
-    # No page can set either header. Where pages hide their address, a form's origin is "null", so that one comes second.
+    # No page can set either header. Pages that hide their address have the origin "null": it comes second.
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
