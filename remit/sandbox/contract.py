@@ -30,6 +30,7 @@ from remit.sandbox.types import (
     Type,
     Variant,
 )
+from remit.schemas.formats import WORLD
 
 __all__ = ["CLOSED_WASI", "EXPORTS", "IMPORTS", "Shape", "check", "is_closed_wasi", "short_name"]
 
@@ -106,6 +107,7 @@ CLOSED_WASI: Final = frozenset({
 """The 0.2.x interfaces that language runtimes import whether or not the program uses them; served empty."""
 
 _OURS = re.compile(r"remit:unit/([a-z][a-z0-9-]*)@0\.1\.\d{1,6}")
+_ANY_OURS = re.compile(r"remit:unit/[a-z][a-z0-9-]{0,60}@(\d{1,6}\.\d{1,6}\.\d{1,6})")
 _WASI = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.\d{1,6}")
 _SHOWN = 50
 
@@ -149,7 +151,10 @@ def check(shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
             continue
         short = short_name(name)
         if short is None or short not in IMPORTS or functions is None:
-            faults.append(name[:200])
+            other = _ANY_OURS.fullmatch(name)
+            faults.append(
+                f"{name} of world {other[1]} (this host offers {WORLD})" if other and not short else name[:200]
+            )
             continue
         faults += _mismatches(name, functions, IMPORTS[short])
         if short != "types":
@@ -160,6 +165,12 @@ def check(shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
             f"the component imports what no host of ours offers: {shown}", imports=sorted(faults)[:_SHOWN]
         )
     return frozenset(imported), frozenset(_exported(shape))
+
+
+def _foreign(name: str) -> str:
+    """An import that nobody here offers; of our own, with the world that would have it."""
+    other = None if short_name(name) else _ANY_OURS.fullmatch(name)
+    return f"{name} of world {other[1]} (this host offers {WORLD})" if other else name[:200]
 
 
 def _exported(shape: Shape) -> set[str]:
