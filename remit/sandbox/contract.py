@@ -151,10 +151,7 @@ def check(shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
             continue
         short = short_name(name)
         if short is None or short not in IMPORTS or functions is None:
-            other = _ANY_OURS.fullmatch(name)
-            faults.append(
-                f"{name} of world {other[1]} (this host offers {WORLD})" if other and not short else name[:200]
-            )
+            faults.append(name[:200])
             continue
         faults += _mismatches(name, functions, IMPORTS[short])
         if short != "types":
@@ -162,15 +159,16 @@ def check(shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
     if faults:
         shown = ", ".join(sorted(faults)[:_SHOWN])
         raise ImportRefused(
-            f"the component imports what no host of ours offers: {shown}", imports=sorted(faults)[:_SHOWN]
+            f"the component imports what no host of ours offers: {shown}{_newer(faults)}",
+            imports=sorted(faults)[:_SHOWN],
         )
     return frozenset(imported), frozenset(_exported(shape))
 
 
-def _foreign(name: str) -> str:
-    """An import that nobody here offers; of our own, with the world that would have it."""
-    other = None if short_name(name) else _ANY_OURS.fullmatch(name)
-    return f"{name} of world {other[1]} (this host offers {WORLD})" if other else name[:200]
+def _newer(faults: list[str]) -> str:
+    """The world of ours that would have what is missing, where it is a matter of that."""
+    worlds = {found[1] for name in faults if not short_name(name) and (found := _ANY_OURS.fullmatch(name))}
+    return f" (it is made for world {', '.join(sorted(worlds))}; this host offers {WORLD})" if worlds else ""
 
 
 def _exported(shape: Shape) -> set[str]:
