@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from remit.errors import UnitRejected
+from remit.host.offers import Service
 from remit.kernel.hookspecs import hookimpl
 from remit.kernel.model import Caller
-from remit.kernel.offers import Service
 from remit.kernel.ports import Home
 
 _MOST_NOTES = 10_000
