@@ -41,8 +41,12 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
             "test": Verb("authoring", "test", "Run a unit's own tests: the manifest's, and pytest."),
+            "dev": Verb("workshop", "dev", "Build and swap in every change of a unit, and show what it does."),
+            "bench": Verb("workshop", "bench", "Measure a unit's action: time, fuel, memory."),
             "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
             "pack": Verb("publishing", "pack", "Write a unit as one file."),
+            "sign": Verb("signing", "sign", "Sign a unit's release."),
+            "verify": Verb("signing", "verify", "Verify who signed a unit."),
             "publish": Verb("publishing", "publish", "Send a unit to a registry."),
             "search": Verb("publishing", "search", "Search a registry for units."),
             "info": Verb("publishing", "info", "Show what a registry has of one unit."),
@@ -110,6 +114,18 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "list": Verb(
                 "egress", "list_egress", "List what units did outside: requests and file writes, allowed and denied."
             ),
+        },
+    ),
+    "trust": (
+        "Say whom to trust; keep a trust domain; verify signatures.",
+        {
+            "init": Verb("trust", "init", "Make a trust domain: a complete Sigstore of one's own."),
+            "show": Verb("trust", "show", "Show whom the home trusts, or what a trust domain is."),
+            "serve": Verb("trust", "serve", "Serve a trust domain to this machine, for any Sigstore client."),
+            "import": Verb("trust", "import_trust", "Have the home trust somebody."),
+            "rotate": Verb("trust", "rotate", "Make a new key for a part of a trust domain."),
+            "retire": Verb("trust", "retire", "Have the home trust somebody no longer."),
+            "verify-bundle": Verb("trust", "verify_bundle", "Verify a Sigstore bundle, anybody's."),
         },
     ),
     "registry": (

@@ -13,6 +13,8 @@ RemitError
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
+├── Rejected         why a signature is not believed        RM-220x … RM-228x
+├── TrustError       trust domains, and whom to trust       RM-229x
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -163,12 +165,25 @@ from remit.errors.sandbox import (
     HostCallsExceeded,
     HostFault,
     ImportRefused,
+    InstancesExceeded,
+    LogFlooded,
     MemoryExceeded,
     OutputTooLarge,
     ReplayDiverged,
     SandboxError,
     StackExceeded,
+    TablesExceeded,
     TranscriptInvalid,
+)
+from remit.errors.signatures import Rejected
+from remit.errors.trust import (
+    DomainExists,
+    DomainInvalid,
+    LogDamaged,
+    SigningFailed,
+    TokenInvalid,
+    TrustError,
+    TrustUnknown,
 )
 from remit.errors.units import (
     DocumentUnknown,
@@ -220,6 +235,8 @@ __all__ = [
     "Denied",
     "DiskFull",
     "DocumentUnknown",
+    "DomainExists",
+    "DomainInvalid",
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
@@ -244,6 +261,7 @@ __all__ = [
     "Incompatible",
     "InputInvalid",
     "InputTooLarge",
+    "InstancesExceeded",
     "JournalClosed",
     "JournalCorrupt",
     "JournalError",
@@ -253,6 +271,8 @@ __all__ = [
     "LeaseExhausted",
     "LockBroken",
     "LockInvalid",
+    "LogDamaged",
+    "LogFlooded",
     "ManifestInvalid",
     "MemoryExceeded",
     "MetadataExpired",
@@ -292,6 +312,7 @@ __all__ = [
     "RegistryTooSlow",
     "RegistryUnknown",
     "RegistryUnreachable",
+    "Rejected",
     "RemitError",
     "ReplayDiverged",
     "ReplyInvalid",
@@ -304,6 +325,7 @@ __all__ = [
     "SchemaInvalid",
     "ServiceMissing",
     "SignerChanged",
+    "SigningFailed",
     "SlotUnknown",
     "SourceReserved",
     "SourceUnknown",
@@ -313,10 +335,14 @@ __all__ = [
     "StoreInvalid",
     "SubscriptionUnknown",
     "SubscriptionsExceeded",
+    "TablesExceeded",
     "TimerUnknown",
     "TimersExceeded",
+    "TokenInvalid",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrustError",
+    "TrustUnknown",
     "Unanswered",
     "Unauthenticated",
     "UnitFailed",

@@ -45,7 +45,7 @@ class StateConflict(CallError, code="RM-7009", remedy="call again"):
     """Another call changed a state key that this one had read for writing."""
 
 
-class InputTooLarge(CallError, code="RM-7010", remedy="pass less, or a reference to it"):
+class InputTooLarge(CallError, code="RM-7010", remedy="pass less, or raise runtime.input in unit.toml"):
     """The input is larger than a call may carry."""
 
 
@@ -53,7 +53,7 @@ class Quarantined(CallError, code="RM-7011"):
     """The unit is poisoned: the same fault answers until it is recovered."""
 
 
-class QuotaExceeded(CallError, code="RM-7012", remedy="delete keys, do less per call, or raise the host's limits"):
+class QuotaExceeded(CallError, code="RM-7012", remedy="delete keys, do less per call, or raise runtime.state"):
     """The unit's state, or the effects of one call, are beyond their bound."""
 
 

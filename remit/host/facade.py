@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -21,10 +22,12 @@ from remit.host.tending import Tending
 from remit.host.timing import Timing
 from remit.host.tracing import Tracing
 from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
+from remit.host.vouching import Vouching
 from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
+from remit.sandbox.aside import aside
 from remit.sandbox.egress.gate import EgressPreview
 from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
 
@@ -34,7 +37,7 @@ T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, ABC):
+class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -68,15 +71,19 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, ABC):
         reference: str,
         *,
         allow_unsigned: bool = False,
+        override: bool = False,
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> InstalledUnit:
-        """Admit a unit from a folder or a ``.unit`` file. Nothing that is active changes.
+        """Admit a unit from a folder, a ``.unit`` file or a registry. Nothing that is active changes.
 
+        :param allow_unsigned: admit a folder without a signature; it is shown as unsigned for ever
+        :param override: insist on what a guard of policy refuses: another signer than before, an older version
         :raises BundleError: if it is not well formed, or unsigned and that is not allowed
+        :raises Rejected: if it is signed, and no signature is to be believed
         :raises SandboxError: if its component does not compile or imports what it must not
         """
-        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned}
+        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned, "override": override}
         return self.perform("install", arguments, InstalledUnit, caller=caller, progress=progress)
 
     def uninstall(self, unit: str, version: str = "*", *, caller: Caller = _LOCAL) -> InstalledUnit:
@@ -270,6 +277,21 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, ABC):
         """:meth:`call` with the input as JSON text, giving the whole outcome."""
         arguments = {"action": action, "text": text, "durability": durability}
         return self.perform("call", arguments, Outcome, caller=caller, progress=no_progress)
+
+    async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
+        """:meth:`call` on asyncio; cancelling the task stops the guest."""
+        return (await self.acall_text(action, json.dumps(value), caller=caller)).output
+
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """:meth:`call_text` on asyncio; a client's calls each have a thread wait for the kernel."""
+        return await aside(partial(self.call_text, action, text, durability=durability, caller=caller))
 
     # ---- authority ----
 

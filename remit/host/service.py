@@ -17,13 +17,13 @@ from remit.errors import ConfigInvalid, ServiceMissing
 from remit.host.compose import BUILTINS
 from remit.host.facade import Facade
 from remit.host.home import Home
+from remit.host.offers import Panel, Route
 from remit.host.plugging import Plugins
-from remit.kernel.offers import Panel, Route
 from remit.schemas.config import LOCAL_OPERATOR, load_config
 
 __all__ = ["Offers", "ServiceOptions", "Tokens", "WebService", "new_token", "open_service"]
 
-_SERVICES = ("remit.plugins.http",)
+_SERVICES = ("remit.plugins.http", "remit.plugins.dashboard")
 _TOKEN_BYTES = 32
 
 

@@ -53,6 +53,8 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
+    signer: str = ""
+    """Who signed it, for people; "" where nobody did."""
 
 
 class DocumentChange(msgspec.Struct, frozen=True):
@@ -142,7 +144,7 @@ def record_view(journal: Journal, record: Record) -> dict[str, Any]:
 
 
 class Ailment(msgspec.Struct, frozen=True):
-    """A trouble that a check found (:class:`remit.kernel.offers.Trouble`), as data."""
+    """A trouble that a check found (:class:`remit.kernel.checks.Trouble`), as data."""
 
     severity: Literal["error", "warning", "note"]
     cause: str

@@ -121,12 +121,6 @@ class PluginChoice(msgspec.Struct, frozen=True):
         return parse_duration(self.deadline)
 
 
-class Sandbox(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``[sandbox]``: whose guests run in processes of their own, where a fault of the runtime cannot end the kernel."""
-
-    isolate: Literal["never", "unsigned", "always"] = "never"
-
-
 class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     """``remit.toml``, validated."""
 
@@ -142,7 +136,6 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     plugin: PluginChoice = PluginChoice()
     registry: dict[str, RegistryChoice] = {}
     """In the order of the file: the first that covers a publisher is asked, and no other."""
-    sandbox: Sandbox = Sandbox()
     limits: dict[str, Any] = {}
 
     def ceiling(self, limits: Limits) -> Limits:

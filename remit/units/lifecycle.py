@@ -13,8 +13,8 @@ import msgspec
 
 from remit.errors import ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
-from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
-from remit.kernel.ports import Authority, Home, Runner
+from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef, Verification
+from remit.kernel.ports import Authority, Home, Runner, Verifier
 from remit.units.admission import examine
 from remit.units.collecting import Garbage, collect, find_garbage
 from remit.units.configfile import ConfigFile
@@ -47,6 +47,7 @@ class Lifecycle:
         library: Library,
         authority: Authority,
         runner: Runner,
+        verifier: Verifier,
         evaluate: Evaluate,
         rehearse: Rehearse,
         activated: Callable[[Generation], None],
@@ -63,6 +64,7 @@ class Lifecycle:
         self.library = library
         self._authority = authority
         self._runner = runner
+        self._verifier = verifier
         self._evaluate = evaluate
         self._rehearsals = Rehearsals(rehearse)
         self._activated = activated
@@ -91,15 +93,28 @@ class Lifecycle:
     # ---- install and uninstall ----
 
     def install(
-        self, bundle: Bundle, caller: Caller, *, allow_unsigned: bool, progress: Progress = no_progress
+        self,
+        bundle: Bundle,
+        caller: Caller,
+        *,
+        allow_unsigned: bool,
+        override: bool = False,
+        signer: str | None = None,
+        progress: Progress = no_progress,
     ) -> InstalledUnit:
         """Admit a bundle. Nothing that is active changes; a bundle that is here already is left as it is.
 
+        :param override: whether the caller insists on what a guard of policy refuses
+        :param signer: who must have signed it, where that is known
         :raises BundleError: if it may not be admitted
+        :raises Rejected: if it is signed, and no signature is to be believed
+        :raises SignerChanged: if it was signed by another than ``signer``
         :raises Denied: if policy does not let the caller install it
         """
-        unit, manifest = examine(bundle, self._runner, allow_unsigned=allow_unsigned, progress=progress)
-        facts = {"admission": unit.admission, "digest": unit.digest, "kind": unit.kind, "version": unit.version}
+        found = self._verifier.verify(bundle)
+        candidate = examine(bundle, found, self._runner, signer, allow_unsigned=allow_unsigned, progress=progress)
+        unit = candidate.unit
+        facts = {**candidate.facts, "override": override}
         if unit.digest in self.installed.withdrawn:
             facts["withdrawn"] = self.installed.withdrawn[unit.digest].kind
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
@@ -108,15 +123,18 @@ class Lifecycle:
             if known is not None:
                 return known
             self._journal.blobs.put_many([*bundle.files.values(), bundle.oci_manifest])
-            data = msgspec.to_builtins(unit) | {"title": manifest.title, "origin": bundle.origin}
-            drafts = [Draft(type="unit.installed", subject=unit.id, data=data)]
-            drafts += [
-                suggestion(slot, unit)
-                for slot in sorted(self._empty_slots(self.generations.active) & filled_by(manifest))
-            ]
-            self._append(drafts, caller)
+            empty = self._empty_slots(self.generations.active) & filled_by(candidate.manifest)
+            self._append([candidate.draft, *(suggestion(slot, unit) for slot in sorted(empty))], caller)
         self._compile(unit, progress)
         return self.installed.by_digest[unit.digest]
+
+    def verify(self, bundle: Bundle) -> Verification:
+        """Where a bundle comes from. Nothing is admitted.
+
+        :raises Rejected: if it is signed, and no signature is to be believed
+        :raises UnsignedRefused: if it is not signed, and no folder
+        """
+        return self._verifier.verify(bundle)
 
     def uninstall(self, unit_id: str, version_range: str, caller: Caller) -> InstalledUnit:
         """Forget an installed version. Its blobs stay until they are collected; its state stays.

@@ -156,6 +156,12 @@ def test_absent_tables_are_their_defaults():
 
 def test_limits_are_the_manifests_and_defaults_for_the_rest():
     assert m.limits_of(m.parse(toml(TOOL))) == Limits(memory=64 << 20, deadline_ms=250, fuel=200_000_000)
+    sizes = {"stack": "1MiB", "input": "1KiB", "output": "2MiB", "state": "3MiB"}
+    counts = {"host_calls": 7, "log_lines": 8, "effects": 9}
+    larger = {name: int(size[0]) << (10 if "K" in size else 20) for name, size in sizes.items()} | counts
+    assert m.limits_of(m.parse(toml(changed(TOOL, runtime={"artifact": "redact.wasm"} | sizes | counts)))) == Limits(
+        **larger
+    )
     assert m.limits_of(m.parse(toml(TRANSFORM))) == Limits()
     assert m.limits_of(m.parse(toml(CONFIG))) == Limits()
 
@@ -353,8 +359,13 @@ def test_only_http_has_methods_and_a_budget_bounds_something():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("memory", "1KiB"), ("memory", "5GiB"), ("deadline", "11m"), ("deadline", "1d")]
-)
+    ("key", "value"),
+    [
+        ("memory", "1KiB"), ("memory", "5GiB"), ("deadline", "11m"), ("deadline", "1d"), ("stack", "3MiB"),
+        ("input", "100B"), ("output", "17MiB"), ("state", "5GiB"), ("host_calls", 0), ("log_lines", 100_001),
+        ("effects", -1),
+    ],
+)  # fmt: skip
 def test_limits_beyond_the_bounds_are_refused(key, value):
     assert paths_of(changed(TOOL, runtime=TOOL["runtime"] | {key: value})) == [f"runtime.{key}"]
 

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remit.errors import RemitError, Unauthenticated
 from remit.host import Offers
+from remit.host.offers import Route
 from remit.kernel.model import Caller
-from remit.kernel.offers import Route
 from remit.plugins.http.problems import problem
 
 __all__ = ["LOGIN", "offered_routes"]

@@ -13,7 +13,7 @@ from remit.errors import CrossSite, RequestInvalid, RequestTooLarge, Unauthentic
 from remit.host.service import ServiceOptions, Tokens
 from remit.kernel.model import Caller
 
-__all__ = ["COOKIE", "body_of", "caller_of", "flag", "number", "object_of"]
+__all__ = ["COOKIE", "body_of", "caller_of", "flag", "from_our_page", "number", "object_of"]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -60,16 +60,20 @@ def _token_of(request: Request) -> str:
     if not token or len(token) > _LONGEST_TOKEN:
         raise Unauthenticated("the request carries no bearer token")
     # The cookie is SameSite=Strict. A browser that does not hold to that still says where a change comes from.
-    if request.method not in {"GET", "HEAD"} and not _same_origin(request):
+    if not from_our_page(request):
         raise CrossSite("a change that comes with a cookie has to come from a page of this service")
     return token
 
 
-def _same_origin(request: Request) -> bool:
-    origin = request.headers.get("origin")
-    if origin is None:
-        return request.headers.get("sec-fetch-site") == "same-origin"
-    return origin == f"{request.url.scheme}://{request.headers.get('host', '')}"
+def from_our_page(request: Request) -> bool:
+    """Whether a browser sends this from a page of ours, or only reads."""
+    if request.method in {"GET", "HEAD"}:
+        return True
+    # No page can set either header. Pages that hide their address have the origin "null": it comes second.
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
 def _header(request: Request, name: str, form: re.Pattern[str]) -> str:

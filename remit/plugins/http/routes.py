@@ -50,9 +50,9 @@ class Route(NamedTuple):
     public: bool = False
 
 
-def _json(value: Any, status: int = 200, **headers: str) -> Response:
+def _json(value: Any, status: int = 200) -> Response:
     data = msgspec.json.encode(value, enc_hook=str)
-    return Response(data, status_code=status, media_type="application/json", headers=headers)
+    return Response(data, status_code=status, media_type="application/json")
 
 
 # ---- state ----
@@ -121,7 +121,8 @@ async def events(context: Context, request: Request, caller: Caller) -> Response
         )
         return _json({"events": page})
     await context.run(lambda: context.facade.events(after, limit=1, caller=caller))  # refused before it is begun
-    stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller)
+    named = flag(request, "names", ("topic", "none")) == "topic"
+    stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller, named=named)
     return EventSourceResponse(stream, ping=_PING_S, send_timeout=_STALLED_S, headers={"cache-control": "no-store"})
 
 
@@ -166,19 +167,14 @@ async def call(context: Context, request: Request, caller: Caller) -> Response:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise RequestInvalid("the body is not UTF-8") from error
-    outcome = await context.run(
-        lambda: context.facade.call_text(
-            name, text or "null", durability="queued" if queued else "committed", caller=caller
-        )
+    outcome = await context.facade.acall_text(
+        name, text or "null", durability="queued" if queued else "committed", caller=caller
     )
-    return _json(
-        outcome.output,
-        **{
-            "remit-seq": str(outcome.seq),
-            "remit-unit": outcome.digest,
-            "idempotency-replayed": "true" if outcome.replayed else "false",
-        },
-    )
+    response = _json(outcome.output)
+    response.headers["remit-seq"] = str(outcome.seq)
+    response.headers["remit-unit"] = outcome.digest
+    response.headers["idempotency-replayed"] = "true" if outcome.replayed else "false"
+    return response
 
 
 # ---- the service itself ----

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Served
 
-from remit.errors import AddressInUse, RemitError, RequestInvalid, RouteUnknown
+from remit.errors import AddressInUse, CrossSite, RemitError, RequestInvalid, RouteUnknown
 from remit.host import Facade, Offers, ServiceOptions
 from remit.host.service import Tokens
 from remit.kernel.model import Caller
@@ -27,7 +27,7 @@ from remit.plugins.http.limits import Rates
 from remit.plugins.http.offered import offered_routes
 from remit.plugins.http.patience import patient
 from remit.plugins.http.problems import problem
-from remit.plugins.http.requests import caller_of
+from remit.plugins.http.requests import caller_of, from_our_page
 from remit.plugins.http.routes import TABLE, Context, Route
 from remit.plugins.http.streams import Watcher
 
@@ -63,6 +63,7 @@ def application(facade: Facade, options: ServiceOptions, offers: Offers) -> Star
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(pool)  # what guests and calls have to block for
         app.state.watcher = watcher
         app.state.run = run
         app.state.panels = offers.panels
@@ -128,6 +129,8 @@ def _admitted(request: Request, options: ServiceOptions, tokens: Tokens, *, publ
     """Who a request speaks for, once it may be answered at all."""
     _refuse_strange_names(request, options)
     if public:
+        if not from_our_page(request):
+            raise CrossSite("another page may not send this")
         return _NOBODY
     caller = caller_of(request, tokens)
     request.app.state.rates.take(caller.principal)

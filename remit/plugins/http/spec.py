@@ -90,6 +90,7 @@ def openapi(actions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     page = [_AFTER, _PREFIX]
     last = _parameter("last", {**_NUMBER, "maximum": 10_000}, "The newest so many instead.")
     limit = _parameter("limit", {**_NUMBER, "minimum": 1, "maximum": 10_000}, "At most so many.")
+    names = _parameter("names", {"enum": ["topic", "none"]}, "Whether a stream's frames are named by their topic.")
     model = _parameter("model", {"type": "string", "minLength": 1}, "A read model's name.", "path")
     at = _parameter("at", _NUMBER, "As it was right after this record.")
     open_to_all: dict[str, Any] = {"security": []}
@@ -98,7 +99,7 @@ def openapi(actions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "/state/{model}": {"get": _operation("readModel", "A read model.", parameters=[model, at])},
         "/events": {
             "get": _operation(
-                "readEvents", "Records; a stream for text/event-stream.", parameters=[*page, last, limit]
+                "readEvents", "Records; a stream for text/event-stream.", parameters=[*page, last, limit, names]
             ),
             "post": _operation("emitEvent", "Say that something happened.", body=_EVENT, status="201"),
         },

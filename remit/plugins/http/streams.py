@@ -65,11 +65,13 @@ class Watcher:
 
 
 async def frames(
-    watcher: Watcher, facade: Facade, run: Run, after: int, prefixes: tuple[str, ...], caller: Caller
+    watcher: Watcher, facade: Facade, run: Run, after: int, prefixes: tuple[str, ...], caller: Caller, *, named: bool
 ) -> AsyncIterator[bytes]:
     """Records after ``after`` for ever, as frames of an event stream, a page at a time.
 
     Each page is asked for on the caller's behalf: who loses the right to read is cut off at the next record.
+
+    :param named: whether a frame's event is its topic; a browser's ``EventSource`` hears all of those without a name
     """
     yield b": remit\n\n"
     while not watcher.stopping:
@@ -80,13 +82,13 @@ async def frames(
         after = page[-1]["seq"]
         wanted = [record for record in page if record["event"]["type"].startswith(prefixes)]
         if wanted:
-            yield b"".join(_frame(record) for record in wanted)
+            yield b"".join(_frame(record, named=named) for record in wanted)
 
 
-def _frame(record: dict[str, Any]) -> bytes:
+def _frame(record: dict[str, Any], *, named: bool) -> bytes:
     # msgspec's JSON has no line breaks in it, so one data line holds it whole.
-    head = f"id: {record['seq']}\nevent: {record['event']['type']}\ndata: ".encode()
-    return head + msgspec.json.encode(record) + b"\n\n"
+    name = f"event: {record['event']['type']}\n" if named else ""
+    return f"id: {record['seq']}\n{name}data: ".encode() + msgspec.json.encode(record) + b"\n\n"
 
 
 async def deltas(

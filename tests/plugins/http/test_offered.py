@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from remit.host import Kernel, Offers, ServiceOptions
-from remit.kernel.offers import Route
+from remit.host.offers import Route
 from remit.plugins.http.server import HttpService
 from tests.plugins.http.conftest import OWNER, running
 
