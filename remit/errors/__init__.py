@@ -9,7 +9,7 @@ RemitError
 ├── HomeError
 │   ├── HomeMissing, HomeExists, HomeBusy, HomeReadOnly     RM-1101 … RM-1104
 │   ├── NetworkFilesystem, FormatTooNew, DiskFull           RM-1105 … RM-1107
-│   └── ConfigInvalid, VariableMissing                      RM-1110, RM-1111
+│   └── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
@@ -81,6 +81,7 @@ from remit.errors.connection import (
     Unauthenticated,
 )
 from remit.errors.home import (
+    BackupInvalid,
     ConfigInvalid,
     DiskFull,
     FormatTooNew,
@@ -215,6 +216,7 @@ __all__ = [
     "AddressInUse",
     "ArtifactInvalid",
     "ArtifactMissing",
+    "BackupInvalid",
     "BlobCorrupt",
     "BlobMissing",
     "BuildFailed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remit.host.backup import restore
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
 from remit.host.conversing import Conversation, Gathered, Tender
@@ -129,6 +130,7 @@ __all__ = [
     "publish_unit",
     "read_journal",
     "registry_log",
+    "restore",
     "rotate_domain",
     "search_registry",
     "serve_domain",

@@ -86,12 +86,15 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouchin
         arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned, "override": override}
         return self.perform("install", arguments, InstalledUnit, caller=caller, progress=progress)
 
-    def uninstall(self, unit: str, version: str = "*", *, caller: Caller = _LOCAL) -> InstalledUnit:
+    def uninstall(
+        self, unit: str, version: str = "*", *, purge_state: bool = False, caller: Caller = _LOCAL
+    ) -> InstalledUnit:
         """Forget the best installed version of a unit in a range.
 
-        :raises UnitInUse: if it is active
+        :param purge_state: whether what the unit kept goes for good, whichever version wrote it
+        :raises UnitInUse: if it is active; for a purge, if any version is
         """
-        arguments = {"unit": unit, "version": version}
+        arguments = {"unit": unit, "version": version, "purge_state": purge_state}
         return self.perform("uninstall", arguments, InstalledUnit, caller=caller, progress=no_progress)
 
     def plan(

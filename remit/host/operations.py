@@ -80,8 +80,8 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
             bundle, context.caller, allow_unsigned=allow_unsigned, override=override, progress=context.progress
         )
 
-    def uninstall(self, context: Context, unit: str, version: str) -> InstalledUnit:
-        return self._rooms.lifecycle.uninstall(unit, version, context.caller)
+    def uninstall(self, context: Context, unit: str, version: str, purge_state: bool) -> InstalledUnit:
+        return self._rooms.lifecycle.uninstall(unit, version, context.caller, purge_state=purge_state)
 
     def plan(self, _context: Context, edits: Edits) -> Plan:
         return self._rooms.lifecycle.plan(edits)

@@ -14,6 +14,7 @@ from remit.kernel.model import UnitRef
 
 __all__ = [
     "Ailment",
+    "BackupView",
     "DocumentChange",
     "Entry",
     "EpisodeView",
@@ -89,6 +90,37 @@ class LeaseView(msgspec.Struct, frozen=True):
     fuel_left: int | None
 
 
+class Ailment(msgspec.Struct, frozen=True):
+    """A trouble that a check found (:class:`remit.journal.checks.Trouble`), as data."""
+
+    severity: Literal["error", "warning", "note"]
+    cause: str
+    remedy: str
+    fix: str
+    """What mending would do; "" where only a person can put it right."""
+    mended: bool = False
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """One check and what it found."""
+
+    id: str
+    title: str
+    ailments: tuple[Ailment, ...] = ()
+
+
+class BackupView(msgspec.Struct, frozen=True):
+    """What a backup holds."""
+
+    home: str
+    """The home's id."""
+    seq: int
+    """The last record in it."""
+    hash: str
+    files: int
+    bytes: int
+
+
 class StateAt(msgspec.Struct, frozen=True):
     """A read model, and the last record that is in it."""
 
@@ -141,22 +173,3 @@ def record_view(journal: Journal, record: Record) -> dict[str, Any]:
         "hash": record.hash.hex(),
         "event": event,
     }
-
-
-class Ailment(msgspec.Struct, frozen=True):
-    """A trouble that a check found (:class:`remit.kernel.checks.Trouble`), as data."""
-
-    severity: Literal["error", "warning", "note"]
-    cause: str
-    remedy: str
-    fix: str
-    """What mending would do; "" where only a person can put it right."""
-    mended: bool = False
-
-
-class Examined(msgspec.Struct, frozen=True):
-    """One check and what it found."""
-
-    id: str
-    title: str
-    ailments: tuple[Ailment, ...] = ()

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from remit.journal.checks import Check
     from remit.journal.event import Record
     from remit.journal.fold import Fold, Folds
     from remit.journal.log import Journal
-    from remit.kernel.checks import Check
     from remit.kernel.outcome import Outcome
     from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner, Verifier
     from remit.kernel.scope import HostInterface

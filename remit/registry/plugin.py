@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remit.journal import Fold, Folds
-    from remit.kernel.checks import Check
+    from remit.journal.checks import Check
     from remit.kernel.ports import BundleSource, Home, Verifier
     from remit.schemas.config import Config
 

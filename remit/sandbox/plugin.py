@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from remit.kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from remit.kernel.checks import Check
+    from remit.journal.checks import Check
     from remit.kernel.model import Program
     from remit.kernel.ports import Authority, Home, Runner
     from remit.kernel.scope import HostInterface

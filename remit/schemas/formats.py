@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "BACKUP",
     "BUNDLE",
     "CHAIN",
     "DOMAIN",
@@ -36,6 +37,9 @@ PLAN: Final = "plan/v1"
 
 TRANSCRIPT: Final = "transcript/v1"
 """A call taken down."""
+
+BACKUP: Final = "backup/v1"
+"""A home in one file."""
 
 JOURNAL: Final = 1
 """The journal's tables; stands in SQLite's ``user_version``."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from remit.journal import Fold, Progress
-from remit.kernel.checks import Check, Trouble
+from remit.journal.checks import Check, Trouble
 from remit.kernel.hookspecs import hookimpl
 from remit.units.generation import GenerationsFold
 from remit.units.installed import InstalledFold

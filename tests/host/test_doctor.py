@@ -12,7 +12,7 @@ from remit.errors import JournalError, UsageError
 from remit.host import Client, Home, Kernel, examine_files, init
 from remit.host.views import Ailment
 from remit.journal import SystemClock, no_progress
-from remit.kernel.checks import Check, Trouble
+from remit.journal.checks import Check, Trouble
 from remit.kernel.hookspecs import hookimpl
 
 HOUR_AGO_S = 7_200

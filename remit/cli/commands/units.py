@@ -60,14 +60,15 @@ def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bo
 
 @verb("uninstall", example="remit unit uninstall acme/redact@1.0.0")
 @click.argument("unit", metavar="ID[@RANGE]")
-def uninstall(session: Session, unit: str) -> None:
+@click.option("--purge-state", is_flag=True, help="What the unit kept goes for good, whichever version wrote it.")
+def uninstall(session: Session, unit: str, *, purge_state: bool) -> None:
     """Forget an installed version of a unit.
 
-    The best version in RANGE goes; its state stays. An active version is refused.
+    The best version in RANGE goes; its state stays unless it is purged. An active version is refused.
     """
     name, _, version = unit.partition("@")
     with session.connect() as kernel:
-        gone = kernel.uninstall(name, version or "*")
+        gone = kernel.uninstall(name, version or "*", purge_state=purge_state)
     session.answer({"uninstalled": gone}, Text(f"uninstalled {gone.ref.id}@{gone.ref.version}"))
 
 

@@ -1,4 +1,7 @@
-"""What ``remit doctor`` asks of every room, as data: a check, and a trouble that it found."""
+"""What a check of a home is, as data: rooms and plugins give them through a hook, ``remit doctor`` runs them.
+
+It lies below the rooms, beside the other smallest things that all of them speak in; it checks nothing itself.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from remit.journal import Progress
+from remit.journal.ports import Progress
 
 __all__ = ["Check", "Trouble"]
 
