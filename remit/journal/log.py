@@ -40,7 +40,8 @@ from remit.journal.event import (
 )
 from remit.journal.heads import GENESIS, check_not_truncated, read_checkpoint, read_head, write_checkpoint
 from remit.journal.ports import Clock, Ids
-from remit.journal.tables import connect, translate_sqlite_error
+from remit.journal.segments import Archive
+from remit.journal.tables import compact, connect, translate_sqlite_error
 from remit.journal.writer import Batch, Head, Writer, wait
 
 __all__ = ["GENESIS", "Journal", "Record"]
@@ -71,6 +72,7 @@ class Journal:
         self._clock = clock
         self._ids = ids
         self.blobs = Blobs(folder / "blobs", ids)
+        self.archive = Archive(folder / "archive")
         self.generation = 0
         if not write and not self._path.exists():
             raise HomeMissing(f"there is no journal in {folder} yet")
@@ -249,13 +251,19 @@ class Journal:
             before = records[-1].seq
         return found[:count][::-1]
 
-    @staticmethod
-    def decode_row(row: Sequence[Any]) -> Record:
+    def whole(self, row: Sequence[Any]) -> Sequence[Any]:
+        """A row of the table with its event, wherever that lies.
+
+        :raises JournalCorrupt: if it was archived and is not there
+        """
+        return row if row[5] else (*row[:5], self.archive.event(row[0]))
+
+    def decode_row(self, row: Sequence[Any]) -> Record:
         """The record in a row of the table.
 
         :raises JournalCorrupt: if its event cannot be decoded
         """
-        seq, generation, namespace, prev, digest, event = row
+        seq, generation, namespace, prev, digest, event = self.whole(row)
         try:
             return Record(seq, generation, namespace, prev, digest, decode_event(event))
         except Exception as error:
@@ -334,6 +342,18 @@ class Journal:
             return read_head(copy)
         finally:
             copy.close()
+
+    def compact(self) -> None:
+        """Give unused pages back to the disk; appends wait meanwhile.
+
+        :raises DiskFull: if there is no room for the copy that it takes
+        """
+        if self._writer is not None:
+            wait(self._writer.submit(Batch([], "", 0, {}, alone=compact)))
+
+    def size(self) -> int:
+        """Bytes of the database's file."""
+        return self._path.stat().st_size
 
     def close(self) -> None:
         """Commit what is queued, checkpoint the head, close. Idempotent."""

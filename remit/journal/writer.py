@@ -46,6 +46,8 @@ class Batch(msgspec.Struct):
     """Runs inside the transaction, before the rows; a :class:`RemitError` from it refuses the batch."""
     project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None
     """Runs inside the transaction, after the rows: keeps the tables that are derived from them."""
+    alone: Callable[[apsw.Connection], None] | None = None
+    """Runs instead of all this, outside any transaction."""
     future: Future[list[Record]] = msgspec.field(default_factory=Future)
 
 
@@ -105,15 +107,27 @@ class Writer:
         while (first := self._queue.get()) is not None:
             batches = [first]
             stop = False
-            while len(batches) < _MOST_AT_ONCE and not self._queue.empty():
+            while len(batches) < _MOST_AT_ONCE and batches[-1].alone is None and not self._queue.empty():
                 batch = self._queue.get()
                 if batch is None:
                     stop = True
                     break
                 batches.append(batch)
+            alone = batches.pop() if batches[-1].alone is not None else None
             self._commit(batches)
+            if alone is not None:
+                self._do_alone(alone)
             if stop:
                 return
+
+    def _do_alone(self, batch: Batch) -> None:
+        try:
+            if batch.alone is not None:
+                batch.alone(self._connection)
+        except apsw.Error as error:
+            batch.future.set_exception(translate_sqlite_error(error, "looking after the journal"))
+        else:
+            batch.future.set_result([])
 
     def _commit(self, batches: Sequence[Batch]) -> None:
         head = self._head
