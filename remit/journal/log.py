@@ -256,7 +256,12 @@ class Journal:
 
         :raises JournalCorrupt: if it was archived and is not there
         """
-        return row if row[5] else (*row[:5], self.archive.event(row[0]))
+        if row[5]:
+            return row
+        try:
+            return (*row[:5], self.archive.event(row[0]))
+        except JournalCorrupt as error:
+            raise JournalCorrupt(f"row {row[0]} of the journal cannot be read: {error.message}") from error
 
     def decode_row(self, row: Sequence[Any]) -> Record:
         """The record in a row of the table.

@@ -65,7 +65,7 @@ def _whole(journal: Journal, row: Sequence[Any]) -> Sequence[Any]:
     try:
         return journal.whole(row)
     except JournalCorrupt as error:
-        raise ChainBroken(f"row {row[0]} cannot be read: {error.message}", row=row[0]) from error
+        raise ChainBroken(error.message, row=row[0]) from error
 
 
 def check_row(prev: bytes, row: Sequence[Any]) -> None:
