@@ -60,7 +60,7 @@ class Upkeep(Supplies):
             raise UsageError("a number of records is not negative")
         self._allow(context, "unit:uninstall")  # as for mending
         with self._rooms.lifecycle.steady():  # a backup has all of a segment, in one place or the other
-            return archive(self._rooms.journal, keep, context.progress)
+            return archive(self._rooms.journal, keep, context.progress, by=context.caller.principal)
 
     def gc(self, context: Context, keep: int, dry_run: bool) -> Garbage:
         if keep < 0:

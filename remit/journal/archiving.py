@@ -35,9 +35,10 @@ class Archived(msgspec.Struct, frozen=True):
     """Bytes of the archive."""
 
 
-def archive(journal: Journal, keep: int, progress: Progress = no_progress) -> Archived:
+def archive(journal: Journal, keep: int, progress: Progress = no_progress, *, by: str = "") -> Archived:
     """Move every whole segment but the newest ``keep`` records, and give the room back to the disk.
 
+    :param by: the principal that the record of it names
     :raises ChainBroken: if a row does not follow from the one before: nothing of its segment is moved
     :raises DiskFull: if there is no room; what was moved stays moved
     """
@@ -49,7 +50,7 @@ def archive(journal: Journal, keep: int, progress: Progress = no_progress) -> Ar
         _move(journal, number)
     moved = max(0, last - first) * SEGMENT
     if moved:
-        data = {"first": first * SEGMENT + 1, "last": last * SEGMENT}
+        data = {"first": first * SEGMENT + 1, "last": last * SEGMENT, "by": by}
         journal.append([Draft(type="journal.archived", data=data)])
         progress("giving the room back", 1.0)
         journal.compact()
