@@ -15,10 +15,10 @@ from typing import Any, Literal
 import msgspec
 
 from remit.errors import DeadlineExceeded, Denied, HopsExceeded, HostFault, LeaseDenied, LeaseExhausted, RemitError
+from remit.journal.effects import Effects
 from remit.journal.event import unit_source
 from remit.journal.log import Journal
 from remit.journal.unitstate import StateTable
-from remit.journal.effects import Effects
 from remit.kernel.hostcall import Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
 from remit.kernel.outcome import Ending, Outcome, Recording

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from remit.errors import EventInvalid, QuotaExceeded, SourceReserved, StateConflict
 from remit.journal import Draft
-from remit.journal.unitstate import StateTable, Write, rebuild
 from remit.journal.effects import Effects
+from remit.journal.unitstate import StateTable, Write, rebuild
 from remit.kernel.model import Limits
 from tests.journal.simulators import SimIds
 from tests.kernel.simulators import World
