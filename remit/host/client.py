@@ -6,22 +6,24 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import msgspec
 
 from remit.errors import ConnectionLost, PeerRefused, ProtocolError, RemitError, from_dict
-from remit.host.facade import Facade
+from remit.host.facade import Begun, Facade
 from remit.host.home import Home
 from remit.host.typeinfo import make_ready
 from remit.host.wire import Channel, Message, address, peer_uid
-from remit.journal import Progress
+from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
 from remit.schemas.release import VERSION
 
 __all__ = ["Client", "NotPerformed"]
 
 T = TypeVar("T")
+_THREADS = 32
 
 
 class NotPerformed(ConnectionLost):
@@ -42,6 +44,7 @@ class Client(Facade):
         self._local = threading.local()
         self._channels: set[Channel] = set()
         self._closed = False
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="remit-client")
         make_ready()
         self._channel()
 
@@ -67,6 +70,29 @@ class Client(Facade):
         if isinstance(answer, RemitError):
             raise answer
         return msgspec.json.decode(answer, type=result)
+
+    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
+        """Begin one operation, on a connection of its own: hanging up cancels it."""
+        stopped = threading.Event()
+        channels: list[Channel] = []
+
+        def work() -> T:
+            self._local.channel = None
+            try:
+                channels.append(self._channel())
+                if stopped.is_set():
+                    raise NotPerformed(f"{operation} was cancelled before it began")
+                return self.perform(operation, arguments, result, caller=caller, progress=no_progress)
+            finally:
+                for channel in channels:
+                    self._drop(channel)
+
+        def cancel() -> None:
+            stopped.set()
+            for channel in channels:
+                channel.hang_up()
+
+        return Begun(self._pool.submit(work), cancel)
 
     def _exchange(self, channel: Channel, request: Message, progress: Progress) -> bytes | RemitError:
         accepted = False
@@ -122,6 +148,7 @@ class Client(Facade):
         self._closed = True
         while self._channels:
             self._channels.pop().close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _refuse_strangers(connection: socket.socket) -> None:

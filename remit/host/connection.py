@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from remit.errors import ConnectionLost, HomeBusy, KernelUnreachable
 from remit.host.client import Client, NotPerformed
-from remit.host.facade import Facade
+from remit.host.facade import Begun, Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
 from remit.host.operations import READS
@@ -58,6 +59,18 @@ class Connection(Facade):
                 self._forget(inner)
                 if not isinstance(error, NotPerformed) and operation not in READS:
                     raise
+
+    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
+        """Begin one operation with the kernel of now. It is not begun again with the next one: the caller may."""
+        inner = self._current()
+        begun = inner.begin(operation, arguments, result, caller=caller)
+
+        def ended(future: Future[T]) -> None:
+            if not future.cancelled() and isinstance(future.exception(), NotPerformed):
+                self._forget(inner)
+
+        begun.future.add_done_callback(ended)
+        return begun
 
     def _current(self) -> Facade:
         with self._resolving:

@@ -6,11 +6,13 @@ embedding program use these methods and nothing below them.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 from remit.errors import UsageError
 from remit.host.governing import Governing
@@ -28,10 +30,18 @@ from remit.kernel.outcome import Outcome
 from remit.sandbox.egress.gate import EgressPreview
 from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
 
-__all__ = ["Facade"]
+__all__ = ["Begun", "Facade"]
 
 T = TypeVar("T")
 _LOCAL = Caller()
+
+
+class Begun(NamedTuple, Generic[T]):
+    """An operation that is under way elsewhere."""
+
+    future: Future[T]
+    cancel: Callable[[], None]
+    """Stops it, at its next chance; harmless when it has ended. The future then has an error."""
 
 
 class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
@@ -42,6 +52,10 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
         self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller, progress: Progress
     ) -> T:
         """Do one operation by name; the typed methods below are its callers."""
+
+    @abstractmethod
+    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
+        """Begin one operation on a thread of its own, to be cancelled from any."""
 
     @abstractmethod
     def close(self) -> None:
@@ -270,6 +284,22 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
         """:meth:`call` with the input as JSON text, giving the whole outcome."""
         arguments = {"action": action, "text": text, "durability": durability}
         return self.perform("call", arguments, Outcome, caller=caller, progress=no_progress)
+
+    async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
+        """:meth:`call` on asyncio; cancelling the task stops the guest."""
+        return (await self.acall_text(action, json.dumps(value), caller=caller)).output
+
+    async def acall_text(self, action: str, text: str, *, caller: Caller = _LOCAL) -> Outcome:
+        """:meth:`call_text` on asyncio; cancelling the task stops the guest."""
+        arguments = {"action": action, "text": text, "durability": "committed"}
+        begun = self.begin("call", arguments, Outcome, caller=caller)
+        future = asyncio.wrap_future(begun.future)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            begun.cancel()
+            await asyncio.wait([future])
+            raise
 
     # ---- authority ----
 

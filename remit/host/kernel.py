@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +15,7 @@ import msgspec
 
 from remit.errors import JournalClosed, ProtocolError
 from remit.host.compose import Rooms, compose
-from remit.host.facade import Facade
+from remit.host.facade import Begun, Facade
 from remit.host.home import Home
 from remit.host.operations import READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
@@ -31,7 +29,6 @@ __all__ = ["Kernel"]
 
 T = TypeVar("T")
 _GUEST_THREADS = 32
-_LOCAL = Caller()
 _LINGER_S = 30
 
 
@@ -164,19 +161,15 @@ class Kernel(Facade):
             self._rooms.lifecycle.authorize(caller, "home:read", EntityRef("Home", self._rooms.home.id))
         return method
 
-    async def acall(self, action: str, value: Any = None, *, caller: Caller = _LOCAL) -> Any:
-        """:meth:`call` on asyncio; cancelling the task stops the guest."""
+    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
+        """Begin one operation on one of our threads.
+
+        :raises JournalClosed: if the kernel is closed
+        """
+        del result  # the operation's own annotation says it
         token = self._rooms.dispatcher.token()
-        context = Context(caller, no_progress, token)
-        text = json.dumps(value)
-        started = self._start(lambda: self._operations.call(context, action, text, "committed"))
-        future = asyncio.wrap_future(started)
-        try:
-            return (await asyncio.shield(future)).output
-        except asyncio.CancelledError:
-            token.cancel()
-            await asyncio.wait([future])
-            raise
+        method: Callable[..., T] = self._method(operation, caller)
+        return Begun(self._start(lambda: method(Context(caller, no_progress, token), **arguments)), token.cancel)
 
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken
