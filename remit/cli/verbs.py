@@ -131,6 +131,12 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "disable": Verb("plugins", "disable", "Take a plugin out of use, now and after a restart."),
         },
     ),
+    "mcp": (
+        "Speak with agents, in the Model Context Protocol.",
+        {
+            "serve": Verb("agents", "serve", "Offer the home's actions as tools to the program that starts this."),
+        },
+    ),
     "journal": (
         "Read and verify the record of everything, whether or not a kernel runs.",
         {

@@ -108,6 +108,7 @@ from remit.errors.journal import (
 )
 from remit.errors.plugins import (
     AdapterMissing,
+    AgentsMissing,
     PluginBlocked,
     PluginError,
     PluginFailed,
@@ -196,6 +197,7 @@ __all__ = [
     "ActionUnknown",
     "AdapterMissing",
     "AddressInUse",
+    "AgentsMissing",
     "ArtifactInvalid",
     "ArtifactMissing",
     "BlobCorrupt",

@@ -31,3 +31,7 @@ class PluginBlocked(
     remedy="take it off [plugin] disable in remit.toml or REMIT_PLUGINS_DISABLE, and start again",
 ):
     """A plugin is kept off by configuration, which no command overrides."""
+
+
+class AgentsMissing(PluginError, code="RM-9010", remedy="install it with pip install 'remit[mcp]'"):
+    """What speaks the protocol of agents is not installed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remit.host.agents import AgentBridge, agent_bridge
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
@@ -44,6 +45,7 @@ from remit.host.watching import StateChange, changes_of, watch_state
 from remit.kernel.model import Caller
 
 __all__ = [
+    "AgentBridge",
     "Caller",
     "Client",
     "Connection",
@@ -63,6 +65,7 @@ __all__ = [
     "Timer",
     "Trace",
     "WebService",
+    "agent_bridge",
     "authorize_corpus",
     "build_unit",
     "built_unit",

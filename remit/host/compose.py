@@ -44,6 +44,7 @@ BUILTINS = (
     "remit.registry.plugin",
     "remit.sandbox.plugin",
     "remit.host.models.plugin",
+    "remit.plugins.mcp",
     "remit.plugins.metrics",
 )
 """Registered like a third party's plugins, by module name."""

@@ -28,6 +28,7 @@ PROMISED = {
     "plugin list", "plugin new", "plugin enable", "plugin disable",
     "cache list", "cache clear", "document show",
     "unit pack", "unit publish", "unit search", "unit info",
+    "mcp serve",
     "registry export", "registry serve", "registry check", "registry yank", "registry log",
 }  # fmt: skip
 

@@ -1,0 +1,38 @@
+"""Agents: what speaks their protocol, as the hook ``remit_agent_bridge`` gives it. How is a plugin's business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from remit.errors import AgentsMissing
+from remit.host.facade import Facade
+from remit.host.plugging import Plugins
+from remit.kernel.model import Caller
+from remit.schemas.config import load_config
+
+__all__ = ["AgentBridge", "agent_bridge"]
+
+_BRIDGES = ("remit.plugins.mcp",)
+
+
+@runtime_checkable
+class AgentBridge(Protocol):
+    """Speaks the protocol of agents."""
+
+    def serve(self, facade: Facade, caller: Caller) -> None:
+        """Serve the program at our standard input and output, on behalf of the caller, until it hangs up."""
+        ...
+
+
+def agent_bridge(root: Path) -> AgentBridge:
+    """What speaks the protocol of agents: the latest registered plugin that offers to.
+
+    :raises AgentsMissing: if none does
+    """
+    disabled = load_config((root / "remit.toml").read_bytes()).plugin.disable
+    found = [bridge for _, bridge in Plugins(_BRIDGES, disabled).answers("remit_agent_bridge", AgentBridge)]
+    if not found:
+        raise AgentsMissing("no plugin speaks the Model Context Protocol here")
+    bridge: AgentBridge = found[-1]
+    return bridge

@@ -1,0 +1,47 @@
+"""MCP, the Model Context Protocol: our actions as tools for agents, and other servers' tools as actions.
+
+Every request becomes one operation of the façade, on behalf of whoever sent it. Importing this loads neither the SDK
+nor a web framework: the hooks do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from remit.kernel.hookspecs import hookimpl
+from remit.kernel.offers import Route
+
+if TYPE_CHECKING:
+    from remit.host import AgentBridge, Facade
+
+__all__ = ["remit_agent_bridge", "remit_http_routes"]
+
+
+@hookimpl
+def remit_http_routes(kernel: Facade) -> Sequence[Route] | None:
+    """``/mcp``, where the extra ``mcp`` is installed."""
+    if find_spec("mcp") is None:
+        return None
+    from remit.plugins.mcp.web import Endpoint  # noqa: PLC0415 - loads the SDK and the web framework
+
+    endpoint = Endpoint(kernel)
+    return [
+        Route(
+            path="/mcp",
+            endpoint=endpoint.answer,
+            methods=("GET", "POST", "DELETE"),
+            summary="The Model Context Protocol, over streamable HTTP.",
+        )
+    ]
+
+
+@hookimpl
+def remit_agent_bridge() -> AgentBridge | None:
+    """The bridge, where the extra ``mcp`` is installed."""
+    if find_spec("mcp") is None:
+        return None
+    from remit.plugins.mcp.bridge import Bridge  # noqa: PLC0415 - beside what it loads when it is used
+
+    return Bridge()
