@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.guests import component
 from benchmarks.measure import Benchmark, Figure, interleaved
@@ -15,7 +15,7 @@ from remit.host import Kernel, init
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.scope import Scope
 
-__all__ = ["BENCHMARKS"]
+__all__ = ["BENCHMARKS", "bench_kernel"]
 
 _ASKS = 1_000
 
@@ -33,15 +33,18 @@ class _Secrets:
 
 
 def _kernel(resources: ExitStack) -> Kernel:
-    """A kernel of its own, with the benchmarks' unit active."""
-    root = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="remit-bench-")))
+    return bench_kernel(resources, Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="remit-bench-"))))
+
+
+def bench_kernel(resources: ExitStack, root: Path, signals: Literal["leave", "manage"] = "leave") -> Kernel:
+    """A kernel of its own below an empty folder, with the benchmarks' unit active."""
     folder = root / "unit"
     folder.mkdir()
     shutil.copy(Path(__file__).with_name("guests") / "unit.toml", folder)
     (folder / "echo.wasm").write_bytes(component())
     (folder / "README.md").write_text("# bench/echo\n\nThe guest of the benchmarks.\n", "utf-8")
     init(root / "home")
-    kernel = resources.enter_context(Kernel.open(root / "home", program="benchmarks", serve=False))
+    kernel = resources.enter_context(Kernel.open(root / "home", program="benchmarks", serve=False, signals=signals))
     kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
     return kernel
 

@@ -41,8 +41,12 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
             "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
             "test": Verb("authoring", "test", "Run a unit's own tests: the manifest's, and pytest."),
+            "dev": Verb("workshop", "dev", "Build and swap in every change of a unit, and show what it does."),
+            "bench": Verb("workshop", "bench", "Measure a unit's action: time, fuel, memory."),
             "inspect": Verb("authoring", "inspect", "Show what a component imports, exports and would need."),
             "pack": Verb("publishing", "pack", "Write a unit as one file."),
+            "sign": Verb("signing", "sign", "Sign a unit's release."),
+            "verify": Verb("signing", "verify", "Verify who signed a unit."),
             "publish": Verb("publishing", "publish", "Send a unit to a registry."),
             "search": Verb("publishing", "search", "Search a registry for units."),
             "info": Verb("publishing", "info", "Show what a registry has of one unit."),
@@ -112,6 +116,18 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             ),
         },
     ),
+    "trust": (
+        "Say whom to trust; keep a trust domain; verify signatures.",
+        {
+            "init": Verb("trust", "init", "Make a trust domain: a complete Sigstore of one's own."),
+            "show": Verb("trust", "show", "Show whom the home trusts, or what a trust domain is."),
+            "serve": Verb("trust", "serve", "Serve a trust domain to this machine, for any Sigstore client."),
+            "import": Verb("trust", "import_trust", "Have the home trust somebody."),
+            "rotate": Verb("trust", "rotate", "Make a new key for a part of a trust domain."),
+            "retire": Verb("trust", "retire", "Have the home trust somebody no longer."),
+            "verify-bundle": Verb("trust", "verify_bundle", "Verify a Sigstore bundle, anybody's."),
+        },
+    ),
     "registry": (
         "Keep a registry of units.",
         {
@@ -135,6 +151,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         "Speak with agents, in the Model Context Protocol.",
         {
             "serve": Verb("agents", "serve", "Offer the home's actions as tools to the program that starts this."),
+            "pin": Verb("agents", "pin", "Show the tools of another server with the digests that pin them."),
         },
     ),
     "journal": (
@@ -142,6 +159,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         {
             "verify": Verb("journal", "verify", "Check every record's place in the chain."),
             "tail": Verb("journal", "tail", "Show the newest records."),
+            "backup": Verb("journal", "backup", "Write the whole home into one file, while it works."),
+            "restore": Verb("journal", "restore", "Make a home from such a file."),
         },
     ),
     "cache": (

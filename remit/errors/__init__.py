@@ -9,10 +9,12 @@ RemitError
 ├── HomeError
 │   ├── HomeMissing, HomeExists, HomeBusy, HomeReadOnly     RM-1101 … RM-1104
 │   ├── NetworkFilesystem, FormatTooNew, DiskFull           RM-1105 … RM-1107
-│   └── ConfigInvalid, VariableMissing                      RM-1110, RM-1111
+│   └── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
+├── Rejected         why a signature is not believed        RM-220x … RM-228x
+├── TrustError       trust domains, and whom to trust       RM-229x
 ├── JournalError     chain, rows, blobs, reserved names     RM-30xx
 ├── PolicyError      policies, decisions, leases            RM-40xx
 ├── SandboxError     what a guest did, and its limits       RM-50xx
@@ -59,6 +61,7 @@ from remit.errors.calls import (
     SubscriptionUnknown,
     TimersExceeded,
     TimerUnknown,
+    Unanswered,
     UnitFailed,
     UnitRejected,
     UnitRetry,
@@ -66,6 +69,7 @@ from remit.errors.calls import (
 from remit.errors.connection import (
     AddressInUse,
     ConnectionLost,
+    CrossSite,
     KernelUnreachable,
     PeerRefused,
     ProtocolError,
@@ -77,6 +81,7 @@ from remit.errors.connection import (
     Unauthenticated,
 )
 from remit.errors.home import (
+    BackupInvalid,
     ConfigInvalid,
     DiskFull,
     FormatTooNew,
@@ -108,11 +113,14 @@ from remit.errors.journal import (
 )
 from remit.errors.plugins import (
     AdapterMissing,
+    AgentServerFailed,
+    AgentServerUnknown,
     AgentsMissing,
     PluginBlocked,
     PluginError,
     PluginFailed,
     PluginUnknown,
+    ToolDrifted,
 )
 from remit.errors.policy import (
     ConsentNeeded,
@@ -162,12 +170,25 @@ from remit.errors.sandbox import (
     HostCallsExceeded,
     HostFault,
     ImportRefused,
+    InstancesExceeded,
+    LogFlooded,
     MemoryExceeded,
     OutputTooLarge,
     ReplayDiverged,
     SandboxError,
     StackExceeded,
+    TablesExceeded,
     TranscriptInvalid,
+)
+from remit.errors.signatures import Rejected
+from remit.errors.trust import (
+    DomainExists,
+    DomainInvalid,
+    LogDamaged,
+    SigningFailed,
+    TokenInvalid,
+    TrustError,
+    TrustUnknown,
 )
 from remit.errors.units import (
     DocumentUnknown,
@@ -197,9 +218,12 @@ __all__ = [
     "ActionUnknown",
     "AdapterMissing",
     "AddressInUse",
+    "AgentServerFailed",
+    "AgentServerUnknown",
     "AgentsMissing",
     "ArtifactInvalid",
     "ArtifactMissing",
+    "BackupInvalid",
     "BlobCorrupt",
     "BlobMissing",
     "BuildFailed",
@@ -214,11 +238,14 @@ __all__ = [
     "ConsentNeeded",
     "ConsentUnknown",
     "ContentMismatch",
+    "CrossSite",
     "DeadlineExceeded",
     "DelegationTooWide",
     "Denied",
     "DiskFull",
     "DocumentUnknown",
+    "DomainExists",
+    "DomainInvalid",
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
@@ -243,6 +270,7 @@ __all__ = [
     "Incompatible",
     "InputInvalid",
     "InputTooLarge",
+    "InstancesExceeded",
     "JournalClosed",
     "JournalCorrupt",
     "JournalError",
@@ -252,6 +280,8 @@ __all__ = [
     "LeaseExhausted",
     "LockBroken",
     "LockInvalid",
+    "LogDamaged",
+    "LogFlooded",
     "ManifestInvalid",
     "MemoryExceeded",
     "MetadataExpired",
@@ -291,6 +321,7 @@ __all__ = [
     "RegistryTooSlow",
     "RegistryUnknown",
     "RegistryUnreachable",
+    "Rejected",
     "RemitError",
     "ReplayDiverged",
     "ReplyInvalid",
@@ -303,6 +334,7 @@ __all__ = [
     "SchemaInvalid",
     "ServiceMissing",
     "SignerChanged",
+    "SigningFailed",
     "SlotUnknown",
     "SourceReserved",
     "SourceUnknown",
@@ -312,10 +344,16 @@ __all__ = [
     "StoreInvalid",
     "SubscriptionUnknown",
     "SubscriptionsExceeded",
+    "TablesExceeded",
     "TimerUnknown",
     "TimersExceeded",
+    "TokenInvalid",
+    "ToolDrifted",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrustError",
+    "TrustUnknown",
+    "Unanswered",
     "Unauthenticated",
     "UnitFailed",
     "UnitInUse",

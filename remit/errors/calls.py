@@ -45,7 +45,7 @@ class StateConflict(CallError, code="RM-7009", remedy="call again"):
     """Another call changed a state key that this one had read for writing."""
 
 
-class InputTooLarge(CallError, code="RM-7010", remedy="pass less, or a reference to it"):
+class InputTooLarge(CallError, code="RM-7010", remedy="pass less, or raise runtime.input in unit.toml"):
     """The input is larger than a call may carry."""
 
 
@@ -53,7 +53,7 @@ class Quarantined(CallError, code="RM-7011"):
     """The unit is poisoned: the same fault answers until it is recovered."""
 
 
-class QuotaExceeded(CallError, code="RM-7012", remedy="delete keys, do less per call, or raise the host's limits"):
+class QuotaExceeded(CallError, code="RM-7012", remedy="delete keys, do less per call, or raise runtime.state"):
     """The unit's state, or the effects of one call, are beyond their bound."""
 
 
@@ -73,3 +73,7 @@ class TimerUnknown(CallError, code="RM-7022", remedy="'remit state timers' shows
 
 class TimersExceeded(CallError, code="RM-7023", remedy="cancel timers that are no longer needed"):
     """Too many timers are set."""
+
+
+class Unanswered(CallError, code="RM-7024", remedy="wait longer, or look who hears of it: 'remit state subscriptions'"):
+    """Nobody answered in time, or too few came to a barrier: ``details["arrived"]`` has those who did."""

@@ -45,6 +45,10 @@ class RouteUnknown(RemitError, code="RM-8008", remedy="look at /spec/openapi for
     """Nothing is served at this address, or not with this method."""
 
 
+class CrossSite(RemitError, code="RM-8011", remedy="send a bearer token, or use the page of the service itself"):
+    """A browser sent a change on behalf of a page that is not ours."""
+
+
 class ServiceMissing(RemitError, code="RM-8009", remedy="install it with pip install 'remit[http]'"):
     """What serves HTTP is not installed."""
 

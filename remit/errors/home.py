@@ -53,6 +53,10 @@ class VariableMissing(HomeError, code="RM-1111", remedy="set the variable in the
     """``remit.toml`` names an environment variable that is not set."""
 
 
+class BackupInvalid(HomeError, code="RM-1112", remedy="take another backup"):
+    """A file is no backup of a home, was cut off, or was changed."""
+
+
 class SchemaInvalid(RemitError, code="RM-1201"):
     """A JSON Schema is not one, or is beyond the bounds that Remit accepts."""
 

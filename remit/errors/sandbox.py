@@ -33,11 +33,11 @@ class MemoryExceeded(SandboxError, code="RM-5012", remedy="raise runtime.memory 
     """The guest asked for more memory than its limit."""
 
 
-class StackExceeded(SandboxError, code="RM-5013", remedy="the unit recurses too deeply: report it to its publisher"):
+class StackExceeded(SandboxError, code="RM-5013", remedy="recurse less deeply, or raise runtime.stack in unit.toml"):
     """The guest overflowed its stack."""
 
 
-class OutputTooLarge(SandboxError, code="RM-5014", remedy="return less, or in several calls"):
+class OutputTooLarge(SandboxError, code="RM-5014", remedy="return less, or raise runtime.output in unit.toml"):
     """The guest returned more than the output limit."""
 
 
@@ -45,7 +45,9 @@ class GuestTextInvalid(SandboxError, code="RM-5015", remedy="report the fault to
     """The guest passed a string that is not UTF-8."""
 
 
-class HostCallsExceeded(SandboxError, code="RM-5016", remedy="do less in one call"):
+class HostCallsExceeded(
+    SandboxError, code="RM-5016", remedy="do less per call, or raise runtime.host_calls in unit.toml"
+):
     """The guest made more host calls than one call may."""
 
 
@@ -69,6 +71,18 @@ class ReplayDiverged(
     SandboxError, code="RM-5022", remedy="replay with the artifact, parameters and secrets of the call"
 ):
     """A replayed guest did something else than it did when it was recorded."""
+
+
+class LogFlooded(SandboxError, code="RM-5023", remedy="log less, or raise runtime.log_lines in unit.toml"):
+    """The guest wrote more log lines than one call keeps. The call goes on: the log ends with this."""
+
+
+class TablesExceeded(SandboxError, code="RM-5024", remedy="build a smaller unit: these bounds are the host's own"):
+    """The guest needs more tables, or larger ones, than the host gives one instance."""
+
+
+class InstancesExceeded(SandboxError, code="RM-5025", remedy="build a smaller unit: these bounds are the host's own"):
+    """The component instantiates more modules than the host gives it."""
 
 
 class HostFault(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from remit.host.agents import AgentBridge, agent_bridge
+from remit.host.agents import AgentBridge, RemoteTool, agent_bridge
+from remit.host.backup import restore
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
+from remit.host.conversing import Conversation, Gathered, Tender
 from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.developing import Swap, Told, develop, workshop
 from remit.host.doctoring import examine_files
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
+from remit.host.measuring import measure_unit
 from remit.host.plugging.commands import plugin_commands
 from remit.host.publishing import (
     check_registry,
@@ -22,7 +26,8 @@ from remit.host.publishing import (
     withdraw_unit,
 )
 from remit.host.scaffold import new_plugin, new_unit
-from remit.host.service import ServiceOptions, WebService, new_token, open_service
+from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
+from remit.host.signing import SignAs, sign_unit, verify_unit
 from remit.host.spans import Span, Trace
 from remit.host.tools import (
     authorize_corpus,
@@ -36,34 +41,64 @@ from remit.host.tools import (
     init,
     inspect_file,
     lint_policies,
+    mend_unit,
     read_journal,
     verify_journal,
 )
+from remit.host.trusting import (
+    ROTATABLE,
+    DomainView,
+    domain_root,
+    identity_token,
+    init_domain,
+    public_instance,
+    rotate_domain,
+    serve_domain,
+    show_domain,
+    verify_bundle,
+)
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import EpisodeView, Examined, LogLine
-from remit.host.watching import StateChange, changes_of, watch_state
+from remit.host.views import EpisodeView, Examined, LogLine, StateAt
+from remit.host.watching import StateChange, changes_of, watch_state, whole
 from remit.kernel.model import Caller
+from remit.registry.trust import Identity
+from remit.registry.trust.changes import TrustView
+from remit.registry.trust.naming import Rotatable
 
 __all__ = [
+    "ROTATABLE",
     "AgentBridge",
     "Caller",
     "Client",
     "Connection",
+    "Conversation",
+    "DomainView",
     "EpisodeView",
     "Examined",
     "Facade",
     "Feed",
+    "Gathered",
     "Heard",
     "Home",
+    "Identity",
     "Job",
     "Jobs",
     "Kernel",
     "LogLine",
+    "Offers",
+    "RemoteTool",
+    "Rotatable",
     "ServiceOptions",
+    "SignAs",
     "Span",
+    "StateAt",
     "StateChange",
+    "Swap",
+    "Tender",
     "Timer",
+    "Told",
     "Trace",
+    "TrustView",
     "WebService",
     "agent_bridge",
     "authorize_corpus",
@@ -75,27 +110,43 @@ __all__ = [
     "check_registry",
     "check_unit",
     "connect",
+    "develop",
+    "domain_root",
     "draft_manifest",
     "examine_files",
     "export_registry",
     "format_policies",
     "home_policies",
+    "identity_token",
     "init",
+    "init_domain",
     "inspect_file",
     "lint_policies",
+    "measure_unit",
+    "mend_unit",
     "new_plugin",
     "new_token",
     "new_unit",
     "open_service",
     "pack_unit",
     "plugin_commands",
+    "public_instance",
     "publish_unit",
     "read_journal",
     "registry_log",
+    "restore",
+    "rotate_domain",
     "search_registry",
+    "serve_domain",
     "serve_registry",
+    "show_domain",
+    "sign_unit",
     "try_unit",
+    "verify_bundle",
     "verify_journal",
+    "verify_unit",
     "watch_state",
+    "whole",
     "withdraw_unit",
+    "workshop",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
 
 from remit.errors import AgentsMissing
 from remit.host.facade import Facade
@@ -11,17 +13,41 @@ from remit.host.plugging import Plugins
 from remit.kernel.model import Caller
 from remit.schemas.config import load_config
 
-__all__ = ["AgentBridge", "agent_bridge"]
+__all__ = ["AgentBridge", "RemoteTool", "agent_bridge"]
 
 _BRIDGES = ("remit.plugins.mcp",)
 
 
+class RemoteTool(msgspec.Struct, frozen=True):
+    """A tool that another server offers, as it describes it now."""
+
+    server: str
+    """Its name in ``remit.toml``."""
+    name: str
+    action: str
+    """``mcp/SERVER:NAME``, the action that it becomes."""
+    digest: str
+    """Of its whole definition: what a pin holds."""
+    pinned: str
+    """The digest that ``remit.toml`` holds, or ""."""
+    description: str
+    input: dict[str, Any]
+
+
 @runtime_checkable
 class AgentBridge(Protocol):
-    """Speaks the protocol of agents."""
+    """Speaks the protocol of agents, in both directions."""
 
     def serve(self, facade: Facade, caller: Caller) -> None:
         """Serve the program at our standard input and output, on behalf of the caller, until it hangs up."""
+        ...
+
+    def remote_tools(self, root: Path, server: str) -> list[RemoteTool]:
+        """The tools of a server that ``remit.toml`` names, asked now.
+
+        :raises AgentServerUnknown: if it names none so
+        :raises AgentServerFailed: if it does not answer as the protocol wants
+        """
         ...
 
 

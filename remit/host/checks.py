@@ -17,7 +17,7 @@ from pathlib import Path
 
 from remit.host.home import Home
 from remit.journal import Journal, Progress, digest_of, verify
-from remit.kernel.offers import Check, Trouble
+from remit.journal.checks import Check, Trouble
 
 __all__ = ["file_checks"]
 

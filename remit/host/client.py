@@ -7,22 +7,25 @@ import socket
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from remit.errors import ConnectionLost, PeerRefused, ProtocolError, RemitError, from_dict
-from remit.host.facade import Begun, Facade
+from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.typeinfo import make_ready
 from remit.host.wire import Channel, Message, address, peer_uid
-from remit.journal import Progress, no_progress
+from remit.journal import Progress
 from remit.kernel.model import Caller
+from remit.kernel.outcome import Outcome
+from remit.sandbox.aside import aside
 from remit.schemas.release import VERSION
 
 __all__ = ["Client", "NotPerformed"]
 
 T = TypeVar("T")
+_LOCAL = Caller()
 _THREADS = 32
 
 
@@ -71,18 +74,25 @@ class Client(Facade):
             raise answer
         return msgspec.json.decode(answer, type=result)
 
-    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
-        """Begin one operation, on a connection of its own: hanging up cancels it."""
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """See the façade. Each call has a connection of its own: hanging up is what stops its guest."""
         stopped = threading.Event()
         channels: list[Channel] = []
 
-        def work() -> T:
+        def work() -> Outcome:
             self._local.channel = None
             try:
                 channels.append(self._channel())
                 if stopped.is_set():
-                    raise NotPerformed(f"{operation} was cancelled before it began")
-                return self.perform(operation, arguments, result, caller=caller, progress=no_progress)
+                    raise NotPerformed("the call was cancelled before it began")
+                return self.call_text(action, text, durability=durability, caller=caller)
             finally:
                 for channel in channels:
                     self._drop(channel)
@@ -92,7 +102,7 @@ class Client(Facade):
             for channel in channels:
                 channel.hang_up()
 
-        return Begun(self._pool.submit(work), cancel)
+        return await aside(work, pool=self._pool, cancel=cancel)
 
     def _exchange(self, channel: Channel, request: Message, progress: Progress) -> bytes | RemitError:
         accepted = False

@@ -11,6 +11,7 @@ import msgspec
 from remit.errors import Denied, JournalError
 from remit.host.delivery import Listeners, Queues, Reactions, Scheduler, SubscriptionsFold, TimersFold
 from remit.host.home import Home
+from remit.host.offers import Service
 from remit.host.plugging import (
     Failure,
     Plugins,
@@ -28,8 +29,7 @@ from remit.journal import Draft, Fold, Folds, Journal
 from remit.kernel.bus import Bus
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.model import Caller, EntityRef
-from remit.kernel.offers import Service
-from remit.kernel.ports import Authority, BundleSource, Catalog, Runner
+from remit.kernel.ports import Authority, BundleSource, Catalog, Runner, Verifier
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reactions_of
 
@@ -118,7 +118,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         "remit_authority", Authority, home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
     )
     services = Services(plugins, plugins.offers("remit_services", Service, home=home))
-    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component")
+    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component", authority=authority)
     if services.actions:
         runner = ServingRunner(runner, services)
     interfaces: dict[str, HostInterface] = {}
@@ -170,6 +170,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         library=library,
         authority=authority,
         runner=runner,
+        verifier=plugins.first("remit_verifier", Verifier, home=home, folds=folds),
         evaluate=evaluator(dispatcher.evaluate),
         rehearse=dispatcher.rehearse,
         advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from remit.errors import ConnectionLost, HomeBusy, KernelUnreachable
 from remit.host.client import Client, NotPerformed
-from remit.host.facade import Begun, Facade
+from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
 from remit.host.operations import READS
 from remit.journal import Progress
 from remit.kernel.model import Caller
+from remit.kernel.outcome import Outcome
+from remit.sandbox.aside import aside
 
 __all__ = ["Connection", "connect"]
 
 T = TypeVar("T")
 Signals = Literal["leave", "manage"]
+_LOCAL = Caller()
 _ATTEMPTS = 500
 _PAUSE_S = 0.02
 
@@ -60,17 +62,23 @@ class Connection(Facade):
                 if not isinstance(error, NotPerformed) and operation not in READS:
                     raise
 
-    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
-        """Begin one operation with the kernel of now. It is not begun again with the next one: the caller may."""
-        inner = self._current()
-        begun = inner.begin(operation, arguments, result, caller=caller)
-
-        def ended(future: Future[T]) -> None:
-            if not future.cancelled() and isinstance(future.exception(), NotPerformed):
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """See the façade; again with the next kernel where the last one had not begun."""
+        while True:
+            inner = await aside(self._current)
+            try:
+                return await inner.acall_text(action, text, durability=durability, caller=caller)
+            except ConnectionLost as error:
                 self._forget(inner)
-
-        begun.future.add_done_callback(ended)
-        return begun
+                if not isinstance(error, NotPerformed):
+                    raise
 
     def _current(self) -> Facade:
         with self._resolving:

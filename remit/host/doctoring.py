@@ -17,7 +17,7 @@ from remit.host.checks import file_checks
 from remit.host.home import Home
 from remit.host.views import Ailment, Examined
 from remit.journal import Progress, translate_os_error
-from remit.kernel.offers import Check, Trouble
+from remit.journal.checks import Check, Trouble
 
 if TYPE_CHECKING:
     from remit.host.compose import Rooms

@@ -6,45 +6,38 @@ embedding program use these methods and nothing below them.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from remit.errors import UsageError
+from remit.host.conversing import Conversing
 from remit.host.governing import Governing
-from remit.host.observing import Observing
 from remit.host.plugging.status import PluginStatus
 from remit.host.supplying import Supplying
 from remit.host.tending import Tending
 from remit.host.timing import Timing
 from remit.host.tracing import Tracing
 from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
+from remit.host.vouching import Vouching
 from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
+from remit.sandbox.aside import aside
 from remit.sandbox.egress.gate import EgressPreview
 from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
 
-__all__ = ["Begun", "Facade"]
+__all__ = ["Facade"]
 
 T = TypeVar("T")
 _LOCAL = Caller()
 
 
-class Begun(NamedTuple, Generic[T]):
-    """An operation that is under way elsewhere."""
-
-    future: Future[T]
-    cancel: Callable[[], None]
-    """Stops it, at its next chance; harmless when it has ended. The future then has an error."""
-
-
-class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
+class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
     """One home, whoever its kernel is. Safe to share between threads. Every method may raise a ``RemitError``."""
 
     @abstractmethod
@@ -52,10 +45,6 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
         self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller, progress: Progress
     ) -> T:
         """Do one operation by name; the typed methods below are its callers."""
-
-    @abstractmethod
-    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
-        """Begin one operation on a thread of its own, to be cancelled from any."""
 
     @abstractmethod
     def close(self) -> None:
@@ -82,23 +71,30 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
         reference: str,
         *,
         allow_unsigned: bool = False,
+        override: bool = False,
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> InstalledUnit:
-        """Admit a unit from a folder or a ``.unit`` file. Nothing that is active changes.
+        """Admit a unit from a folder, a ``.unit`` file or a registry. Nothing that is active changes.
 
+        :param allow_unsigned: admit a folder without a signature; it is shown as unsigned for ever
+        :param override: insist on what a guard of policy refuses: another signer than before, an older version
         :raises BundleError: if it is not well formed, or unsigned and that is not allowed
+        :raises Rejected: if it is signed, and no signature is to be believed
         :raises SandboxError: if its component does not compile or imports what it must not
         """
-        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned}
+        arguments = {"reference": str(reference), "allow_unsigned": allow_unsigned, "override": override}
         return self.perform("install", arguments, InstalledUnit, caller=caller, progress=progress)
 
-    def uninstall(self, unit: str, version: str = "*", *, caller: Caller = _LOCAL) -> InstalledUnit:
+    def uninstall(
+        self, unit: str, version: str = "*", *, purge_state: bool = False, caller: Caller = _LOCAL
+    ) -> InstalledUnit:
         """Forget the best installed version of a unit in a range.
 
-        :raises UnitInUse: if it is active
+        :param purge_state: whether what the unit kept goes for good, whichever version wrote it
+        :raises UnitInUse: if it is active; for a purge, if any version is
         """
-        arguments = {"unit": unit, "version": version}
+        arguments = {"unit": unit, "version": version, "purge_state": purge_state}
         return self.perform("uninstall", arguments, InstalledUnit, caller=caller, progress=no_progress)
 
     def plan(
@@ -289,17 +285,16 @@ class Facade(Governing, Observing, Supplying, Tending, Timing, Tracing, ABC):
         """:meth:`call` on asyncio; cancelling the task stops the guest."""
         return (await self.acall_text(action, json.dumps(value), caller=caller)).output
 
-    async def acall_text(self, action: str, text: str, *, caller: Caller = _LOCAL) -> Outcome:
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
         """:meth:`call_text` on asyncio; cancelling the task stops the guest."""
-        arguments = {"action": action, "text": text, "durability": "committed"}
-        begun = self.begin("call", arguments, Outcome, caller=caller)
-        future = asyncio.wrap_future(begun.future)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            begun.cancel()
-            await asyncio.wait([future])
-            raise
+        return await aside(partial(self.call_text, action, text, durability=durability, caller=caller))
 
     # ---- authority ----
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -15,20 +15,23 @@ import msgspec
 
 from remit.errors import JournalClosed, ProtocolError
 from remit.host.compose import Rooms, compose
-from remit.host.facade import Begun, Facade
+from remit.host.facade import Facade
 from remit.host.home import Home
+from remit.host.looping import LoopRunner, drive
 from remit.host.operations import READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
 from remit.host.server import Server
 from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
-from remit.kernel.dispatch import CancelToken
-from remit.kernel.model import Caller, EntityRef
+from remit.kernel.dispatch import CancelToken, Outcome
+from remit.kernel.model import Caller, EntityRef, GuestOutcome
+from remit.sandbox.aside import aside
 
 __all__ = ["Kernel"]
 
 T = TypeVar("T")
 _GUEST_THREADS = 32
+_LOCAL = Caller()
 _LINGER_S = 30
 
 
@@ -40,6 +43,7 @@ class Kernel(Facade):
         self._signals = signals
         self._resources = resources
         self._operations = Operations(rooms)
+        self._loop_runner = rooms.runner if isinstance(rooms.runner, LoopRunner) else None
         # Python runs signal handlers on the main thread, and one that raises inside a guest's host call would crash the
         # process: so what the main thread asks for runs on these.
         self._pool = ThreadPoolExecutor(_GUEST_THREADS, thread_name_prefix="remit-guest")
@@ -143,10 +147,15 @@ class Kernel(Facade):
                 self._gone.notify_all()
 
     def _start(self, work: Callable[[], T]) -> Future[T]:
+        with self._or_closed():
+            return self._pool.submit(work)
+
+    @contextmanager
+    def _or_closed(self) -> Iterator[None]:
         if self._closed:
             raise JournalClosed("this kernel is closed")
         try:
-            return self._pool.submit(work)
+            yield
         except RuntimeError as error:  # the pool has shut down: another thread closed the kernel
             raise JournalClosed("this kernel is closed") from error
 
@@ -161,15 +170,46 @@ class Kernel(Facade):
             self._rooms.lifecycle.authorize(caller, "home:read", EntityRef("Home", self._rooms.home.id))
         return method
 
-    def begin(self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller) -> Begun[T]:
-        """Begin one operation on one of our threads.
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """See the façade. The guest runs on the loop itself, a millisecond at a time, wherever nothing has to block.
 
-        :raises JournalClosed: if the kernel is closed
+        No handler of a signal may raise in the midst of a guest: on the main thread that is so under
+        ``signals="manage"``, and otherwise the guest gets a thread.
         """
-        del result  # the operation's own annotation says it
-        token = self._rooms.dispatcher.token()
-        method: Callable[..., T] = self._method(operation, caller)
-        return Begun(self._start(lambda: method(Context(caller, no_progress, token), **arguments)), token.cancel)
+        dispatcher, runner = self._rooms.dispatcher, self._loop_runner
+        token = dispatcher.token()
+        on_main = threading.current_thread() is threading.main_thread()
+        raising = on_main and self._signals is None
+        if raising or runner is None or dispatcher.may_block(caller):
+            call = partial(self._operations.call, Context(caller, no_progress, token), action, text, durability)
+            with self._or_closed():
+                return await aside(call, pool=self._pool, cancel=token.cancel)
+        with self._present():
+            turn = drive(dispatcher.steps(action, text.encode(), caller, durability, token), runner)
+            return await (self._signals.guarded(turn, token.cancel) if on_main and self._signals else turn)
+
+    def rehearse(self, action: str, text: str, **limits: int) -> GuestOutcome:
+        """What an action answers where nothing of the call is kept or leads outside: for measuring it.
+
+        :param limits: instead of the unit's own, by their names in :class:`remit.kernel.model.Limits`
+        :raises ActionUnknown: if the active generation does not offer it
+        :raises SandboxError: if the unit traps or reaches a limit
+        """
+        rooms = self._rooms
+        known = rooms.dispatcher.catalog.resolve(action)
+        bounds = msgspec.structs.replace(known.program.limits, **limits)
+        program = msgspec.structs.replace(known.program, limits=bounds)
+        export = known.export or "provider.call"
+        arguments = (text,) if known.export else (known.name.rpartition(":")[2], text)
+        call = rooms.dispatcher.rehearse(program, known.parameters, rooms.authority)
+        return self._start(lambda: call(export, arguments)).result()
 
     def _serve(
         self, operation: str, arguments: dict[str, Any], caller: Caller, progress: Progress, token: CancelToken

@@ -84,10 +84,13 @@ class Observation(Governance):
         if not 1 <= spec.capacity <= _LARGEST_MAILBOX:
             raise UsageError(f"a mailbox holds 1 to {_LARGEST_MAILBOX} records, not {spec.capacity}")
         _check_filter(spec.wanted)
-        try:
-            self._allow(context, "home:read")
-        except Denied:
-            self._may_hear(context, spec.wanted)
+        if spec.private:  # who may ask may hear what is answered
+            self._allow(context, "event:emit", EntityRef("Topic", "reply"))
+        else:
+            try:
+                self._allow(context, "home:read")
+            except Denied:
+                self._may_hear(context, spec.wanted)
         return self._rooms.listeners.listen(spec, context.caller.principal)
 
     def receive(self, context: Context, subscription: str, most: int, wait_ms: int, linger_ms: int) -> Heard:

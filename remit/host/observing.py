@@ -95,8 +95,11 @@ class Observing(ABC):
         """
         wanted = Filter(tuple(topics), tuple(prefixes), tuple(sources))
         spec = Listening(wanted=wanted, capacity=capacity, drop=drop, name=name)
+        return self._listening(spec, linger_ms if qos == "batched" else 0, caller)[0]
+
+    def _listening(self, spec: Listening, linger: int, caller: Caller) -> tuple[Feed, str]:
+        """Open a subscription; gives its id too."""
         number = self.perform("listen", {"spec": spec}, str, caller=caller, progress=no_progress)
-        linger = linger_ms if qos == "batched" else 0
 
         def receive(most: int, wait_ms: int) -> Heard:
             arguments = {"subscription": number, "most": most, "wait_ms": wait_ms, "linger_ms": linger}
@@ -105,7 +108,7 @@ class Observing(ABC):
         def close() -> None:
             self.perform("unlisten", {"subscription": number}, object, caller=caller, progress=no_progress)
 
-        return Feed(receive, close)
+        return Feed(receive, close), number
 
     def bus(self, *, caller: Caller = _LOCAL) -> dict[str, Any]:
         """The bus's counters: records published; per subscription delivered, dropped by policy, and its lag."""

@@ -23,6 +23,7 @@ from remit.host.timekeeping import Timekeeping
 from remit.host.traces import Traces
 from remit.host.upkeep import Upkeep
 from remit.host.views import Entry, HomeView, LeaseView, plain
+from remit.host.vouches import Vouches
 from remit.journal import Draft
 from remit.kernel.dispatch import Outcome
 from remit.kernel.model import Action, Caller, EntityRef, GrantStatus
@@ -47,12 +48,12 @@ READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "bus", "subscriptions", "dead_letters", "timers", "leases", "cache", "findings", "lease", "why",
     "consents", "policy_diff", "policy_what_if", "plugins", "slots", "generation", "sync_check", "upgrade_preview",
-    "doctor", "trace", "episode", "logs",
+    "doctor", "trace", "episode", "logs", "latest", "trust", "verify",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
 
-class Operations(Upkeep, Observation, Timekeeping, Traces):
+class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
     """The operations of one open home."""
 
     def home(self, _context: Context) -> HomeView:
@@ -73,14 +74,14 @@ class Operations(Upkeep, Observation, Timekeeping, Traces):
 
     # ---- units ----
 
-    def install(self, context: Context, reference: str, allow_unsigned: bool) -> InstalledUnit:
+    def install(self, context: Context, reference: str, allow_unsigned: bool, override: bool) -> InstalledUnit:
         bundle = self._fetch(reference, context.progress)
         return self._rooms.lifecycle.install(
-            bundle, context.caller, allow_unsigned=allow_unsigned, progress=context.progress
+            bundle, context.caller, allow_unsigned=allow_unsigned, override=override, progress=context.progress
         )
 
-    def uninstall(self, context: Context, unit: str, version: str) -> InstalledUnit:
-        return self._rooms.lifecycle.uninstall(unit, version, context.caller)
+    def uninstall(self, context: Context, unit: str, version: str, purge_state: bool) -> InstalledUnit:
+        return self._rooms.lifecycle.uninstall(unit, version, context.caller, purge_state=purge_state)
 
     def plan(self, _context: Context, edits: Edits) -> Plan:
         return self._rooms.lifecycle.plan(edits)
@@ -93,7 +94,7 @@ class Operations(Upkeep, Observation, Timekeeping, Traces):
     def units(self, _context: Context) -> list[Entry]:
         active = {unit.ref.digest for unit in self._rooms.lifecycle.generations.active.units}
         return [
-            Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active)
+            Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active, unit.signer)
             for unit in self._rooms.lifecycle.installed.by_digest.values()
         ]
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from remit.errors import AdapterMissing, BundleInvalid, SourceUnknown, UsageError
+from remit.errors import AdapterMissing, UsageError
+from remit.host.signing import SignAs, local_bundle, sign_bundle, write_unit
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Bundle, EntityRef
-from remit.registry import FolderSource, Store, UnitFileSource, encode, parse_registry
+from remit.registry import Store, parse_registry
 from remit.registry.index import Entry, Offer, fold, read_log, search
 from remit.registry.intake import repair, withdraw
+from remit.registry.oci import SIGNATURE
 from remit.registry.static import export
 from remit.units.manifest import Manifest, parse
 
@@ -43,6 +45,8 @@ class Published(msgspec.Struct, frozen=True):
     reference: str
     fresh: bool
     """Whether it was not there before."""
+    signed: bool
+    """Whether a signature was sent with it."""
 
 
 def pack_unit(
@@ -52,43 +56,48 @@ def pack_unit(
 
     :raises BundleError: if it is not well formed
     """
-    bundle = _local(str(reference), progress)
+    bundle = local_bundle(str(reference), progress)
     manifest = parse(bundle.unit_toml)
-    name = f"{manifest.id.replace('/', '-')}-{manifest.version}.unit"
-    place = Path(name) if target is None else target / name if target.is_dir() else target
-    try:
-        place.write_bytes(encode(bundle))
-    except OSError as error:
-        raise BundleInvalid(
-            f"{place} cannot be written: {error.strerror}", remedy="name a place for the file"
-        ) from error
-    return place, bundle
+    return write_unit(bundle, target, manifest.id, manifest.version), bundle
 
 
 def publish_unit(
-    target: str, reference: Path | str, progress: Progress = no_progress, *, home: Facade | None = None
+    target: str,
+    reference: Path | str,
+    progress: Progress = no_progress,
+    *,
+    home: Facade | None = None,
+    sign_as: SignAs | None = None,
 ) -> Published:
     """Send a unit to a registry, under its version, whole or not at all.
 
     :param target: ``oci://HOST[/PREFIX]``
     :param home: whose policy is asked first, where it is published for a home
+    :param sign_as: how to sign it first; a unit that is there already gets one more signature
     :raises Denied: if that policy does not let the caller publish it
     :raises VersionTaken: if that version is there with other contents
+    :raises SigningFailed: if it cannot be signed
     :raises RegistryError: if the registry cannot be used
     """
     from remit.registry.client import RegistryClient  # noqa: PLC0415 - loads HTTP
 
     registry = parse_registry(target)
-    bundle = _local(str(reference), progress)
+    bundle = local_bundle(str(reference), progress)
     manifest: Manifest = parse(bundle.unit_toml)
     repository = registry.repository(manifest.id)
     if home is not None:
         facts = {"digest": bundle.digest, "version": manifest.version, "kind": manifest.kind, "registry": registry.host}
         home.permit("unit:publish", EntityRef("Unit", manifest.id), facts=facts)
+    before = bundle.referrers
+    bundle = sign_bundle(bundle, sign_as) if sign_as else bundle
     with RegistryClient(registry) as client:
         fresh = client.push(repository, bundle, manifest.version, progress)
+        for referrer in () if fresh else bundle.referrers:
+            if referrer not in before:
+                client.attach(repository, bundle.digest, referrer)
     place = f"oci://{registry.host}/{repository}@{manifest.version}"
-    return Published(manifest.id, manifest.version, bundle.digest, place, fresh)
+    signed = any(referrer.artifact_type == SIGNATURE for referrer in bundle.referrers)
+    return Published(manifest.id, manifest.version, bundle.digest, place, fresh, signed)
 
 
 def search_registry(target: str, words: str) -> list[Offer]:
@@ -110,7 +119,8 @@ def serve_registry(data: Path, *, host: str, port: int, users: Path | None, read
     :raises AdapterMissing: if the extra ``http`` is not installed
     """
     try:
-        from remit.registry.serving import run  # noqa: PLC0415 - loads the web server
+        from remit.registry.server import application  # noqa: PLC0415 - loads the web server
+        from remit.registry.serving import run  # noqa: PLC0415 - beside it
     except ImportError as error:
         raise AdapterMissing(f"serving needs {error.name}", remedy="pip install 'remit[http]'") from error
     from remit.registry.users import load_users  # noqa: PLC0415 - beside it
@@ -121,7 +131,7 @@ def serve_registry(data: Path, *, host: str, port: int, users: Path | None, read
     store = Store(data)
     store.sweep()
     repair(store)
-    run(store, known, host, port, ready)
+    run(application(store, known), host, port, ready)
 
 
 def check_registry(data: Path) -> list[str]:
@@ -165,10 +175,3 @@ def _store(data: Path) -> Store:
     if not (data / "oci-layout").is_file():
         raise UsageError(f"{data} is no registry", remedy="name the folder that 'remit registry serve' keeps")
     return Store(data)
-
-
-def _local(reference: str, progress: Progress) -> Bundle:
-    for source in (FolderSource(), UnitFileSource()):
-        if source.accepts(reference):
-            return source.fetch(reference, progress)
-    raise SourceUnknown(f"{reference[:200]!r} is neither a unit's folder nor a .unit file")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +17,13 @@ from remit.errors import ConfigInvalid, ServiceMissing
 from remit.host.compose import BUILTINS
 from remit.host.facade import Facade
 from remit.host.home import Home
+from remit.host.offers import Panel, Route
 from remit.host.plugging import Plugins
 from remit.schemas.config import LOCAL_OPERATOR, load_config
 
-__all__ = ["ServiceOptions", "Tokens", "WebService", "new_token", "open_service"]
+__all__ = ["Offers", "ServiceOptions", "Tokens", "WebService", "new_token", "open_service"]
 
-_SERVICES = ("remit.plugins.http",)
+_SERVICES = ("remit.plugins.http", "remit.plugins.dashboard")
 _TOKEN_BYTES = 32
 
 
@@ -45,6 +46,15 @@ class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How long the head of a request may take to arrive."""
     drain: int = 10
     """How long requests under way may take when the service stops."""
+
+
+class Offers(msgspec.Struct, frozen=True, kw_only=True):
+    """What plugins add to the service, each with the plugin it comes from."""
+
+    routes: Sequence[tuple[str, Route]] = ()
+    panels: Sequence[tuple[str, Panel]] = ()
+    fail: Callable[[str, str, BaseException], None] = lambda _plugin, _what, _error: None
+    """Told of a plugin whose offer turned out to be no good: its name, what failed, how."""
 
 
 class WebService(Protocol):
@@ -126,7 +136,12 @@ def open_service(facade: Facade, options: ServiceOptions) -> WebService:
     """
     disabled = load_config((options.root / "remit.toml").read_bytes()).plugin.disable
     plugins = Plugins((*_SERVICES, *BUILTINS), disabled)
-    found: list[WebService] = plugins.call("remit_web_service", facade=facade, options=options)
+    offers = Offers(
+        routes=plugins.offers("remit_http_routes", Route, kernel=facade),
+        panels=plugins.offers("remit_panels", Panel, kernel=facade),
+        fail=plugins.fail,
+    )
+    found: list[WebService] = plugins.call("remit_web_service", facade=facade, options=options, offers=offers)
     if not found:
         raise ServiceMissing("no plugin serves HTTP here")
     return found[-1]

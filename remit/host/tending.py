@@ -1,4 +1,4 @@
-"""The façade's part for keeping a home in order: the doctor, and collecting what nobody needs."""
+"""The façade's part for keeping a home in order: the doctor, backups, and collecting what nobody needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from remit.host.views import Examined
+from remit.host.views import BackupView, Examined
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
 from remit.units import Garbage
@@ -40,6 +40,14 @@ class Tending(ABC):
         :raises Denied: if policy does not let the caller uninstall units, which is about the same power
         """
         return self.perform("mend", {"checks": tuple(checks)}, list[Examined], caller=caller, progress=progress)
+
+    def backup(self, path: str, *, caller: Caller = _LOCAL, progress: Progress = no_progress) -> BackupView:
+        """Write the whole home into one file, as of now; calls go on meanwhile. It holds the home's keys.
+
+        :param path: absolute; a file that is there is replaced
+        :raises Denied: if policy does not let the caller change what the home trusts, which the keys would let them
+        """
+        return self.perform("backup", {"path": path}, BackupView, caller=caller, progress=progress)
 
     def gc(self, *, keep: int = 10, dry_run: bool = False, caller: Caller = _LOCAL) -> Garbage:
         """Forget superseded versions and remove the blobs that nobody needs.

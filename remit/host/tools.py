@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import ArtifactInvalid, ImportRefused, ManifestInvalid
+from remit.errors import ArtifactInvalid, ImportRefused, ManifestInvalid, ValueInvalid
 from remit.host.home import Home
 from remit.journal import Journal, Progress, VerifyReport, no_progress, verify
 from remit.policy.plugin import check_home
 from remit.schemas import Fault
+from remit.schemas.folder import read_inside
+from remit.schemas.toml import MAX_TOML_BYTES
 from remit.units.build import build
 from remit.units.manifest import Manifest, check, draft, draft_id, parse
+from remit.units.manifest.files import MANIFEST
+from remit.units.manifest.mending import Mend, mended
+from remit.units.toolchains.artifact import inside, write_atomically
 
 if TYPE_CHECKING:
     from remit.sandbox.inspecting import Inspection
@@ -34,6 +39,7 @@ __all__ = [
     "init",
     "inspect_file",
     "lint_policies",
+    "mend_unit",
     "read_journal",
     "verify_journal",
 ]
@@ -54,6 +60,26 @@ def init(root: Path | str) -> Home:
 def check_unit(folder: Path | str) -> tuple[Manifest | None, list[Fault]]:
     """Every fault of a unit's folder; the artifact need not be built yet."""
     return check(Path(folder), artifact=False)
+
+
+def mend_unit(folder: Path | str) -> list[Mend]:
+    """Put right in a unit's manifest what has only one meaning, and give each change; nothing else is touched.
+
+    :raises ManifestInvalid: if there is no manifest that can be read
+    :raises BuildFailed: if it cannot be written
+    """
+    root = Path(folder)
+    try:
+        data = read_inside(root, MANIFEST, limit=MAX_TOML_BYTES)
+        text = None if data is None else data.decode()
+    except (ValueInvalid, UnicodeDecodeError) as error:
+        raise ManifestInvalid(f"{root / MANIFEST} cannot be read: {error}") from error
+    if text is None:
+        raise ManifestInvalid(f"{root} has no {MANIFEST}", remedy="make a unit with 'remit unit new'")
+    changed, mends = mended(text)
+    if mends:
+        write_atomically(inside(root, MANIFEST), changed.encode())
+    return mends
 
 
 def build_unit(folder: Path | str, progress: Progress = no_progress) -> Path:

@@ -16,7 +16,7 @@ from remit.errors import EpisodeUnknown, PayloadMissing
 from remit.host.governance import Context, Governance
 from remit.host.models import Episodes
 from remit.host.spans import Trace, trace_of
-from remit.host.views import EpisodeView, LogLine, plain, record_view
+from remit.host.views import EpisodeView, LogLine, StateAt, plain, record_view
 from remit.journal import Record
 
 __all__ = ["Traces"]
@@ -30,6 +30,10 @@ _TRACE = re.compile(r"[0-9a-f]{32}")
 
 class Traces(Governance):
     """See the façade."""
+
+    def latest(self, _context: Context, model: str) -> StateAt:
+        seq, value = self._rooms.folds.view_latest(model)
+        return StateAt(seq, plain(value))
 
     def trace(self, _context: Context, episode: str) -> Trace:
         found, records = self._episode(episode)

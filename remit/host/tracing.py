@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from remit.host.spans import Trace
-from remit.host.views import EpisodeView, LogLine
+from remit.host.views import EpisodeView, LogLine, StateAt
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Caller
 
@@ -25,6 +25,13 @@ class Tracing(ABC):
         self, operation: str, arguments: Mapping[str, Any], result: type[T], *, caller: Caller, progress: Progress
     ) -> T:
         """Do one operation by name; the typed methods below are its callers."""
+
+    def latest(self, model: str, *, caller: Caller = _LOCAL) -> StateAt:
+        """A read model now, with the record that it is at.
+
+        :raises ModelUnknown: if there is none with that name
+        """
+        return self.perform("latest", {"model": model}, StateAt, caller=caller, progress=no_progress)
 
     def trace(self, episode: str, *, caller: Caller = _LOCAL) -> Trace:
         """The spans of one episode.

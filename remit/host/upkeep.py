@@ -1,17 +1,22 @@
-"""What the façade's :class:`remit.host.tending.Tending` does: the doctor, and collecting what nobody needs.
+"""What the façade's :class:`remit.host.tending.Tending` does: the doctor, backups, and collecting what nobody needs.
 
 One method an operation, by the same name, as in :mod:`remit.host.operations`, which this is a part of.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
+
 from remit.errors import PluginFailed, UsageError
+from remit.host.backup import write_backup
 from remit.host.doctoring import check_ids, examine_home, mended
 from remit.host.governance import Context
 from remit.host.home import Home
 from remit.host.plugging import Plugins
 from remit.host.supplies import Supplies
-from remit.host.views import Examined
+from remit.host.views import BackupView, Examined
 from remit.journal import Draft
 from remit.units import Garbage
 
@@ -38,6 +43,17 @@ class Upkeep(Supplies):
         if drafts:
             self._rooms.journal.append(drafts)
         return found
+
+    def backup(self, context: Context, path: str) -> BackupView:
+        if not Path(path).is_absolute():
+            raise UsageError(f"{path[:200]!r} is not an absolute path")
+        self._allow(context, "trust:change")
+        rooms = self._rooms
+        # Blobs are written before the record that names them: those of this moment are all that the copy can name.
+        with rooms.lifecycle.steady():
+            made = write_backup(rooms.home, rooms.journal, Path(path), context.progress)
+        rooms.journal.append([Draft(type="home.backedup", data=msgspec.to_builtins(made))])
+        return made
 
     def gc(self, context: Context, keep: int, dry_run: bool) -> Garbage:
         if keep < 0:

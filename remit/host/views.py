@@ -14,6 +14,7 @@ from remit.kernel.model import UnitRef
 
 __all__ = [
     "Ailment",
+    "BackupView",
     "DocumentChange",
     "Entry",
     "EpisodeView",
@@ -21,6 +22,7 @@ __all__ = [
     "HomeView",
     "LeaseView",
     "LogLine",
+    "StateAt",
     "plain",
     "record_view",
 ]
@@ -52,6 +54,8 @@ class Entry(msgspec.Struct, frozen=True):
     title: str
     origin: str
     active: bool
+    signer: str = ""
+    """Who signed it, for people; "" where nobody did."""
 
 
 class DocumentChange(msgspec.Struct, frozen=True):
@@ -84,6 +88,44 @@ class LeaseView(msgspec.Struct, frozen=True):
     host_us_left: int | None
     """Microseconds."""
     fuel_left: int | None
+
+
+class Ailment(msgspec.Struct, frozen=True):
+    """A trouble that a check found (:class:`remit.journal.checks.Trouble`), as data."""
+
+    severity: Literal["error", "warning", "note"]
+    cause: str
+    remedy: str
+    fix: str
+    """What mending would do; "" where only a person can put it right."""
+    mended: bool = False
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """One check and what it found."""
+
+    id: str
+    title: str
+    ailments: tuple[Ailment, ...] = ()
+
+
+class BackupView(msgspec.Struct, frozen=True):
+    """What a backup holds."""
+
+    home: str
+    """The home's id."""
+    seq: int
+    """The last record in it."""
+    hash: str
+    files: int
+    bytes: int
+
+
+class StateAt(msgspec.Struct, frozen=True):
+    """A read model, and the last record that is in it."""
+
+    seq: int
+    value: Any
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -131,22 +173,3 @@ def record_view(journal: Journal, record: Record) -> dict[str, Any]:
         "hash": record.hash.hex(),
         "event": event,
     }
-
-
-class Ailment(msgspec.Struct, frozen=True):
-    """A trouble that a check found (:class:`remit.kernel.offers.Trouble`), as data."""
-
-    severity: Literal["error", "warning", "note"]
-    cause: str
-    remedy: str
-    fix: str
-    """What mending would do; "" where only a person can put it right."""
-    mended: bool = False
-
-
-class Examined(msgspec.Struct, frozen=True):
-    """One check and what it found."""
-
-    id: str
-    title: str
-    ailments: tuple[Ailment, ...] = ()

@@ -11,7 +11,7 @@ import msgspec
 from remit.host.facade import Facade
 from remit.kernel.model import Caller
 
-__all__ = ["StateChange", "changes_of", "watch_state"]
+__all__ = ["StateChange", "changes_of", "watch_state", "whole"]
 
 _LONGEST_COMPARED = 1 << 18
 _TURN_MS = 1_000
@@ -43,13 +43,12 @@ def watch_state(facade: Facade, model: str, *, caller: Caller) -> Iterator[State
 
     :raises ModelUnknown: if there is none with that name
     """
-    seq = facade.home(caller=caller).head
-    known = facade.state(model, at=seq, caller=caller)
-    yield StateChange(seq, whole(known))
+    known = facade.latest(model, caller=caller)
+    yield StateChange(known.seq, whole(known.value))
     while True:
-        while page := facade.events(seq, wait_ms=_TURN_MS, caller=caller):
-            seq = page[-1]["seq"]
-            now = facade.state(model, at=None, caller=caller)
-            if patch := changes_of(known, now):
-                yield StateChange(seq, patch)
-                known = now
+        if not facade.events(known.seq, limit=1, wait_ms=_TURN_MS, caller=caller):
+            continue
+        now = facade.latest(model, caller=caller)
+        if patch := changes_of(known.value, now.value):
+            yield StateChange(now.seq, patch)
+        known = now

@@ -9,9 +9,25 @@ import msgspec
 from remit.errors import QuotaExceeded, StateConflict
 from remit.journal.event import Draft, check_topic
 from remit.journal.ports import Ids
-from remit.journal.unitstate import StateTable, Write
+from remit.journal.unitstate import Write
 
-__all__ = ["Effects", "Quotas"]
+__all__ = ["Effects", "Quotas", "Stored"]
+
+
+class Stored(Protocol):
+    """What a unit's committed state answers, the journal's (:mod:`remit.journal.unitstate`) or a trial's."""
+
+    def get(self, key: str, /) -> tuple[str | None, int]:
+        """The value and version of a key; ``None`` where it is not live, version 0 where it never was."""
+        ...
+
+    def keys(self, prefix: str, after: str, limit: int, /) -> list[str]:
+        """Live keys that start with ``prefix`` and come after ``after``, in byte order."""
+        ...
+
+    def size(self) -> int:
+        """Bytes of the live keys and values together."""
+        ...
 
 
 class Quotas(Protocol):
@@ -36,7 +52,7 @@ class Quotas(Protocol):
 class Effects:
     """The buffer of one call. Not safe for several threads: a call has one."""
 
-    def __init__(self, state: StateTable, source: str, limits: Quotas, ids: Ids) -> None:
+    def __init__(self, state: Stored, source: str, limits: Quotas, ids: Ids) -> None:
         self._state = state
         self._source = source
         self._limits = limits
@@ -118,7 +134,8 @@ class Effects:
         self._bytes += size
         if len(self._writes) + len(self.events) >= self._limits.effects or self._bytes > self._limits.effect_bytes:
             raise QuotaExceeded(
-                f"one call may have {self._limits.effects} effects of {self._limits.effect_bytes} bytes together"
+                f"one call may have {self._limits.effects} effects of {self._limits.effect_bytes} bytes together",
+                remedy="do less per call, or raise runtime.effects in unit.toml",
             )
 
     def _grow(self, amount: int) -> None:

@@ -86,6 +86,13 @@ class Folds:
 
         :raises ModelUnknown: if no fold has that name
         """
+        return self.latest(name)[1]
+
+    def latest(self, name: str) -> tuple[int, Any]:
+        """:meth:`state`, after the number of the last record that it could know.
+
+        :raises ModelUnknown: if no fold has that name
+        """
         current = self._get(name)
         with current.lock:
             head = self._journal.head.seq
@@ -94,7 +101,7 @@ class Folds:
                 current.seq = head
                 if head - current.saved >= _SNAPSHOT_EVERY:
                     self._save(current)
-            return current.state
+            return current.seq, current.state
 
     def at(self, name: str, seq: int) -> Any:
         """The state as it was right after record ``seq``, replayed from the nearest snapshot before it."""
@@ -106,6 +113,11 @@ class Folds:
         """A state as JSON-able data, now or as of ``seq``."""
         state = self.state(name) if seq is None else self.at(name, seq)
         return self._get(name).fold.view(state)
+
+    def view_latest(self, name: str) -> tuple[int, Any]:
+        """:meth:`latest` as JSON-able data."""
+        seq, state = self.latest(name)
+        return seq, self._get(name).fold.view(state)
 
     def save(self) -> None:
         """Write a snapshot of every fold that moved since its last one, so that the next start is quick."""

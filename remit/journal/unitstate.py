@@ -16,10 +16,12 @@ from remit.errors import StateConflict
 from remit.journal.event import Record
 from remit.journal.log import Journal
 
-__all__ = ["RESTORED", "StateTable", "Write", "project", "rebuild", "restore", "unchanged"]
+__all__ = ["PURGED", "RESTORED", "StateTable", "Write", "project", "purge", "rebuild", "restore", "unchanged"]
 
 RESTORED = "state.restored"
 """A revert wrote a unit's earlier state back as new versions."""
+PURGED = "state.purged"
+"""A unit's state is gone for good, in every namespace."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -102,11 +104,18 @@ def restore(connection: apsw.Connection, seq: int, namespace: str, unit: str, wr
     )
 
 
+def purge(connection: apsw.Connection, unit: str) -> None:
+    """Remove every row of a unit. A call of it that is still running finds its keys moved, and commits nothing."""
+    connection.execute("DELETE FROM unit_state WHERE unit=?", (unit,))
+
+
 def rebuild(journal: Journal) -> list[tuple[Any, ...]]:
     """Every row of the table as the journal alone says it must be."""
-    rows = []
-    for record in journal.read(prefixes=("action.completed", RESTORED)):
+    rows: list[tuple[Any, ...]] = []
+    for record in journal.read(prefixes=("action.completed", RESTORED, PURGED)):
         data = journal.data(record)
+        if record.from_kernel and record.event.type == PURGED:
+            rows = [row for row in rows if row[1] != record.event.subject]
         if not record.from_kernel or not data.get("writes"):
             continue
         writes = msgspec.json.decode(journal.payload(data["writes"]), type=list[Write])

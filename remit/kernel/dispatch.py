@@ -6,27 +6,38 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
-from remit.errors import DeadlineExceeded, Denied, HopsExceeded, HostFault, LeaseDenied, LeaseExhausted, RemitError
+from remit.errors import (
+    CallCancelled,
+    DeadlineExceeded,
+    Denied,
+    HopsExceeded,
+    HostFault,
+    JournalClosed,
+    LeaseDenied,
+    LeaseExhausted,
+    RemitError,
+)
 from remit.journal.effects import Effects
-from remit.journal.event import unit_source
+from remit.journal.event import Record, unit_source
 from remit.journal.log import Journal
+from remit.journal.trialstate import TrialState
 from remit.journal.unitstate import StateTable
-from remit.kernel.hostcall import Door, Ok, Recorders, Refused
+from remit.kernel.hostcall import CancelToken, Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
-from remit.kernel.outcome import Ending, Outcome, Recording
+from remit.kernel.outcome import Ending, Outcome, Recording, Started
 from remit.kernel.ports import Authority, Catalog, Clock, Hold, Ids, Runner
 from remit.kernel.scope import HostInterface, Scope
 from remit.kernel.values import decode_input, decode_output, encode_input
 
-__all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome"]
+__all__ = ["Around", "CancelToken", "Dispatcher", "Durability", "Outcome", "Run", "Steps"]
 
 Durability = Literal["committed", "queued"]
 Ended = Callable[[Outcome | None, Exception | None], None]
@@ -34,46 +45,20 @@ Around = Callable[[Action, Any, Caller], Ended]
 """Middleware: called before a call runs, may refuse by raising ``Denied``, gives what is called when it ended."""
 Fuelled = Callable[[int | None], None]
 """Told what a call may use of fuel before its guest runs, and what it used after; ``None`` where it is not metered."""
+Run = tuple[Program, str, tuple[Any, ...], Door, int]
+"""What a guest is run with: the arguments of :meth:`remit.kernel.ports.Runner.run`."""
+Steps = Generator[Run | Future[Any] | Callable[[], Any], Any, Outcome]
+"""A call that gives whatever it has to wait for and is sent what came of it: a guest, what the journal has not written
+yet, work that may block."""
 _PURE = frozenset({"log", "parameters"})
 _BUFFERED = _PURE | {"clock", "random", "state", "events"}
 """Interfaces whose effects stay in the scope until a call commits."""
-_NOBODYS = ".rehearsal"
-"""A namespace that no caller can have, so that it holds no state."""
+_LIGHT = 48 << 10
+"""Bytes of input and output that are journalled in microseconds: larger ones are files of their own."""
 
 
 def _unfuelled(_fuel: int | None) -> None:
     """The fuel of a call that nobody pays for."""
-
-
-class CancelToken:
-    """Lets another thread stop a call, nested ones included."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._doors: list[Door] = []
-        self._cancelled = False
-        self._lock = threading.Lock()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._cancelled
-
-    def cancel(self) -> None:
-        """Stop whatever runs under this token, now and later."""
-        with self._lock:
-            self._cancelled = True
-            doors = list(self._doors)
-        for door in doors:
-            self._runner.cancel(door)
-
-    def enter(self, door: Door) -> None:
-        """A guest starts with this door."""
-        with self._lock:
-            self._doors.append(door)
-            cancelled = self._cancelled
-        if cancelled:
-            self._runner.cancel(door)
 
 
 class Dispatcher:
@@ -127,11 +112,48 @@ class Dispatcher:
         :raises UnitRejected: if the unit rejected the input (and ``UnitFailed``, ``UnitRetry`` likewise)
         :raises SandboxError: if the unit trapped or reached a limit; its effects are discarded
         """
+        return self._drive(self.steps(reference, payload, caller, durability, token or self.token()))
+
+    def steps(
+        self, reference: str, payload: bytes, caller: Caller, durability: Durability, token: CancelToken
+    ) -> Steps:
+        """:meth:`call`, for who drives it elsewhere than on a thread that may wait: see :meth:`may_block`."""
         catalog = self.catalog
         action = catalog.resolve(reference)
         value = decode_input(action, payload)
-        self._authorize(action, caller, catalog.generation)
-        return self._perform(action, value, caller, catalog.generation, durability, token or self.token())
+        decision = self._authority.authorize(caller.principal, "action:invoke", EntityRef("Action", action.name))
+        if not decision.allowed:
+            error = Denied(
+                f"{caller.principal} may not invoke {action.name}: {decision.verdict}",
+                policies=list(decision.policies),
+                reason=decision.reason,
+            )
+            yield self._recording.denied(action, caller, error, catalog.generation)
+            raise error
+        return (yield from self._perform(action, value, caller, catalog.generation, durability, token))
+
+    def may_block(self, caller: Caller) -> bool:
+        """Whether the steps of this caller's calls block: a key waits for an earlier call, middleware for a plugin."""
+        return self._around is not None or bool(caller.idempotency_key)
+
+    def _drive(self, steps: Steps) -> Outcome:
+        """Take a call through its steps on this thread."""
+        go: Callable[[Any], Any] = steps.send
+        given: Any = None
+        while True:
+            try:
+                step = go(given)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+            try:
+                if isinstance(step, tuple):
+                    given = self._runner.run(*step)
+                else:
+                    given = self._journal.durable(step) if isinstance(step, Future) else step()
+                go = steps.send
+            except BaseException as error:  # noqa: BLE001 - the call answers it: it has to be journalled
+                go, given = steps.throw, error
 
     def react(self, reaction: Action, event: Any, caller: Caller, ending: Ending, token: CancelToken) -> Outcome:
         """Deliver an event, as the WIT has it, to a unit's handler; ``ending`` is committed with what came of it.
@@ -140,76 +162,107 @@ class Dispatcher:
         :raises CallError, SandboxError: as :meth:`call`
         """
         generation = self.catalog.generation
-        return self._perform(reaction, event, caller, generation, "committed", token, ending=ending)
+        return self._drive(self._perform(reaction, event, caller, generation, "committed", token, ending=ending))
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
-        return self._outside(program, export, arguments, parameters, _PURE, self._authority)
+        return self._outside(program, export, arguments, parameters, _PURE, self._authority, TrialState())
 
     def rehearse(
-        self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, authority: Authority
-    ) -> GuestOutcome:
-        """:meth:`evaluate` with what a call buffers, its state empty: nothing of it is kept or leads outside."""
-        return self._outside(program, export, arguments, parameters, _BUFFERED, authority)
+        self, program: Program, parameters: str, authority: Authority
+    ) -> Callable[[str, tuple[Any, ...]], GuestOutcome]:
+        """Calls of exports as :meth:`evaluate` makes them, with what a call buffers; nothing of it leads outside.
+
+        Each finds the state that those before it left; the first finds none, and nothing is left behind the last.
+        """
+        state = TrialState()
+        return lambda export, arguments: self._outside(
+            program, export, arguments, parameters, _BUFFERED, authority, state
+        )
 
     def _outside(
         self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, names: frozenset[str],
-        authority: Authority,
+        authority: Authority, state: TrialState,
     ) -> GuestOutcome:  # fmt: skip
         self._prepare(program)
-        scope = self._scope(program, Caller(namespace=_NOBODYS), parameters, _Nested(self, self.token(), ""))
+        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
         scope.authority = authority
+        scope.effects = Effects(
+            state, unit_source(self._home_id, program.unit.id, program.unit.digest), program.limits, self._ids
+        )
         served = {name: interface for name, interface in self._interfaces.items() if name in names}
         door = Door(self._ids.new(), scope, served)
-        return self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
+        answer = self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
+        if answer.tag == "ok":
+            state.take(scope.effects.writes)
+        return answer
 
     # ---- the steps ----
-
-    def _authorize(self, action: Action, caller: Caller, generation: int) -> None:
-        decision = self._authority.authorize(caller.principal, "action:invoke", EntityRef("Action", action.name))
-        if decision.allowed:
-            return
-        error = Denied(
-            f"{caller.principal} may not invoke {action.name}: {decision.verdict}",
-            policies=list(decision.policies),
-            reason=decision.reason,
-        )
-        self._recording.denied(action, caller, error, generation)
-        raise error
 
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
         secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled, ending: Ending = lambda _error: (),
-    ) -> Outcome:  # fmt: skip
+    ) -> Steps:  # fmt: skip
         with self._recording.once(action, value, caller) as earlier:
             if earlier is not None:
                 return earlier
+            if action.program.artifact not in self._prepared:
+                yield partial(self._prepare, action.program)
             record = self._recording.start(action, value, caller, generation, ending)
-            self._prepare(action.program)
             scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
             scope.record = partial(self._recording.outside, record)
             scope.cancelled = lambda: token.cancelled
             scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
             ended: Ended = _unwatched
+            outcome: Outcome | None = None
             try:
                 _check_chain(action, caller)
                 _check_hearing(action, scope)
                 if self._around is not None:
                     ended = self._around(action, value, caller)
-                output = self._run(action, value, scope, token, fuelled)
-                outcome = self._recording.completed(record, scope, output, durability)
-            except RemitError as error:
-                error.message, error.details = scope.masked(error.message), scope.masked(error.details)
-                self._recording.failed(record, scope, error, durability)
-                ended(None, error)
-                raise
+                run = self._enter(action, value, scope, token)
+                fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
+                answer = yield run
+                fuelled(answer.fuel)
+                leave = partial(self._leave, record, answer, scope, durability)
+                light = scope.recorder is None and len(answer.text) + len(record.input) <= _LIGHT
+                outcome, future = leave() if light else (yield leave)
+                if future is not None:
+                    outcome = msgspec.structs.replace(outcome, seq=(yield future)[0].seq)
             except Exception as error:
-                fault = HostFault(f"the runner failed in {action.name}: {type(error).__name__}")
-                self._recording.failed(record, scope, fault, durability)
-                ended(None, fault)
-                raise fault from error
+                said = _said(error, action, scope)
+                future = self._recording.failed(record, scope, said, durability)
+                ended(None, said)
+                with suppress(JournalClosed):
+                    if future is not None:
+                        yield future
+                if said is error:
+                    raise
+                raise said from error
+            except BaseException as error:  # a handler of a signal raised, or the task was cancelled: wait for nothing
+                said = CallCancelled(f"the call was ended by {type(error).__name__}")
+                if outcome is None:
+                    self._recording.failed(record, scope, said, durability)
+                ended(outcome, said if outcome is None else None)
+                raise
             ended(outcome, None)
             return outcome
+
+    def _enter(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Run:
+        export, arguments = encode_input(action, value)
+        scope.recorder = self._recorders and self._recorders(scope, export, arguments)
+        door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
+        token.enter(door)
+        return action.program, export, arguments, door, scope.remaining_ms
+
+    def _leave(
+        self, record: Started, answer: GuestOutcome, scope: Scope, durability: Durability
+    ) -> tuple[Outcome, Future[list[Record]] | None]:
+        """Queue what the guest answered and did for the journal, or refuse the answer."""
+        if scope.recorder is not None:
+            scope.recorder.outcome = answer
+        output = decode_output(record.action, answer, scope)
+        return self._recording.completed(record, scope, output, durability)
 
     def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
         unit = program.unit
@@ -242,18 +295,6 @@ class Dispatcher:
             self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact), metered=metered)
             self._prepared.add(program.artifact)
 
-    def _run(self, action: Action, value: Any, scope: Scope, token: CancelToken, fuelled: Fuelled) -> Any:
-        export, arguments = encode_input(action, value)
-        scope.recorder = self._recorders and self._recorders(scope, export, arguments)
-        door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
-        token.enter(door)
-        fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
-        answer = self._runner.run(action.program, export, arguments, door, scope.remaining_ms)
-        fuelled(answer.fuel)
-        if scope.recorder is not None:
-            scope.recorder.outcome = answer
-        return decode_output(action, answer, scope)
-
 
 class _Nested:
     """``actions.call`` of a guest: the callee acts under its own grants; deadline, hops and chain are attenuated."""
@@ -282,9 +323,10 @@ class _Nested:
             if isinstance(fuel, Refused):
                 return fuel
             with fuel as fuelled:
-                outcome = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
+                steps = dispatcher._perform(  # noqa: SLF001 - this class is a part of the dispatcher
                     action, value, caller, catalog.generation, "committed", self._token, scope.secrets, fuelled
                 )
+                outcome = dispatcher._drive(steps)  # noqa: SLF001 - this class is a part of the dispatcher
         except RemitError as error:
             return Refused(_REFUSALS.get(error.code, "unavailable"), str(error))
         return Ok(msgspec.json.encode(outcome.output).decode())
@@ -323,6 +365,14 @@ _REFUSALS: Mapping[str, Any] = {
 
 def _unwatched(_outcome: Outcome | None, _error: Exception | None) -> None:
     """The end of a call that no middleware saw begin."""
+
+
+def _said(error: Exception, action: Action, scope: Scope) -> RemitError:
+    """What the caller and the journal hear of an error."""
+    if not isinstance(error, RemitError):
+        return HostFault(f"the runner failed in {action.name}: {type(error).__name__}")
+    error.message, error.details = scope.masked(error.message), scope.masked(error.details)
+    return error
 
 
 def _check_chain(action: Action, caller: Caller) -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from remit.journal.checks import Check
     from remit.journal.event import Record
     from remit.journal.fold import Fold, Folds
     from remit.journal.log import Journal
-    from remit.kernel.offers import Check, Invocation, Panel, Route, Service
     from remit.kernel.outcome import Outcome
-    from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner
+    from remit.kernel.ports import Authority, BundleSource, Clock, Home, Ids, Runner, Verifier
     from remit.kernel.scope import HostInterface
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
@@ -34,10 +34,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec(firstresult=True)
-def remit_runner(home: Home, abi: str) -> Runner | None:
+def remit_runner(home: Home, abi: str, authority: Authority) -> Runner | None:
     """Give the runner for an ABI (``"component"``), or ``None`` to leave it to others.
 
     :param home: the open home; compiled code is cached below ``home.cache``
+    :param authority: says whose guests may run in this process
     """
 
 
@@ -47,6 +48,14 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: J
 
     :param folds: the read models, for what was revoked and what was used (its own ``leases`` fold)
     :param journal: for what must be on record before it takes effect: reserved budgets, consents, policies
+    """
+
+
+@hookspec(firstresult=True)
+def remit_verifier(home: Home, folds: Folds) -> Verifier | None:
+    """Give what judges where a bundle comes from.
+
+    :param folds: the read models, for whom the home trusts and what it admitted before
     """
 
 
@@ -61,16 +70,20 @@ def remit_host_interfaces(home: Home) -> Mapping[str, HostInterface] | None:
 
 
 @hookspec
-def remit_services(home: Home) -> Sequence[Service] | None:
-    """Actions that this plugin performs, for units and callers. A name that a plugin before it has is refused."""
+def remit_services(home: Home) -> Sequence[Any] | None:
+    """Actions that this plugin performs, for units and callers: :class:`remit.host.offers.Service`.
+
+    A name that a plugin before it has is refused.
+    """
 
 
 @hookspec(firstresult=True)
-def remit_web_service(facade: Any, options: Any) -> Any:
+def remit_web_service(facade: Any, options: Any, offers: Any) -> Any:
     """Give what serves a home over the network, as ``remit.host.service`` describes it, or ``None``.
 
     :param facade: the home, whoever its kernel is (``remit.host.Facade``)
     :param options: where and how to listen (``remit.host.ServiceOptions``)
+    :param offers: routes and panels of the plugins (``remit.host.Offers``)
     """
 
 
@@ -117,13 +130,16 @@ def remit_commands() -> Sequence[Any] | None:
 
 
 @hookspec
-def remit_http_routes(kernel: Any) -> Sequence[Route] | None:
-    """Routes that ``remit serve`` adds; asked once, when it starts. Under the same authentication as its own."""
+def remit_http_routes(kernel: Any) -> Sequence[Any] | None:
+    """Routes (:class:`remit.host.offers.Route`) that ``remit serve`` adds; asked once, under its own authentication.
+
+    :param kernel: the home, whoever its kernel is (``remit.host.Facade``)
+    """
 
 
 @hookspec
-def remit_panels(kernel: Any) -> Sequence[Panel] | None:
-    """Panels of the dashboard; asked once, when it starts."""
+def remit_panels(kernel: Any) -> Sequence[Any] | None:
+    """Panels of the dashboard (:class:`remit.host.offers.Panel`); asked once, when it starts."""
 
 
 # ---- lifecycle and observation ----
@@ -145,13 +161,15 @@ def remit_event(record: Record) -> None:
 
 
 @hookspec
-def remit_before_call(call: Invocation) -> str | None:
+def remit_before_call(call: Any) -> str | None:
     """Middleware: give a reason to refuse a call, or ``None``. It can only narrow: policy has let the call through.
+
+    :param call: :class:`remit.host.offers.Invocation`
 
     A guard that fails does not refuse. What must hold belongs into policy, which fails closed.
     """
 
 
 @hookspec
-def remit_after_call(call: Invocation, outcome: Outcome | None, error: Exception | None) -> None:
+def remit_after_call(call: Any, outcome: Outcome | None, error: Exception | None) -> None:
     """Middleware: a call ended, with an outcome or an error. What it gives is not looked at."""

@@ -6,8 +6,9 @@ A refusal is an answer that the guest sees. What must end the call (too many hos
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remit.errors import (
     EventInvalid,
@@ -22,8 +23,10 @@ from remit.kernel.answers import HostCall, Ok, Recorder, Refusal, Refused
 from remit.kernel.model import Caller
 from remit.kernel.scope import HostInterface, Scope
 
-__all__ = ["Door", "HostCall", "Ok", "Recorder", "Recorders", "Refusal", "Refused"]
+if TYPE_CHECKING:
+    from remit.kernel.ports import Runner
 
+__all__ = ["CancelToken", "Door", "HostCall", "Ok", "Recorder", "Recorders", "Refusal", "Refused"]
 
 Recorders = Callable[[Scope, str, tuple[Any, ...]], Recorder | None]
 """Gives the recorder of a call of this export with these arguments, or ``None`` to take nothing down."""
@@ -108,3 +111,34 @@ class Door:
     def _stop(self, error: BaseException) -> Refused:
         self._abort = error
         return Refused("unavailable", "the call is being stopped")
+
+
+class CancelToken:
+    """Lets another thread stop a call, nested ones included."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._doors: list[Door] = []
+        self._cancelled = False
+        self._lock = threading.Lock()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Stop whatever runs under this token, now and later."""
+        with self._lock:
+            self._cancelled = True
+            doors = list(self._doors)
+        for door in doors:
+            self._runner.cancel(door)
+
+    def enter(self, door: Door) -> None:
+        """A guest starts with this door."""
+        with self._lock:
+            self._doors.append(door)
+            cancelled = self._cancelled
+        if cancelled:
+            self._runner.cancel(door)

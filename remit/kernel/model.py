@@ -30,6 +30,7 @@ __all__ = [
     "Referrer",
     "Release",
     "UnitRef",
+    "Verification",
 ]
 
 Admission = Literal["signed", "local"]
@@ -267,9 +268,10 @@ class Bundle(msgspec.Struct, frozen=True):
     digest: str
     oci_manifest: bytes
     files: Mapping[str, bytes]
-    admission: Admission
     origin: str
     """Where it came from, for people: a folder or file name, or a registry reference."""
+    local: bool = False
+    """Whether it is a folder of this machine: then an operator may admit it without a signature."""
     referrers: tuple[Referrer, ...] = ()
     """What came beside it; never part of the digest, and nothing of it is believed before it is verified."""
 
@@ -277,3 +279,16 @@ class Bundle(msgspec.Struct, frozen=True):
     def unit_toml(self) -> bytes:
         """The unit's manifest."""
         return self.files["unit.toml"]
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """What was found out about where a bundle comes from."""
+
+    admission: Admission
+    signer: str = ""
+    """Who signed it, for people."""
+    facts: Mapping[str, str | bool] = {}
+    """For policy: part of the context of ``unit:install``."""
+    record: Mapping[str, Any] = {}
+    """For the journal, beside the unit."""
+    warnings: tuple[str, ...] = ()

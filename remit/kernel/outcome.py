@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import apsw
@@ -115,10 +116,10 @@ class Recording:
 
     def completed(
         self, started: Started, scope: Scope, output: Any, durability: Literal["committed", "queued"]
-    ) -> Outcome:
-        """Commit the outcome with every buffered effect, in one transaction.
+    ) -> tuple[Outcome, Future[list[Record]] | None]:
+        """Queue the outcome with every buffered effect, for one transaction; the future, where it is to be waited for.
 
-        :raises StateConflict: if a key that the call wrote moved meanwhile; nothing was committed
+        The future fails with ``StateConflict`` if a key that the call wrote moved meanwhile: nothing is committed.
         """
         result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
@@ -130,22 +131,22 @@ class Recording:
         payloads += _attached(scope, data)
         said = [*scope.effects.events, *scope.notes, *started.ending(None)]
         drafts = self._drafts("action.completed", started, data, said)
-        seq = self._write(started, drafts, payloads, writes, durability)
+        future = self._write(started, drafts, payloads, writes, durability)
         unit = started.action.program.unit
-        return Outcome(started.action.name, unit.id, unit.digest, output, seq, data["events"], data["duration_us"])
+        outcome = Outcome(started.action.name, unit.id, unit.digest, output, 0, data["events"], data["duration_us"])
+        return outcome, future
 
     def failed(
         self, started: Started, scope: Scope, error: RemitError, durability: Literal["committed", "queued"]
-    ) -> None:
-        """Journal that the call failed, with its denials; its effects are gone."""
+    ) -> Future[list[Record]] | None:
+        """Journal that the call failed, with its denials; its effects are gone. The future as :meth:`completed`'s."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
         payloads = [started.input, *_attached(scope, data)]
         drafts = self._drafts("action.failed", started, data, [*scope.notes, *started.ending(error)])
-        try:
-            self._write(started, drafts, payloads, [], durability)
-        except JournalClosed:
-            # The kernel is closing under the call: the caller gets the error that matters, the call left nothing.
-            return
+        with suppress(JournalClosed):
+            # The kernel may close under the call: the caller gets the error that matters, the call left nothing.
+            return self._write(started, drafts, payloads, [], durability)
+        return None
 
     def outside(self, started: Started, draft: Draft, durable: bool) -> None:
         """Journal at once what a running call does outside; see :attr:`remit.kernel.scope.Scope.record`."""
@@ -157,11 +158,11 @@ class Recording:
         if durable:
             self._journal.durable(future)
 
-    def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> None:
-        """Journal that policy kept a caller from an action."""
+    def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> Future[list[Record]]:
+        """Journal that policy kept a caller from an action; the future says when that is durable."""
         data = _who(action, caller) | {"code": error.code, "policies": error.details.get("policies", [])}
         draft = Draft(type="action.denied", subject=action.name, data=data, correlation=caller.correlation)
-        self._journal.append([draft], namespace=caller.namespace, generation=generation)
+        return self._journal.submit([draft], namespace=caller.namespace, generation=generation)
 
     def _data(self, started: Started, scope: Scope) -> dict[str, Any]:
         data = _who(started.action, started.caller) | {
@@ -199,7 +200,8 @@ class Recording:
         payloads: Sequence[bytes],
         writes: Sequence[unitstate.Write],
         durability: Literal["committed", "queued"],
-    ) -> int:
+    ) -> Future[list[Record]] | None:
+        """Queue the records; the future, where somebody has to wait for it."""
         caller, unit = started.caller, started.action.program.unit.id
 
         def guard(connection: apsw.Connection) -> None:
@@ -220,9 +222,7 @@ class Recording:
             generation=started.generation,
         )
         # What may still be refused, or must be found by the next call, is waited for.
-        if durability == "queued" and not keeps_tables:
-            return 0
-        return self._journal.durable(future)[0].seq
+        return None if durability == "queued" and not keeps_tables else future
 
 
 def _who(action: Action, caller: Caller) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from remit.kernel.model import (
     Program,
     Release,
     UnitRef,
+    Verification,
 )
 from remit.schemas.config import Config
 
@@ -44,6 +45,7 @@ __all__ = [
     "Runner",
     "SystemClock",
     "SystemIds",
+    "Verifier",
     "no_progress",
 ]
 
@@ -206,6 +208,10 @@ class Authority(Protocol):
         """What policy says today of giving this unit this capability: allow, ask (a person must consent) or deny."""
         ...
 
+    def inline(self, unit: UnitRef) -> bool:
+        """Whether this unit's guests may run in the kernel's own process; asked at every call."""
+        ...
+
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         """Make these grants, and only these, the standing ones; leases under any other end at once."""
         ...
@@ -280,6 +286,19 @@ class BundleSource(Protocol):
         """The bundle behind the reference, its digests checked.
 
         :raises BundleError: if it cannot be read or is not well formed
+        """
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Where a bundle comes from, by its signatures and by whom the home trusts."""
+
+    def verify(self, bundle: Bundle) -> Verification:
+        """Judge the signatures of a bundle, and that its bytes are what they are about.
+
+        :raises Rejected: if there are signatures and none is to be believed
+        :raises UnsignedRefused: if there is none, and it is no local folder
         """
         ...
 

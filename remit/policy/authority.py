@@ -32,7 +32,7 @@ from remit.policy.resources import parse_resource
 from remit.policy.standing import Holding, Lease, LeaseKey, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from remit.journal.fold import Folds
     from remit.kernel.model import Amounts, EntityRef, Grant, UnitRef
@@ -120,6 +120,10 @@ class CedarAuthority:
         except ResourceInvalid as error:
             return Decision("deny", reason=error.message)
 
+    def inline(self, unit: UnitRef) -> bool:
+        """Whether this unit's guests may run in the kernel's own process."""
+        return self._epoch.inline(unit)
+
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         """Make these grants, and only these, the standing ones. What was revoked stays so; what was used stays used."""
         book = self._book()
@@ -181,7 +185,7 @@ class CedarAuthority:
         account = self._accounts.of(grant, self._book(), parent.account)
         self._change(
             lambda epoch: epoch.next(standing=epoch.standing.plus(Holding(grant, account, parent))),
-            lambda lease: lease.key[0] == unit.digest,
+            lambda leases: [one for one in leases if one.key[0] == unit.digest],
         )
         return grant
 
@@ -190,12 +194,17 @@ class CedarAuthority:
     def _turn(self, epoch: Epoch, leases: dict[LeaseKey, Lease]) -> None:
         self._epoch, self._leases = epoch, leases
 
-    def _change(self, make: Callable[[Epoch], Epoch], touches: Callable[[Lease], bool]) -> Epoch:
-        """Turn to the next epoch. The work is done beside the live one; the lock is held for the swap alone."""
+    def _change(self, make: Callable[[Epoch], Epoch], touched: Callable[[Iterable[Lease]], Iterable[Lease]]) -> Epoch:
+        """Turn to the next epoch. The work is done beside the live one; the lock is held for the swap alone.
+
+        :param touched: of the leases, those that end with it
+        """
         while True:
             before = self._epoch
             fresh = make(before)
-            kept = {key: lease for key, lease in list(self._leases.items()) if not touches(lease)}
+            kept = self._leases.copy()
+            for lease in touched([*kept.values()]):
+                del kept[lease.key]
             with self._lock:
                 if self._epoch is before:
                     self._turn(fresh, kept)
@@ -211,7 +220,7 @@ class CedarAuthority:
             self.holding(unknown)
         self._change(
             lambda epoch: epoch.next(standing=epoch.standing.without(ended)),
-            lambda lease: not ended.isdisjoint(lease.grants),
+            lambda leases: [one for one in leases if not ended.isdisjoint(one.grants)],
         )
 
     def publish(self, policies: PolicySet) -> None:
@@ -225,15 +234,15 @@ class CedarAuthority:
             touched[:] = [changed(epoch.policies, policies)]
             return epoch.next(policies=policies)
 
-        self._change(make, lambda lease: reaches(touched[0], lease))
+        self._change(make, lambda leases: [one for one in leases if reaches(touched[0], one)])
 
     def quarantine(self, publisher: str, *, by: str, reason: str = "") -> None:
         """Refuse everything to a publisher's units, from the next use on, until released."""
-
-        def touches(lease: Lease) -> bool:
-            return ("Remit::Publisher", publisher) in (*lease.scope[0], *lease.scope[1])
-
-        self._change(lambda epoch: epoch.next(quarantined=epoch.quarantined | {publisher}), touches)
+        key = "Remit::Publisher", publisher
+        self._change(
+            lambda epoch: epoch.next(quarantined=epoch.quarantined | {publisher}),
+            lambda leases: [one for one in leases if key in one.scope[0] or key in one.scope[1]],
+        )
         data = {"publisher": publisher, "by": by, "reason": reason[:500]}
         self._write([Draft(type="unit.quarantined", subject=publisher, data=data)])
 
@@ -242,19 +251,21 @@ class CedarAuthority:
         ended = frozenset(digests)
         self._change(
             lambda epoch: epoch.next(quarantined=epoch.quarantined | ended),
-            lambda lease: not ended.isdisjoint(lease.digests) or lease.key[2] == "action:call",
+            lambda leases: [one for one in leases if one.key[2] == "action:call" or not ended.isdisjoint(one.digests)],
         )
 
     def release(self, publisher: str, *, by: str, reason: str = "") -> None:
         """End a quarantine."""
         data = {"publisher": publisher, "by": by, "reason": reason[:500]}
         self._write([Draft(type="unit.released", subject=publisher, data=data)])
-        self._change(lambda epoch: epoch.next(quarantined=epoch.quarantined - {publisher}), lambda _lease: False)
+        self._change(lambda epoch: epoch.next(quarantined=epoch.quarantined - {publisher}), lambda _leases: ())
 
     def renew(self, *grant_ids: str) -> None:
         """Decide the leases of these grants again at their next use, though they have not run out."""
         named = frozenset(grant_ids)
-        self._change(lambda epoch: epoch.next(), lambda lease: not named.isdisjoint(lease.grants))
+        self._change(
+            lambda epoch: epoch.next(), lambda leases: [one for one in leases if not named.isdisjoint(one.grants)]
+        )
 
     def answer(self, consent_id: str, *, given: bool, by: str, reason: str = "") -> Consent:
         """A person's yes or no to a question, effective at the next use.
@@ -266,7 +277,7 @@ class CedarAuthority:
         consent = self.consents.answer(consent_id, given=given, by=by, roles=roles, reason=reason)
         self._change(
             lambda epoch: epoch.next(),
-            lambda lease: consent.digest in lease.digests,
+            lambda leases: [one for one in leases if consent.digest in one.digests],
         )
         return consent
 

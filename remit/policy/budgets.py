@@ -179,16 +179,18 @@ class Account:
     def _take_block(self, spent: Usage) -> None:
         if self._reserve is None:
             return
-        wanted, grown = [], spent.start_ms != self._reserved.start_ms
-        before = _each(self._reserved.amounts)
+        turned = grown = spent.start_ms != self._reserved.start_ms
+        wanted, before = [], _each(self._reserved.amounts)
         for had, (amount, most) in zip(before, _paired(spent.amounts, self._bounds), strict=True):
             if most is None:
                 # Amounts without a bound need no record: only what is bounded can be granted twice.
                 wanted.append(amount)
-            else:
-                grown = grown or amount > had
+            elif turned or amount > had:
+                grown = True
                 # A host call that outlasted its hold has spent more than there was.
                 wanted.append(max(amount, min(amount + most // _BLOCKS, most)))
+            else:
+                wanted.append(had)
         reserved = Usage(spent.start_ms, *wanted)
         if grown:
             self._reserve(reserved)

@@ -11,7 +11,7 @@ from remit import schemas
 from remit.errors import PolicyInvalid, ResourceInvalid, ValueInvalid
 from remit.kernel.model import Budget, Capability, EntityRef, UnitRef
 from remit.policy.decider import Decider
-from remit.policy.requests import Request, administration, capability_use
+from remit.policy.requests import Request, administration, capability_use, inline_run
 from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ def _request(case: Case) -> Request:
         known = Operator(case.roles, case.publishes)
         return administration(case.operator, known, case.action, resource, case.context, units={}, grants={})
     unit = UnitRef(case.unit, case.version, "sha256:test", case.kind, case.admission)
+    if case.action == "unit:inline":
+        return inline_run(unit, quarantined=frozenset({unit.publisher}) if case.quarantined else frozenset())
     bounds = (case.calls, case.bytes, case.host_us, case.fuel)
     budget = Budget(case.window_ms, *bounds) if any(bound is not None for bound in bounds) else None
     return capability_use(

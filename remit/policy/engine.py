@@ -33,7 +33,7 @@ T = TypeVar("T")
 _FAILED_POLICY = re.compile(r"error while evaluating policy `([^`]*)`")
 _UID_TEXT = re.compile(r'([A-Za-z_][\w:]*)::"([^"\\\n]*)"')
 _STACK = 64 << 20  # reserved address space; pages are taken as the parser goes deeper
-_SMALL = 64
+_SMALL = 16
 """Up to so many policies the whole set is evaluated: that costs less than making slices of it."""
 _MOST_SLICED = 16_384
 """Policies that all remembered slices may hold together: each takes some 12 KiB inside Cedar."""
@@ -290,8 +290,9 @@ def _names(policies: Mapping[str, pst.Template]) -> dict[str, str]:
 
 def _dict_form(uid: Any) -> Any:
     """An entity of a request as type and id, where it is written in another of Cedar's forms."""
-    if isinstance(uid, dict) and len(uid) == 1 and isinstance(uid.get("__entity"), dict):
-        return uid["__entity"]
+    if isinstance(uid, dict):
+        inner = uid.get("__entity") if len(uid) == 1 else None
+        return inner if isinstance(inner, dict) else uid
     if isinstance(uid, str):
         match = _UID_TEXT.fullmatch(uid)
         return {"type": match[1], "id": match[2]} if match else uid

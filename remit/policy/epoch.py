@@ -11,7 +11,7 @@ from remit.errors import ResourceInvalid
 from remit.kernel.model import Capability, Decision
 from remit.policy.decider import Decider
 from remit.policy.modes import Mode, below, mode_of
-from remit.policy.requests import Request, at_special_address, capability_use
+from remit.policy.requests import Request, at_special_address, capability_use, inline_run
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
@@ -36,7 +36,7 @@ class Outlook(NamedTuple):
 class Epoch:
     """Policies, grants and facts that decide together. Safe to share between threads."""
 
-    __slots__ = ("_outlooks", "decider", "home", "number", "policies", "quarantined", "standing")
+    __slots__ = ("_inline", "_outlooks", "decider", "home", "number", "policies", "quarantined", "standing")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Epoch:
         self.home = home
         """The home's folder; its own files are off limits to units."""
         self._outlooks: dict[str, Outlook] = {}
+        self._inline: dict[UnitRef, bool] = {}
 
     def next(
         self,
@@ -108,6 +109,13 @@ class Epoch:
         except ResourceInvalid as error:
             return Decision("deny", reason=error.message)
         return self.decider.decide(at_special_address(request, special))
+
+    def inline(self, unit: UnitRef) -> bool:
+        """Policy's answer to running a unit's guests in the kernel's own process."""
+        known = self._inline.get(unit)
+        if known is None:
+            known = self._inline[unit] = self.decider.decide(inline_run(unit, quarantined=self.quarantined)).allowed
+        return known
 
     def outlook(self, holding: Holding) -> Outlook:
         """How a grant is decided in this epoch. Its resource must be one."""

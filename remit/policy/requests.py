@@ -6,7 +6,6 @@ takes the transitive closure from what it is given.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,10 +15,11 @@ from remit.policy.resources import Resource, Uid, parse_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import PurePosixPath
 
     from remit.schemas.config import Operator
 
-__all__ = ["Request", "administration", "at_special_address", "capability_use"]
+__all__ = ["Request", "administration", "at_special_address", "capability_use", "inline_run"]
 
 _LONG = (1 << 63) - 1
 _OWN_NAMES = frozenset({".remit", "remit.toml", "remit.lock", "policy"})
@@ -93,14 +93,15 @@ def _closure(
         elif uid.type not in {"TopicClass", "PathClass"}:  # enumerated entities stand in the schema
             attributes = resource.attributes if uid == resource.uid else None
             entities[uid] = _entity(uid, parents, attributes)
-    if own is not None and resource.uid.type == "Path" and _is_own(PurePosixPath(resource.text), own):
+    if own is not None and resource.uid.type == "Path" and _is_own(resource, own):
         entities[resource.uid]["parents"].append(_uid(Uid("PathClass", "kernel")))
     return entities
 
 
-def _is_own(path: PurePosixPath, home: PurePosixPath) -> bool:
+def _is_own(path: Resource, home: PurePosixPath) -> bool:
     """Whether a path belongs to what the kernel keeps, or to what governs it."""
-    return path.is_relative_to(home) and len(path.parts) > len(home.parts) and path.parts[len(home.parts)] in _OWN_NAMES
+    base = str(home).rstrip("/")
+    return any(Uid("Path", f"{base}/{name}") in path.parents for name in _OWN_NAMES)
 
 
 def capability_use(
@@ -136,6 +137,13 @@ def capability_use(
     publisher = Uid("Publisher", unit.publisher)
     entities |= {principal: _unit_entity(unit.id, unit, quarantined), publisher: _publisher(publisher, quarantined)}
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
+
+
+def inline_run(unit: UnitRef, *, quarantined: frozenset[str] = frozenset()) -> Request:
+    """The question whether a unit's guests may run in the kernel's own process."""
+    principal, publisher = Uid("Unit", unit.id), Uid("Publisher", unit.publisher)
+    entities = [_unit_entity(unit.id, unit, quarantined), _publisher(publisher, quarantined)]
+    return Request(principal, "unit:inline", Uid("Process", "kernel"), {}, entities)
 
 
 def administration(

@@ -34,6 +34,7 @@ _MAX_SEGMENTS = 64
 _MAX_HOST = 253  # RFC 1035, 2.3.4, as text
 _MAX_TOPIC = 200
 _MAX_PORT = 65_535
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PORTS = {"http": 80, "https": 443}
 
 _WORD = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
@@ -128,9 +129,10 @@ def _path(action: str, text: str) -> Resource:
     remedy = "write an absolute path without '.', '..' and '//', like '/data/in'"
     if not text.startswith("/"):
         raise _refuse(action, text, "it is not absolute", remedy)
-    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text) or "\\" in text:
+    plain = text.isascii() and text.isprintable()  # as nearly every path, and then there is nothing to look up
+    if "\\" in text or not (plain or all(unicodedata.category(char) not in _UNSEEN for char in text)):
         raise _refuse(action, text, "it holds control or invisible characters or a backslash", remedy)
-    if unicodedata.normalize("NFC", text) != text:
+    if not plain and unicodedata.normalize("NFC", text) != text:
         raise _refuse(action, text, "its characters are not in normal form NFC", "write it in NFC")
     body = text[1:].removesuffix("/")
     segments = body.split("/") if body else []

@@ -22,7 +22,7 @@ from remit.schemas import formats
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from remit.kernel.model import Admission, Referrer
+    from remit.kernel.model import Referrer
     from remit.registry.oci import Descriptor, Manifest
 
 __all__ = ["MAX_FILE", "MAX_FILES", "MAX_TOTAL", "config_of", "layer_order", "layers_by_name", "pack", "verify"]
@@ -44,15 +44,15 @@ _MEDIA_TYPES = {"json": "application/json", "md": "text/markdown", "toml": "appl
 def pack(
     files: Mapping[str, bytes],
     *,
-    admission: Admission = "local",
     origin: str = "",
+    local: bool = False,
     referrers: Sequence[Referrer] = (),
 ) -> Bundle:
     """Make a bundle of these files.
 
     :param files: contents by relative name; ``unit.toml`` is among them
-    :param admission: how the unit comes in; only a verified signature makes it ``signed``
     :param origin: where it came from, for people
+    :param local: whether it is a folder of this machine
     :param referrers: what travels beside it
     :raises BundleInvalid: if a name or size is beyond the format, or ``unit.toml`` is not there
     """
@@ -72,8 +72,8 @@ def pack(
         digest=sha256(manifest),
         oci_manifest=manifest,
         files=ordered,
-        admission=admission,
         origin=origin,
+        local=local,
         referrers=tuple(sorted(referrers, key=lambda referrer: sha256(referrer_manifest(manifest, referrer)))),
     )
 
@@ -83,7 +83,7 @@ def verify(bundle: Bundle) -> None:
 
     :raises BundleInvalid: if one of them was changed
     """
-    again = pack(bundle.files, admission=bundle.admission, origin=bundle.origin)
+    again = pack(bundle.files)
     if again.oci_manifest != bundle.oci_manifest or again.digest != bundle.digest:
         raise BundleInvalid("the bundle's files are not what its digest says")
 

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 
 from remit.journal import Progress
-from remit.kernel.offers import Check, Trouble
+from remit.journal.checks import Check, Trouble
 from remit.kernel.ports import Home
 
 __all__ = ["roots_check"]

@@ -1,4 +1,4 @@
-"""Running the built-in registry: one process, one socket, until it is interrupted."""
+"""Running a web application of this room: one process, one socket, until it is interrupted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.applications import Starlette
 
 from remit.errors import RegistryUnreachable
-from remit.registry.server import application
-from remit.registry.store import Store
-from remit.registry.users import Users
 
 __all__ = ["run"]
 
@@ -19,7 +17,7 @@ _SAME_TIME = 64
 _MOST_HEAD = 64 << 10
 
 
-def run(store: Store, users: Users | None, host: str, port: int, ready: Callable[[str], None]) -> None:
+def run(application: Starlette, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until interrupted.
 
     :param port: 0 for any that is free
@@ -38,7 +36,7 @@ def run(store: Store, users: Users | None, host: str, port: int, ready: Callable
         shown = f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
-            application(store, users),
+            application,
             # The parser that bounds a request's head; the faster one of uvicorn collects it without end.
             http="h11",
             h11_max_incomplete_event_size=_MOST_HEAD,

@@ -1,4 +1,4 @@
-"""Where units come from: a folder with ``unit.toml``, a ``.unit`` file, or a registry. All come in as ``local``.
+"""Where units come from: a folder with ``unit.toml``, a ``.unit`` file, or a registry. Only folders are local.
 
 A folder gives the files that its manifest names, its readme and its licence, and nothing else: sources, tests and
 whatever lies about are not packed. The manifest is read here only for the names of files; whether it is right is judged
@@ -75,7 +75,7 @@ class FolderSource:
             elif name not in _OPTIONAL:
                 raise BundleInvalid(f"{MANIFEST} names {name!r}, which is not there", remedy="add the file")
         progress("reading", 1.0)
-        return pack(files, origin=reference)
+        return pack(files, origin=reference, local=True)
 
 
 class UnitFileSource:

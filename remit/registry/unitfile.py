@@ -56,7 +56,7 @@ def encode(bundle: Bundle) -> bytes:
 
 
 def decode(data: bytes, *, origin: str = "") -> Bundle:
-    """The bundle in a ``.unit`` file, admitted as ``local``.
+    """The bundle in a ``.unit`` file.
 
     :raises BundleInvalid: if the bytes are not exactly what :func:`encode` would write for it
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from remit.errors import CacheTampered
 from remit.journal import Progress
-from remit.kernel.offers import Check, Trouble
+from remit.journal.checks import Check, Trouble
 from remit.kernel.ports import Home
 from remit.sandbox.cache import CodeCache
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from remit.kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from remit.journal.checks import Check
     from remit.kernel.model import Program
-    from remit.kernel.offers import Check
-    from remit.kernel.ports import Home, Runner
+    from remit.kernel.ports import Authority, Home, Runner
     from remit.kernel.scope import HostInterface
 
 __all__ = ["remit_doctor_checks", "remit_host_interfaces", "remit_runner"]
 
 
 @hookimpl
-def remit_runner(home: Home, abi: str) -> Runner | None:
-    """The component runner, its code cache below the home's cache."""
+def remit_runner(home: Home, abi: str, authority: Authority) -> Runner | None:
+    """The component runner, its code cache below the home's cache; in workers, whom policy keeps out of the kernel."""
     if abi != "component":
         return None
     from remit.sandbox.runner import ComponentRunner  # noqa: PLC0415 - wasmtime loads when a runner is wanted
@@ -30,8 +30,7 @@ def remit_runner(home: Home, abi: str) -> Runner | None:
     key = home.secret("code-cache")
 
     def isolate(program: Program) -> bool:
-        wanted = home.config.sandbox.isolate
-        return wanted == "always" or (wanted == "unsigned" and program.unit.admission == "local")
+        return not authority.inline(program.unit)
 
     return IsolatingRunner(ComponentRunner(folder, key, home.clock), Start(str(folder), key), isolate)
 

@@ -7,11 +7,10 @@ process.
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,10 +22,12 @@ from remit.errors import (
 )
 from remit.kernel.model import Exported, GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
+from remit.sandbox.aside import aside
 from remit.sandbox.cache import CacheEntry, CodeCache
 from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
 from remit.sandbox.compiling import CompileBounds
 from remit.sandbox.contract import check
+from remit.sandbox.early import Early
 from remit.sandbox.engine import abandon, survive_fork
 from remit.sandbox.instance import Instance
 from remit.sandbox.library import SMALL, Library
@@ -37,7 +38,6 @@ from remit.sandbox.pool import ClosedDoor, Pool, RehearsalDoor
 
 __all__ = ["ComponentRunner"]
 
-_CANCELLED = 256
 _START_MS = 1_000
 """Milliseconds that a spare may take to start."""
 
@@ -79,7 +79,7 @@ class ComponentRunner:
         self._lock = threading.Lock()
         self._active: dict[int, tuple[Call, Loaded | None]] = {}
         self._pool = Pool()
-        self._cancelled: OrderedDict[int, HostCalls] = OrderedDict()
+        self._early = Early()
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent; the code is loaded again from the cache, for this process's engine."""
@@ -144,13 +144,22 @@ class ComponentRunner:
         *,
         threaded: bool = True,
     ) -> GuestOutcome:
-        """As :meth:`run`, on the running event loop and in a fresh instance; see :mod:`remit.sandbox.loop`.
+        """As :meth:`run`, on the running event loop; see :mod:`remit.sandbox.loop`.
 
-        :param threaded: whether the door may block; if not, it may answer with awaitables
+        A program whose instances wait in the pool runs on a thread: what is kept, or lies ready, is for one way only.
+
+        :param threaded: whether the door may block; if not, it may answer with awaitables, and the instance is fresh
         :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
         """
+        loaded = (
+            self._library.get(program)
+            if self._library.has(program)
+            else await aside(partial(self._library.get, program))
+        )
+        if threaded and (program.reuse == "kept" or loaded.size > SMALL):
+            run = partial(self.run, program, export, arguments, host, deadline_ms)
+            return await aside(run, cancel=partial(self.cancel, host))
         with self._running(program, arguments, host, deadline_ms) as call:
-            loaded = self._library.get(program) if self._library.has(program) else await self._load_aside(program)
             with self._lock:
                 self._active[id(host)] = (call, loaded)
             instance = self._make(program, loaded, LoopInstance)
@@ -159,9 +168,6 @@ class ComponentRunner:
                 return await instance.arun(call, export, arguments, threaded=threaded)
             finally:
                 instance.close()
-
-    async def _load_aside(self, program: Program) -> Loaded:
-        return await asyncio.get_running_loop().run_in_executor(None, self._library.get, program)
 
     @contextmanager
     def _running(
@@ -172,7 +178,7 @@ class ComponentRunner:
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
-            if self._cancelled.pop(id(host), None) is not None:
+            if self._early.take(host):
                 raise CallCancelled("the call was cancelled before it began")
             self._active[id(host)] = (call, None)
         try:
@@ -243,11 +249,7 @@ class ComponentRunner:
         with self._lock:
             call, loaded = self._active.get(id(host), (None, None))
             if call is None:
-                # The door is kept, so that no other gets its id. Where the call is over already, it stays until others
-                # push it out.
-                self._cancelled[id(host)] = host
-                while len(self._cancelled) > _CANCELLED:
-                    self._cancelled.popitem(last=False)
+                self._early.note(host)
                 return
         call.cancel()
         if loaded is not None:

@@ -14,10 +14,12 @@ from remit.errors import (
     GuestTextInvalid,
     GuestTrapped,
     HostFault,
+    InstancesExceeded,
     MemoryExceeded,
     OutputTooLarge,
     SandboxError,
     StackExceeded,
+    TablesExceeded,
 )
 from remit.kernel.model import Limits
 
@@ -27,7 +29,9 @@ _SHOWN = 500
 _NUMBER = re.compile(r"^\d+: ")
 """Causes are numbered where there are several."""
 _MEMORY = ("exceeds memory limits", "memory count too high", "forcing a memory growth failure")
-_TABLES = ("exceeds table limits", "table count too high", "instance count too high", "resource limit exceeded")
+_TABLES = ("exceeds table limits", "table count too high")
+_INSTANCES = ("instance count too high",)
+_GAVE_UP = "report it to the unit's publisher; if it needs more memory, raise runtime.memory in unit.toml"
 _TEXT = ("invalid utf-8", "utf-16", "unpaired surrogate")
 
 
@@ -46,13 +50,16 @@ def classify(message: str, limits: Limits) -> SandboxError:
             f"the guest needs more than {limits.memory} bytes of memory", limit=limits.memory, trap=trap
         )
     if any(phrase in low for phrase in _TABLES):
-        return MemoryExceeded(
-            "the guest needs more tables or instances than one may have", remedy="build a smaller unit", trap=trap
-        )
+        return TablesExceeded("the guest needs more tables, or larger ones, than one may have", trap=trap)
+    if any(phrase in low for phrase in _INSTANCES):
+        return InstancesExceeded("the guest needs more instances than one may have", trap=trap)
     if any(phrase in low for phrase in _TEXT):
         return GuestTextInvalid("the guest passed a string that is not UTF-8", trap=trap)
     if "fuel allocated for hostcalls" in low:
-        return OutputTooLarge("the guest passed more in one call than the host copies", trap=trap)
+        remedy = "pass less to the host at a time: this bound is the host's own"
+        return OutputTooLarge("the guest passed more in one call than the host copies", remedy=remedy, trap=trap)
+    if "unreachable" in low:  # how languages end that cannot go on: without memory, among other reasons
+        return GuestTrapped(f"the guest trapped: {trap}", remedy=_GAVE_UP, trap=trap, memory=limits.memory)
     return GuestTrapped(f"the guest trapped: {trap}", trap=trap, memory=limits.memory)
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +22,8 @@ from remit.errors import CallCancelled, DeadlineExceeded, HostFault, from_dict
 from remit.kernel.answers import Refused
 from remit.kernel.model import Exported, GuestOutcome, Program
 from remit.kernel.ports import HostCalls, Progress, no_progress
+from remit.sandbox.aside import aside
+from remit.sandbox.early import Early
 from remit.sandbox.engine import abandon, survive_fork
 from remit.sandbox.runner import ComponentRunner
 from remit.sandbox.wire import Answer, Ask, Channel, Closed, Done, Failed, Run, Start
@@ -121,6 +124,7 @@ class IsolatingRunner:
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._active: dict[int, _Worker] = {}
+        self._early = Early()
 
     def after_fork(self) -> None:
         """The workers are the parent's."""
@@ -158,6 +162,15 @@ class IsolatingRunner:
         self._keep(host, worker)
         return outcome
 
+    async def arun(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """As the inner runner's; an isolated program has a thread wait for its worker."""
+        if not self._isolate(program):
+            return await self._inner.arun(program, export, arguments, host, deadline_ms)
+        run = partial(self.run, program, export, arguments, host, deadline_ms)
+        return await aside(run, cancel=partial(self.cancel, host))
+
     def _why(self, worker: _Worker, host: HostCalls) -> BaseException:
         code = worker.ended()
         if worker.killed:
@@ -179,8 +192,11 @@ class IsolatingRunner:
                 worker.ended()
                 worker = None
         with self._lock:
-            self._active[id(host)] = worker
-        return worker
+            if not self._early.take(host):
+                self._active[id(host)] = worker
+                return worker
+        self._keep(host, worker)
+        raise CallCancelled("the call was cancelled before it began")
 
     def _forget(self, host: HostCalls) -> None:
         with self._lock:
@@ -197,9 +213,11 @@ class IsolatingRunner:
         worker.ended()
 
     def cancel(self, host: HostCalls) -> None:
-        """Stop the call with this door; its worker is killed."""
+        """Stop the call that runs with this door, or that will; its worker is killed."""
         with self._lock:
             worker = self._active.get(id(host))
+            if worker is None:
+                self._early.note(host)
         if worker is None:
             self._inner.cancel(host)
         else:

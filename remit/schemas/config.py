@@ -22,6 +22,7 @@ from remit.schemas.toml import load as load_toml
 
 __all__ = [
     "LOCAL_OPERATOR",
+    "AgentServer",
     "Config",
     "DocumentDecl",
     "Operator",
@@ -121,10 +122,26 @@ class PluginChoice(msgspec.Struct, frozen=True):
         return parse_duration(self.deadline)
 
 
-class Sandbox(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``[sandbox]``: whose guests run in processes of their own, where a fault of the runtime cannot end the kernel."""
+class AgentServer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ``[mcp.NAME]``: a server whose tools become actions ``mcp/NAME:TOOL``. Only what is pinned does."""
 
-    isolate: Literal["never", "unsigned", "always"] = "never"
+    command: tuple[str, ...] = ()
+    """A program to start and its arguments; else ``url``."""
+    url: str = ""
+    """Where it listens, over streamable HTTP."""
+    env: dict[str, str] = {}
+    """What the program gets of the environment besides the usual; ``${VAR}`` is replaced when it is started."""
+    headers: dict[str, str] = {}
+    """What goes with each request; ``${VAR}`` is replaced when it is sent."""
+    tools: dict[str, str] = {}
+    """``sha256:…`` of each tool's definition, by its name: no other tool runs, and none with another definition."""
+    deadline: str = "30s"
+    """How long a call may take, the connection included."""
+
+    @property
+    def deadline_ms(self) -> int:
+        """:attr:`deadline` in milliseconds."""
+        return parse_duration(self.deadline)
 
 
 class Config(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -142,7 +159,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     plugin: PluginChoice = PluginChoice()
     registry: dict[str, RegistryChoice] = {}
     """In the order of the file: the first that covers a publisher is asked, and no other."""
-    sandbox: Sandbox = Sandbox()
+    mcp: dict[str, AgentServer] = {}
     limits: dict[str, Any] = {}
 
     def ceiling(self, limits: Limits) -> Limits:

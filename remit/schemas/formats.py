@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BUNDLE", "CHAIN", "EVENT", "HOME", "JOURNAL", "LOCK", "PLAN", "TRANSCRIPT", "UNIT", "WORLD"]
+__all__ = [
+    "BACKUP",
+    "BUNDLE",
+    "CHAIN",
+    "DOMAIN",
+    "EVENT",
+    "HOME",
+    "JOURNAL",
+    "LOCK",
+    "PLAN",
+    "RELEASE",
+    "TRANSCRIPT",
+    "UNIT",
+    "WORLD",
+]
 
 UNIT: Final = "unit/v1"
 """The manifest, ``unit.toml``."""
@@ -24,6 +38,9 @@ PLAN: Final = "plan/v1"
 TRANSCRIPT: Final = "transcript/v1"
 """A call taken down."""
 
+BACKUP: Final = "backup/v1"
+"""A home in one file."""
+
 JOURNAL: Final = 1
 """The journal's tables; stands in SQLite's ``user_version``."""
 
@@ -32,6 +49,12 @@ CHAIN: Final = "remit/journal/1"
 
 BUNDLE: Final = "application/vnd.remit.unit.v1"
 """The OCI artifact type of a unit."""
+
+DOMAIN: Final = "trust-domain/v1"
+"""A trust domain's folder."""
+
+RELEASE: Final = "urn:remit:release:v1"
+"""The in-toto predicate type under which publishers sign a unit's release."""
 
 WORLD: Final = "0.1.0"
 """Version of the WIT package ``remit:unit``."""

@@ -7,6 +7,7 @@ may be a secret.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,10 +15,12 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["nearest", "say", "unknown_key"]
+__all__ = ["nearest", "say", "suggested", "unknown_key"]
 
 _MAX_SHOWN = 160
 _MAX_COMPARED = 64
+
+_SUGGESTED = re.compile(r"\(did you mean '([^'\\]+)'\?\)")
 
 _PLAIN: Mapping[str, str] = {
     "falseSchema": "is not allowed here",
@@ -81,6 +84,12 @@ def nearest(word: Any, known: Iterable[Any]) -> str:
         return ""
     close = difflib.get_close_matches(word, words[: _MAX_COMPARED * 4], n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def suggested(message: str) -> str:
+    """The word that :func:`nearest` put into a message, or ""."""
+    found = _SUGGESTED.search(message)
+    return found[1] if found else ""
 
 
 def _article(kind: str) -> str:

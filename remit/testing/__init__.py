@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     from remit.testing.capabilities import FakeHttp, Reply
     from remit.testing.clock import VirtualClock
     from remit.testing.events import Events
+    from remit.testing.publishing import RunningRegistry, TrustDomain
 
-__all__ = ["Events", "FakeHttp", "Reply", "VirtualClock"]
+__all__ = ["Events", "FakeHttp", "Reply", "RunningRegistry", "TrustDomain", "VirtualClock"]
 
-_HOMES = {"Events": "events", "FakeHttp": "capabilities", "Reply": "capabilities", "VirtualClock": "clock"}
+_HOMES = {
+    "Events": "events",
+    "FakeHttp": "capabilities",
+    "Reply": "capabilities",
+    "RunningRegistry": "publishing",
+    "TrustDomain": "publishing",
+    "VirtualClock": "clock",
+}
 
 
 def __getattr__(name: str) -> Any:

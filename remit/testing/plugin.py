@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from remit.journal import Clock
     from remit.testing.clock import VirtualClock
     from remit.testing.events import Events
+    from remit.testing.publishing import RunningRegistry, TrustDomain
 
-__all__ = ["KernelFactory", "remit_clock", "remit_events", "remit_home", "remit_kernel", "remit_unit"]
+__all__ = [
+    "KernelFactory",
+    "remit_clock",
+    "remit_events",
+    "remit_home",
+    "remit_kernel",
+    "remit_registry",
+    "remit_trust_domain",
+    "remit_unit",
+]
 
 
 class KernelFactory(Protocol):
@@ -99,3 +109,20 @@ def remit_events() -> Callable[[Kernel], Events]:
     from remit.testing.events import Events  # noqa: PLC0415
 
     return Events
+
+
+@pytest.fixture
+def remit_trust_domain(tmp_path: Path) -> TrustDomain:
+    """A trust domain of the test's own: ``remit_trust_domain.sign(folder)`` gives a signed ``.unit`` file."""
+    from remit.testing.publishing import TrustDomain  # noqa: PLC0415
+
+    return TrustDomain(tmp_path / "trust-domain")
+
+
+@pytest.fixture
+def remit_registry(tmp_path: Path) -> Iterator[RunningRegistry]:
+    """A registry on loopback: ``remit_registry.publish(folder, sign_as)`` gives the reference that installs it."""
+    from remit.testing.publishing import running_registry  # noqa: PLC0415
+
+    with running_registry(tmp_path / "registry") as registry:
+        yield registry

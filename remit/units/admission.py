@@ -2,28 +2,73 @@
 
 from __future__ import annotations
 
-from remit.errors import ExportMissing, ImportRefused, ManifestInvalid, UnsignedRefused
-from remit.kernel.model import Bundle, UnitRef
+from typing import Any
+
+import msgspec
+
+from remit.errors import ExportMissing, ImportRefused, ManifestInvalid, SignerChanged, UnsignedRefused
+from remit.journal import Draft
+from remit.kernel.model import Bundle, UnitRef, Verification
 from remit.kernel.ports import Progress, Runner
 from remit.schemas import Validator
 from remit.units.manifest import Manifest, check_files, interfaces_of, parse
 
-__all__ = ["examine"]
+__all__ = ["Candidate", "examine"]
 
 _SHOWN = 20
 
 
-def examine(bundle: Bundle, runner: Runner, *, allow_unsigned: bool, progress: Progress) -> tuple[UnitRef, Manifest]:
+class Candidate(msgspec.Struct, frozen=True):
+    """A bundle that is well formed and whose origin is known: policy may let it in."""
+
+    unit: UnitRef
+    manifest: Manifest
+    origin: str
+    found: Verification
+
+    @property
+    def facts(self) -> dict[str, str | bool]:
+        """For policy."""
+        unit = self.unit
+        own = {"admission": unit.admission, "digest": unit.digest, "kind": unit.kind, "version": unit.version}
+        return {**self.found.facts, **own}
+
+    @property
+    def draft(self) -> Draft:
+        """For the journal."""
+        found = self.found
+        data: dict[str, Any] = {**found.record, **msgspec.to_builtins(self.unit)}
+        data |= {"title": self.manifest.title, "origin": self.origin, "signer": found.signer}
+        return Draft(type="unit.installed", subject=self.unit.id, data={**data, "warnings": list(found.warnings)})
+
+
+def examine(
+    bundle: Bundle,
+    found: Verification,
+    runner: Runner,
+    signer: str | None = None,
+    *,
+    allow_unsigned: bool,
+    progress: Progress,
+) -> Candidate:
     """What a bundle is, if it may be admitted.
 
+    :param found: where it comes from; a local one comes in only where ``allow_unsigned``
+    :param signer: who must have signed it, where that is known; "" for nobody
     :raises UnsignedRefused: if it is not signed and that is not allowed
+    :raises SignerChanged: if somebody else signed it than ``signer``
     :raises ManifestInvalid: with every fault of the manifest and its files
     :raises ImportRefused: if the component imports what the manifest does not declare
     :raises ExportMissing: if it does not export what the manifest promises
     """
-    if bundle.admission == "local" and not allow_unsigned:
+    if found.admission == "local" and not allow_unsigned:
         raise UnsignedRefused(f"{bundle.origin} is not signed")
     manifest = parse(bundle.unit_toml)
+    if signer not in (None, found.signer):
+        raise SignerChanged(
+            f"{manifest.id}@{manifest.version} is signed by {found.signer or 'nobody'}; "
+            f"what is locked was by {signer or 'nobody'}"
+        )
     faults = check_files(manifest, bundle.files)
     if faults:
         first = faults[0]
@@ -33,7 +78,8 @@ def examine(bundle: Bundle, runner: Runner, *, allow_unsigned: bool, progress: P
         )
     if manifest.runtime is not None and manifest.kind != "config":
         _check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
-    return UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, bundle.admission), manifest
+    unit = UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, found.admission)
+    return Candidate(unit, manifest, bundle.origin, found)
 
 
 def _check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:

@@ -71,7 +71,8 @@ def find_garbage(
     gone = _closure(dead, library) - safe
     known = safe | gone
     gone |= {blob for blob in journal.blobs.digests() if blob not in known and age_ms(blob) > _GRACE_MS}
-    there = sorted(blob for blob in gone if journal.blobs.has(blob))
+    # Bundles last: cut off in between, the next collection still reads in them which blobs were theirs.
+    there = sorted((blob for blob in gone if journal.blobs.has(blob)), key=lambda blob: (blob in bundles, blob))
     return Garbage(keep, units, tuple(there), sum(journal.blobs.path(blob).stat().st_size for blob in there))
 
 

@@ -1,7 +1,8 @@
 """A unit's own tests, rehearsed before it becomes active: each ``[[test]]`` of its manifest, in the sandbox.
 
-A rehearsal has empty state, declared topics may be emitted, and nothing of it is kept. Whatever leads outside (HTTP,
-files, secrets, other actions) is refused: where a unit asks for such a capability, a test that fails proves nothing.
+A rehearsal begins with empty state, each test finds what those before it left, and nothing of it is kept; declared
+topics may be emitted. Whatever leads outside (HTTP, files, secrets, other actions) is refused: where a unit asks for
+such a capability, a test that fails proves nothing.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from remit.units.plan import Finding
 
 __all__ = ["Rehearsals", "Rehearse", "TestsChoice"]
 
-Rehearse = Callable[[Program, str, tuple[Any, ...], str, Authority], GuestOutcome]
-"""``rehearse(program, export, arguments, parameters JSON, authority)``: run without leaving anything behind."""
+Rehearse = Callable[[Program, str, Authority], Callable[[str, tuple[Any, ...]], GuestOutcome]]
+"""``rehearse(program, parameters JSON, authority)(export, arguments)``: calls that leave nothing behind the last."""
 TestsChoice = Literal["block", "warn", "off"]
 
 _KEPT = 1_000
@@ -78,12 +79,15 @@ class Rehearsals:
     def _run(self, manifest: Manifest, program: Program) -> _Result:
         failed, first = 0, ""
         authority = _Rehearsal(program.unit, manifest.capabilities)
+        try:
+            parameters = msgspec.json.encode(expand(manifest.parameters.defaults)).decode()
+        except RemitError as error:
+            return _Result(len(manifest.tests), f"{error.code} {error.message}"[: 2 * _SHOWN])
+        call = self._rehearse(program, parameters, authority)
         for test in manifest.tests:
             arguments = (test.action, msgspec.json.encode(test.input).decode())
             try:
-                parameters = msgspec.json.encode(expand(manifest.parameters.defaults)).decode()
-                answer = self._rehearse(program, "provider.call", arguments, parameters, authority)
-                wrong = _wrong(answer, test.expect)
+                wrong = _wrong(call("provider.call", arguments), test.expect)
             except RemitError as error:
                 wrong = f"{error.code} {error.message}"
             if wrong:
@@ -120,6 +124,9 @@ class _Rehearsal:
 
     def review(self, _unit: UnitRef, _capability: Capability) -> Decision:
         return Decision("deny")
+
+    def inline(self, _unit: UnitRef) -> bool:
+        return False
 
     def activate(self, _units: Sequence[UnitRef], _grants: Sequence[Grant]) -> None:
         """Nothing stands in a rehearsal."""

@@ -30,6 +30,20 @@ class Granting(msgspec.Struct):
     findings: list[Finding] = []
 
 
+_MEASURES = {
+    "memory": ("memory", " bytes"),
+    "deadline_ms": ("deadline", " ms"),
+    "stack": ("stack", " bytes"),
+    "input": ("input", " bytes"),
+    "output": ("output", " bytes"),
+    "state": ("state", " bytes"),
+    "host_calls": ("host calls", ""),
+    "log_lines": ("log lines", ""),
+    "effects": ("effects", ""),
+}
+"""What a limit is called, and measured in."""
+
+
 def decide_grants(
     units: Sequence[ActiveUnit],
     active: Generation,
@@ -152,10 +166,10 @@ def _larger(new: Budget | None, old: Budget | None) -> bool:
 def _limits(unit: ActiveUnit, new: Manifest, before: ActiveUnit, old: Manifest) -> list[Widening]:
     found = []
     wide, narrow = limits_of(new), limits_of(old)
-    if wide.memory > narrow.memory:
-        found.append(Widening(unit.ref.id, "limits", f"memory {narrow.memory} → {wide.memory} bytes"))
-    if wide.deadline_ms > narrow.deadline_ms:
-        found.append(Widening(unit.ref.id, "limits", f"deadline {narrow.deadline_ms} → {wide.deadline_ms} ms"))
+    for name, (words, measure) in _MEASURES.items():
+        less, more = getattr(narrow, name), getattr(wide, name)
+        if more > less:
+            found.append(Widening(unit.ref.id, "limits", f"{words} {less} → {more}{measure}"))
     if narrow.fuel is not None and (wide.fuel is None or wide.fuel > narrow.fuel):
         found.append(Widening(unit.ref.id, "limits", f"fuel {narrow.fuel} → {wide.fuel or 'unlimited'}"))
     if before.ref.admission == "signed" and unit.ref.admission == "local":

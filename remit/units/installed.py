@@ -29,6 +29,12 @@ class InstalledUnit(msgspec.Struct, frozen=True):
     """Where it came from, as the installer named it."""
     seq: int
     """The journal's record of the installation."""
+    signer: str = ""
+    """Who signed it, for people; "" where nobody did."""
+    checkpoint: str = ""
+    """The log's state that its signature was verified against: name, size and root; "" without a log."""
+    warnings: tuple[str, ...] = ()
+    """What was odd about it when it came."""
 
 
 class Withdrawn(msgspec.Struct, frozen=True):
@@ -86,7 +92,7 @@ class InstalledFold:
     """Folds ``unit.installed``, ``unit.removed`` and ``unit.withdrawn``."""
 
     name = "logic_units"
-    version = 2
+    version = 3
     topics: tuple[str, ...] = ("unit.installed", "unit.removed", "unit.withdrawn")
 
     def init(self) -> Installed:
@@ -108,7 +114,15 @@ class InstalledFold:
                 continue
             ref = msgspec.convert({key: facts[key] for key in UnitRef.__struct_fields__}, UnitRef)
             units.pop(ref.digest, None)
-            units[ref.digest] = InstalledUnit(ref, facts["title"], facts["origin"], record.seq)
+            units[ref.digest] = InstalledUnit(
+                ref,
+                facts["title"],
+                facts["origin"],
+                record.seq,
+                facts.get("signer", ""),
+                facts.get("checkpoint", ""),
+                tuple(facts.get("warnings", ())),
+            )
         return Installed(units, withdrawn)
 
     def snapshot(self, state: Installed) -> bytes:

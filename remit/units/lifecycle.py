@@ -6,16 +6,19 @@ Each change is one journal transaction, and ``remit.toml`` follows it (see :mod:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from remit.errors import ConsentNeeded, Denied, PlanBlocked, PlanStale, UnitInUse
+from remit.errors import Denied, UnitInUse
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
-from remit.kernel.model import Bundle, Caller, EntityRef, Grant, UnitRef
-from remit.kernel.ports import Authority, Home, Runner
+from remit.journal.unitstate import PURGED, purge
+from remit.kernel.model import Bundle, Caller, EntityRef, UnitRef, Verification
+from remit.kernel.ports import Authority, Home, Runner, Verifier
 from remit.units.admission import examine
+from remit.units.applying import check_blocking, check_consent, check_fresh, completed, consenting
 from remit.units.collecting import Garbage, collect, find_garbage
 from remit.units.configfile import ConfigFile
 from remit.units.declared import DeclaredSchemas
@@ -47,6 +50,7 @@ class Lifecycle:
         library: Library,
         authority: Authority,
         runner: Runner,
+        verifier: Verifier,
         evaluate: Evaluate,
         rehearse: Rehearse,
         activated: Callable[[Generation], None],
@@ -63,6 +67,7 @@ class Lifecycle:
         self.library = library
         self._authority = authority
         self._runner = runner
+        self._verifier = verifier
         self._evaluate = evaluate
         self._rehearsals = Rehearsals(rehearse)
         self._activated = activated
@@ -91,15 +96,28 @@ class Lifecycle:
     # ---- install and uninstall ----
 
     def install(
-        self, bundle: Bundle, caller: Caller, *, allow_unsigned: bool, progress: Progress = no_progress
+        self,
+        bundle: Bundle,
+        caller: Caller,
+        *,
+        allow_unsigned: bool,
+        override: bool = False,
+        signer: str | None = None,
+        progress: Progress = no_progress,
     ) -> InstalledUnit:
         """Admit a bundle. Nothing that is active changes; a bundle that is here already is left as it is.
 
+        :param override: whether the caller insists on what a guard of policy refuses
+        :param signer: who must have signed it, where that is known
         :raises BundleError: if it may not be admitted
+        :raises Rejected: if it is signed, and no signature is to be believed
+        :raises SignerChanged: if it was signed by another than ``signer``
         :raises Denied: if policy does not let the caller install it
         """
-        unit, manifest = examine(bundle, self._runner, allow_unsigned=allow_unsigned, progress=progress)
-        facts = {"admission": unit.admission, "digest": unit.digest, "kind": unit.kind, "version": unit.version}
+        found = self._verifier.verify(bundle)
+        candidate = examine(bundle, found, self._runner, signer, allow_unsigned=allow_unsigned, progress=progress)
+        unit = candidate.unit
+        facts = {**candidate.facts, "override": override}
         if unit.digest in self.installed.withdrawn:
             facts["withdrawn"] = self.installed.withdrawn[unit.digest].kind
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
@@ -108,32 +126,43 @@ class Lifecycle:
             if known is not None:
                 return known
             self._journal.blobs.put_many([*bundle.files.values(), bundle.oci_manifest])
-            data = msgspec.to_builtins(unit) | {"title": manifest.title, "origin": bundle.origin}
-            drafts = [Draft(type="unit.installed", subject=unit.id, data=data)]
-            drafts += [
-                suggestion(slot, unit)
-                for slot in sorted(self._empty_slots(self.generations.active) & filled_by(manifest))
-            ]
-            self._append(drafts, caller)
+            empty = self._empty_slots(self.generations.active) & filled_by(candidate.manifest)
+            self._append([candidate.draft, *(suggestion(slot, unit) for slot in sorted(empty))], caller)
         self._compile(unit, progress)
         return self.installed.by_digest[unit.digest]
 
-    def uninstall(self, unit_id: str, version_range: str, caller: Caller) -> InstalledUnit:
-        """Forget an installed version. Its blobs stay until they are collected; its state stays.
+    def verify(self, bundle: Bundle) -> Verification:
+        """Where a bundle comes from. Nothing is admitted.
 
-        :raises UnitInUse: if it is active
+        :raises Rejected: if it is signed, and no signature is to be believed
+        :raises UnsignedRefused: if it is not signed, and no folder
+        """
+        return self._verifier.verify(bundle)
+
+    def uninstall(
+        self, unit_id: str, version_range: str, caller: Caller, *, purge_state: bool = False
+    ) -> InstalledUnit:
+        """Forget an installed version. Its blobs stay until they are collected; its state stays unless it is purged.
+
+        :param purge_state: whether what the unit kept goes too, whichever version wrote it
+        :raises UnitInUse: if it is active; for a purge, if any version is
         :raises UnitUnknown: if it is not installed
         """
         self.authorize(caller, "unit:uninstall", EntityRef("Unit", unit_id))
         with self._changing:
             unit = self.installed.best(unit_id, version_range)
             active = self.generations.active.unit(unit_id)
-            if active is not None and active.ref.digest == unit.ref.digest:
+            if active is not None and (purge_state or active.ref.digest == unit.ref.digest):
                 raise UnitInUse(
-                    f"{unit_id}@{unit.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
+                    f"{unit_id}@{active.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
                 )
             data = {"digest": unit.ref.digest, "version": unit.ref.version}
-            self._append([Draft(type="unit.removed", subject=unit_id, data=data)], caller)
+            drafts = [Draft(type="unit.removed", subject=unit_id, data=data)]
+            with_it = Restoration()
+            if purge_state:
+                drafts.append(Draft(type=PURGED, subject=unit_id, data={"unit": unit_id}))
+                with_it = Restoration(project=lambda connection, _records: purge(connection, unit_id))
+            self._append(drafts, caller, back=with_it)
         return unit
 
     def withdraw(self, found: Sequence[Withdrawn], caller: Caller) -> None:
@@ -191,6 +220,12 @@ class Lifecycle:
             self.library.forget()
         return garbage
 
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Nothing is installed, applied or collected while inside. Calls go on."""
+        with self._changing:
+            yield
+
     # ---- plan and apply ----
 
     def plan(self, edits: Edits) -> Plan:
@@ -216,13 +251,13 @@ class Lifecycle:
         """
         with self._changing:
             fresh = self._plan(plan.edits)
-            _check_fresh(plan, fresh)
+            check_fresh(plan, fresh)
             if not fresh.changed and not fresh.blocking:
                 return self.generations.active
             self._check_allowed(fresh, caller, consent=consent)
             for unit in fresh.candidate.units:
                 self._compile(unit.ref, progress)
-            generation = self._complete(fresh, caller, message, consent=consent)
+            generation = completed(fresh, self._home.clock.now_ms(), caller.principal, message, consent=consent)
             config = self._config.prepare(generation, fresh.config)
             try:
                 lock = self.lock.prepare(generation.units, self.installed)
@@ -297,25 +332,13 @@ class Lifecycle:
             )
 
     def _check_allowed(self, plan: Plan, caller: Caller, *, consent: bool) -> None:
-        if plan.blocking:
-            lines = "; ".join(f"{finding.unit}: {finding.message}" for finding in plan.blocking[:3])
-            raise PlanBlocked(
-                f"the plan has {len(plan.blocking)} blocking finding(s): {lines}",
-                findings=msgspec.to_builtins(plan.blocking),
-            )
+        check_blocking(plan)
         action = "unit:revert" if plan.edits.revert else "unit:apply"
         self.authorize(caller, action, EntityRef("Home", self._home.id), {"widens": plan.needs_consent})
-        if not plan.needs_consent:
-            return
-        if not consent:
-            what = [f"{item.unit}: {item.detail}" for item in plan.widening]
-            what += [f"{a.unit}: {a.action} on {a.resource}" for a in plan.capabilities if a.status == "consent"]
-            raise ConsentNeeded(
-                f"the change widens what units may do: {'; '.join(dict.fromkeys(what))}",
-                widening=list(dict.fromkeys(what)),
-            )
-        for unit_id in sorted(_consenting(plan)):
-            self.authorize(caller, "consent:give", EntityRef("Unit", unit_id))
+        check_consent(plan, given=consent)
+        if plan.needs_consent:
+            for unit_id in sorted(consenting(plan)):
+                self.authorize(caller, "consent:give", EntityRef("Unit", unit_id))
 
     def _compile(self, unit: UnitRef, progress: Progress) -> None:
         artifact = self.library.artifact(unit.digest)
@@ -327,21 +350,6 @@ class Lifecycle:
                 lambda _stage, share: progress(f"compiling {unit.id}", share),
                 metered=runtime is not None and runtime.fuel is not None,
             )
-
-    def _complete(self, plan: Plan, caller: Caller, message: str, *, consent: bool) -> Generation:
-        asked = {(a.unit, a.action, a.resource) for a in plan.capabilities if a.status == "consent"}
-
-        def signed(grant: Grant) -> Grant:
-            key = (grant.unit.id, grant.capability.action, grant.capability.resource)
-            return msgspec.structs.replace(grant, consent=caller.principal) if consent and key in asked else grant
-
-        return msgspec.structs.replace(
-            plan.candidate,
-            at_ms=self._home.clock.now_ms(),
-            author=caller.principal,
-            message=message or plan.candidate.message,
-            grants=tuple(signed(grant) for grant in plan.candidate.grants),
-        )
 
     def _append(
         self, drafts: list[Draft], caller: Caller, generation: int | None = None, back: Restoration | None = None
@@ -362,21 +370,3 @@ class Lifecycle:
             guard=back.guard,
             project=back.project,
         )
-
-
-def _check_fresh(plan: Plan, fresh: Plan) -> None:
-    if fresh.digest == plan.digest:
-        return
-    reasons = [
-        (plan.home != fresh.home, "it was made for another home"),
-        (plan.serial != fresh.serial, f"generation {fresh.serial} is active, not {plan.serial}"),
-        (plan.config != fresh.config, "remit.toml was edited"),
-        (plan.policy != fresh.policy, "the policies changed"),
-    ]
-    why = next((reason for differs, reason in reasons if differs), "installed units or grants changed")
-    raise PlanStale(f"the plan is stale: {why}")
-
-
-def _consenting(plan: Plan) -> set[str]:
-    asked = {answer.unit for answer in plan.capabilities if answer.status == "consent"}
-    return asked | {item.unit for item in plan.widening}

@@ -14,7 +14,7 @@ from remit.kernel.ports import Home
 from remit.units.following import Following
 from remit.units.generation import ActiveUnit
 from remit.units.installed import Installed, InstalledUnit, Library
-from remit.units.locking import NAME, Lock, Locked, read_lock, write_lock
+from remit.units.locking import NAME, Lock, Locked, locked, read_lock, write_lock
 
 __all__ = ["LockFile", "as_release"]
 
@@ -43,8 +43,7 @@ class LockFile:
 
     def entry(self, unit: InstalledUnit) -> Locked:
         """What the lock says of an installed unit."""
-        release = as_release(unit, self._library)
-        return Locked(release.id, release.version, release.digest, release.source, requires=release.requires)
+        return locked(as_release(unit, self._library), unit.signer, unit.checkpoint)
 
     def prepare(self, units: Sequence[ActiveUnit], installed: Installed) -> dict[str, str]:
         """Have the lock follow a coming commit of these units; nothing where the home has none.

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from remit.journal import Fold, Progress
+from remit.journal.checks import Check, Trouble
 from remit.kernel.hookspecs import hookimpl
-from remit.kernel.offers import Check, Trouble
 from remit.units.generation import GenerationsFold
 from remit.units.installed import InstalledFold
 from remit.units.withdrawals import WithdrawalsFold

@@ -21,8 +21,7 @@ def change_drafts(
 ) -> list[Draft]:
     """The records of a generation that becomes active, the generation itself first.
 
-    :param more: further data of that record: ``config`` and ``lock``, the digests of the files that follow the journal,
-        before and after; ``reactions`` that outlast a start
+    :param more: what else the first record says: what follows the journal (``config``, ``lock``), ``reactions``
     """
     kind = "unit.reverted" if plan.edits.revert else "unit.applied"
     had = {grant.id for grant in before.grants}

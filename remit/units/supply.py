@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from remit.errors import LockBroken, RegistryError, SignerChanged, UnitUnknown
+from remit.errors import LockBroken, RegistryError, UnitUnknown
 from remit.kernel.model import Bundle, Caller, EntityRef, Release
 from remit.kernel.ports import Progress, no_progress
 from remit.schemas.config import Config
@@ -258,13 +258,15 @@ class Supplier:
         bundle = self._fetch(release.source, progress)
         if bundle.digest != release.digest:
             raise LockBroken(f"{release.source} gives {bundle.digest} for {release.id}@{release.version}")
-        unit = self._lifecycle.install(bundle, caller, allow_unsigned=allow_unsigned, progress=progress)
-        entry, known = self._lifecycle.lock.entry(unit), before.unit(release.id)
-        if known is not None and known.signer != entry.signer and not allow_signer:
-            raise SignerChanged(
-                f"{release.id}@{release.version} is signed by {entry.signer or 'nobody'}; "
-                f"{known.version} was by {known.signer or 'nobody'}"
-            )
+        known = before.unit(release.id)
+        self._lifecycle.install(
+            bundle,
+            caller,
+            allow_unsigned=allow_unsigned,
+            override=allow_signer,
+            signer=known.signer if known is not None and not allow_signer else None,
+            progress=progress,
+        )
 
     def _entry(self, release: Release, before: Lock) -> Locked:
         known = before.unit(release.id)

@@ -6,6 +6,8 @@ import io
 import json
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -182,10 +184,20 @@ def test_ctrl_c_stops_a_runaway_call_with_130_and_leaves_a_usable_home(slow, rem
     remit("journal", "verify")
 
 
+def speaks(process):
+    """Whether a process has a socket: the programs of these tests have one to their kernel only."""
+    for file in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            if str(file.readlink()).startswith("socket:"):
+                return True
+    return False
+
+
 def test_ctrl_c_in_a_client_stops_the_guest_in_the_kernels_process(slow, remit, processes, wait_for):
     processes.start("events", "--follow")
     wait_for((slow / ".remit" / "kernel.sock").exists)
     caller = processes.start("call", "acme/slow:spin")
+    wait_for(lambda: speaks(caller))
     time.sleep(1.0)  # so that the guest is surely inside; nothing is asserted about it
     caller.send_signal(signal.SIGINT)
     assert caller.wait(20) == 130

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +86,49 @@ def test_a_failed_unit_test_of_a_broken_manifest_names_the_fault(remit, made):
     folder = made("acme/fresh", "--lang", "wat")
     (folder / "unit.toml").write_text("schema = 1")
     assert "RM-2" in remit("unit", "test", folder, code=1).stderr
+
+
+def test_a_bench_says_what_a_call_costs(remit, made):
+    folder = made("acme/fresh", "--lang", "wat")
+    measured = json.loads(remit("unit", "bench", folder, "--seconds", "0.05", "--json").stdout)
+    assert (measured["action"], measured["memory"]) == ("acme/fresh:echo", 1 << 16)
+    assert "a second" in remit("unit", "bench", folder, "echo", "1", "--seconds", "0.05").stdout
+
+
+def test_dev_swaps_a_change_in_and_tells_of_calls_until_it_is_interrupted(made, processes):
+    folder = made("acme/fresh", "--lang", "wat")
+    author = processes.start("unit", "dev", folder, "--json", PYTHONUNBUFFERED="1")
+    lines = (json.loads(line) for line in author.stdout)
+    home = next(lines)
+    assert home["made"]
+    assert next(lines)["generation"] == 1
+    assert processes.run("call", "acme/fresh:echo", "[1]", "--home", home["home"])[0] == 0
+    assert next(lines)["record"]["event"]["type"] == "action.completed"
+    with (folder / "fresh.wat").open("a") as source:
+        source.write("(")
+    assert next(lines)["error"]["code"] == "RM-2005"
+    author.send_signal(signal.SIGINT)
+    assert author.wait(30) == 130
+    assert not Path(home["home"]).exists()
+
+
+def test_check_fix_puts_slips_right_and_leaves_the_rest(remit, made):
+    folder = made("acme/fresh", "--lang", "wat")
+    manifest = folder / "unit.toml"
+    good = manifest.read_text()
+    manifest.write_text(good.replace("[runtime]", "[runtme]"))
+    remit("unit", "check", folder, code=1)
+    assert "fixed runtme: runtme → runtime" in remit("unit", "check", folder, "--fix").stdout
+    assert manifest.read_text() == good
+    assert json.loads(remit("unit", "check", folder, "--fix", "--json").stdout)["fixed"] == []
+    manifest.write_text(good.replace('memory   = "8MiB"', 'memory   = "lots"') + "\nnonsense = 1\n")
+    wrong = manifest.read_text()
+    assert "nonsense" in remit("unit", "check", folder, "--fix", code=1).stdout
+    assert manifest.read_text() == wrong
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"x = ["])
+def test_check_fix_of_what_is_no_manifest_says_so(remit, tmp_path, content):
+    if content is not None:
+        (tmp_path / "unit.toml").write_bytes(content)
+    assert "unit.toml" in remit("unit", "check", tmp_path, "--fix", code=1).output

@@ -22,14 +22,23 @@ def served(tmp_path):
         process.send_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def domain(remit, tmp_path):
+    """A trust domain, as the options that sign in it."""
+    remit("trust", "init", tmp_path / "domain", "--name", "trust.example.com", "--home", tmp_path)
+    return "--domain", tmp_path / "domain", "--identity", "ann@example.com"
+
+
 @pytest.mark.usefixtures("home")
-def test_from_a_folder_to_another_home(remit, served, unit, tmp_path):
+def test_from_a_folder_to_another_home(remit, served, unit, domain, tmp_path):
     registry, data = served
     folder = unit("echo")
     packed = json.loads(remit("unit", "pack", folder, "-o", tmp_path / "echo.unit", "--json").stdout)
     sent = json.loads(remit("unit", "publish", registry, folder, "--json").stdout)
-    again = json.loads(remit("unit", "publish", registry, tmp_path / "echo.unit", "--json").stdout)
+    remit("unit", "install", sent["reference"], "--allow-unsigned", code=3)
+    again = json.loads(remit("unit", "publish", registry, tmp_path / "echo.unit", *domain, "--json").stdout)
     assert (sent["digest"], sent["fresh"], again["fresh"]) == (packed["digest"], True, False)
+    assert (sent["signed"], again["signed"]) == (False, True)
 
     name = sent["id"]
     found = json.loads(remit("unit", "search", registry, name.split("/")[1], "--json").stdout)["units"]
@@ -37,16 +46,18 @@ def test_from_a_folder_to_another_home(remit, served, unit, tmp_path):
     info = json.loads(remit("unit", "info", registry, name, "--json").stdout)
     assert [release["digest"] for release in info["releases"]] == [packed["digest"]]
 
-    remit("unit", "install", sent["reference"], code=3)
-    installed = json.loads(remit("unit", "install", sent["reference"], "--allow-unsigned", "--json").stdout)
-    assert installed["installed"][0]["ref"]["digest"] == packed["digest"]
+    assert "error[RM-2284]" in remit("unit", "install", sent["reference"], code=1).stderr
+    remit("trust", "import", domain[1])
+    [installed] = json.loads(remit("unit", "install", sent["reference"], "--json").stdout)["installed"]
+    assert (installed["ref"]["digest"], installed["ref"]["admission"]) == (packed["digest"], "signed")
+    assert installed["signer"].startswith("ann@example.com")
 
     remit("registry", "check", "--data", data)
     remit("registry", "yank", f"{name}@{sent['version']}", "--data", data, "--reason", "no good")
     log = json.loads(remit("registry", "log", "--data", data, "--json").stdout)["entries"]
     assert [entry["kind"] for entry in log] == ["published", "yanked"]
     assert "No unit matches" in remit("unit", "search", registry).stdout
-    refused = remit("unit", "install", f"{registry}/{name}@*", "--allow-unsigned", code=3)
+    refused = remit("unit", "install", f"{registry}/{name}@*", code=3)
     assert "error[RM-2116]" in refused.stderr
 
 

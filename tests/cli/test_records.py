@@ -199,3 +199,14 @@ def test_a_timer_is_set_listed_and_cancelled(remit):
 ])  # fmt: skip
 def test_a_timer_needs_a_name_and_one_time(remit, words):
     assert "RM-1000" in remit("emit", "report.due", *words.split(), code=64).stderr
+
+
+def test_a_home_is_backed_up_and_restored(echo, remit, tmp_path):
+    made = json.loads(remit("journal", "backup", tmp_path / "home.backup", "--json").stdout)
+    remit("journal", "restore", tmp_path / "home.backup", "--home", tmp_path / "again")
+    listed = json.loads(remit("unit", "list", "--json", "--home", tmp_path / "again").stdout)
+    assert [unit["ref"]["id"] for unit in listed["units"] if unit["active"]] == ["acme/echo"]
+    assert (
+        made["seq"] < json.loads(remit("journal", "verify", "--json", "--home", tmp_path / "again").stdout)["records"]
+    )
+    remit("journal", "restore", tmp_path / "home.backup", "--home", echo, code=1)

@@ -17,18 +17,20 @@ from remit.cli.verbs import GROUPS, TOP
 
 PROMISED = {
     "init", "demo", "call", "list", "emit", "events", "state", "serve", "doctor", "unit inspect", "egress preview",
-    "egress list", "unit new", "unit test", "document diff", "document blame", "trace", "logs",
+    "egress list", "unit new", "unit test", "unit dev", "unit bench", "document diff", "document blame",
+    "trace", "logs",
     "unit check", "unit build", "unit install", "unit uninstall", "unit plan", "unit apply", "unit revert",
     "unit promote", "unit pin", "unit refresh", "unit gc", "unit list", "unit sync", "unit upgrade",
     "unit show", "unit history", "unit diff",
     "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
     "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",
     "policy diff", "policy what-if", "policy shadow", "policy publish", "policy rollback", "policy history",
-    "policy authorize", "policy posture", "journal verify", "journal tail",
+    "policy authorize", "policy posture", "journal verify", "journal backup", "journal restore", "journal tail",
     "plugin list", "plugin new", "plugin enable", "plugin disable",
     "cache list", "cache clear", "document show",
-    "unit pack", "unit publish", "unit search", "unit info",
-    "mcp serve",
+    "unit pack", "unit publish", "unit search", "unit info", "unit sign", "unit verify",
+    "trust init", "trust show", "trust serve", "trust import", "trust rotate", "trust retire", "trust verify-bundle",
+    "mcp serve", "mcp pin",
     "registry export", "registry serve", "registry check", "registry yank", "registry log",
 }  # fmt: skip
 

@@ -16,10 +16,12 @@ from remit.errors import (
     GuestTextInvalid,
     GuestTrapped,
     ImportRefused,
+    InstancesExceeded,
     MemoryExceeded,
     OutputTooLarge,
     RemitError,
     StackExceeded,
+    TablesExceeded,
 )
 from remit.kernel.hostcall import Ok
 
@@ -67,13 +69,13 @@ GUESTS = {
     "four gibibytes of memory asked for at once": (
         "(if (i32.eq (memory.grow (i32.const 65535)) (i32.const -1)) (then (unreachable))) (unreachable)",
         {}, {}, GuestTrapped),
-    "a table of a hundred million": (END, {"items": "(table 100000000 funcref)"}, {}, MemoryExceeded),
+    "a table of a hundred million": (END, {"items": "(table 100000000 funcref)"}, {}, TablesExceeded),
     "a table grown until it traps": (
         """(loop $l (if (i32.eq (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1)) (then (unreachable)))
         (br $l)) (unreachable)""", {"items": "(table $t 1 funcref)"}, {}, GuestTrapped),
-    "forty tables": (END, {"items": "".join("(table 1 funcref)" for _ in range(40))}, {}, MemoryExceeded),
+    "forty tables": (END, {"items": "".join("(table 1 funcref)" for _ in range(40))}, {}, TablesExceeded),
     "three hundred instances": (
-        END, {"extra": "(core module $e)" + "(core instance (instantiate $e))" * 300}, {}, MemoryExceeded),
+        END, {"extra": "(core module $e)" + "(core instance (instantiate $e))" * 300}, {}, InstancesExceeded),
     "twenty memories": (
         END, {"extra": "(core module $m (memory 1))" + "(core instance (instantiate $m))" * 20}, {"memory": 4 << 20},
         MemoryExceeded),

@@ -219,7 +219,7 @@ def test_a_kernel_that_closes_while_clients_send_loses_nothing_and_does_nothing_
 
 
 def test_a_client_that_waits_for_news_does_not_keep_the_kernel_from_closing(active_home, monkeypatch):
-    monkeypatch.setattr("remit.host.operations._LONGEST_WAIT_MS", 3_600_000)
+    monkeypatch.setattr("remit.host.observation._LONGEST_WAIT_MS", 3_600_000)
     kernel = Kernel.open(active_home)
     client = Client(Home.open(active_home))
     head = kernel.home().head

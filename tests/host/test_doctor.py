@@ -12,8 +12,8 @@ from remit.errors import JournalError, UsageError
 from remit.host import Client, Home, Kernel, examine_files, init
 from remit.host.views import Ailment
 from remit.journal import SystemClock, no_progress
+from remit.journal.checks import Check, Trouble
 from remit.kernel.hookspecs import hookimpl
-from remit.kernel.offers import Check, Trouble
 
 HOUR_AGO_S = 7_200
 

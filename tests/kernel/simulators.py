@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -107,15 +109,33 @@ class SimRunner:
     def run(
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
     ) -> GuestOutcome:
+        return self._outcome(self._result(program, export, arguments, host, deadline_ms), host)
+
+    def _result(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> Any:
         with self._lock:
             self.calls[program.artifact] = self.calls.get(program.artifact, 0) + 1
         if self.cancelled(host).is_set():
             raise CallCancelled("cancelled before it began")
         action, text = (arguments[0], arguments[1]) if export == "provider.call" else ("", arguments[0])
-        result = self.bodies[program.artifact](Guest(host, action, json.loads(text), deadline_ms))
+        return self.bodies[program.artifact](Guest(host, action, json.loads(text), deadline_ms))
+
+    def _outcome(self, result: Any, host: HostCalls) -> GuestOutcome:
         if self.cancelled(host).is_set():
             raise CallCancelled("cancelled")
         return result if isinstance(result, GuestOutcome) else GuestOutcome("ok", json.dumps(result))
+
+    async def arun(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """As :meth:`run`; a guest may answer with an awaitable."""
+        await asyncio.sleep(0)
+        return self._outcome(await self._awaited(self._result(program, export, arguments, host, deadline_ms)), host)
+
+    @staticmethod
+    async def _awaited(result: Any) -> Any:
+        return await result if inspect.isawaitable(result) else result
 
     def cancel(self, host: HostCalls) -> None:
         self.cancelled(host).set()
@@ -164,6 +184,9 @@ class SimAuthority:
 
     def review(self, unit: UnitRef, capability: Capability) -> Decision:
         return Decision("allow")
+
+    def inline(self, unit: UnitRef) -> bool:
+        return True
 
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         return

@@ -256,3 +256,18 @@ def test_policies_can_read_the_budget_of_host_time_and_fuel(world):
         (None, 1_001): ("site.frugal",),
         (None, None): ("site.frugal",),
     }
+
+
+@given(st.lists(st.sampled_from(["charge", "hold", "settle"]), max_size=30))
+def test_what_is_spent_is_on_record_where_other_amounts_have_no_bound(steps):
+    """A part with a budget of host time holds it under a grant that has one of calls alone."""
+    written, holds = [Usage()], []
+    account = Account(Budget(WINDOW, calls=16), Usage(), written.append)
+    for step in steps:
+        if step == "charge":
+            account.charge(0, 1, 0)
+        elif step == "hold":
+            holds.append(account.hold(0, Amounts(), Amounts(host_us=10, fuel=5)))
+        elif holds:
+            holds.pop().settle(Amounts())
+        assert written[-1].calls >= account.usage.calls

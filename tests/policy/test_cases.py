@@ -33,6 +33,12 @@ quarantined = true
 expect = "deny"
 policies = ["guard.quarantine"]
 [[case]]
+name = "in the kernel's process"
+unit = "acme/tool"
+action = "unit:inline"
+expect = "allow"
+policies = ["allow.inline"]
+[[case]]
 name = "callers call"
 operator = "carl"
 roles = ["caller"]
@@ -62,7 +68,7 @@ def engine():
 
 def test_cases_come_out_as_policy_decides(engine):
     results = {one.name: one for one in run_cases(engine, {"a.toml": CASES})}
-    assert [one.ok for one in results.values()] == [True, True, True, True, False, False]
+    assert [one.ok for one in results.values()] == [True, True, True, True, True, False, False]
     assert results["wrong <expectation>"].message == "expected allow, got deny by guard.secret-dirs"
     assert "not a resource" in results["no resource of it"].message
 
@@ -85,6 +91,6 @@ def test_what_is_no_test_file_is_refused(engine, text):
 def test_results_become_junit_that_others_read(engine):
     results = run_cases(engine, {"a.toml": CASES, "b.toml": CASES.replace("quarantine", "q\\u0000", 1)})
     root = ET.fromstring(junit(results))
-    assert (root.get("tests"), root.get("failures")) == ("12", "4")
+    assert (root.get("tests"), root.get("failures")) == ("14", "4")
     assert [suite.get("name") for suite in root] == ["a.toml", "b.toml"]
     assert len(root.findall(".//failure")) == 4

@@ -89,6 +89,28 @@ def test_only_strict_keeps_local_units_from_everything(world, posture):
 
 
 @pytest.mark.parametrize("posture", sorted(POSTURES))
+def test_only_strict_keeps_local_units_out_of_the_kernels_process(world, posture):
+    authority = world.authority(posture)
+    assert authority.inline(world.unit(admission="signed"))
+    assert authority.inline(world.unit(admission="local")) is (posture != "strict")
+
+
+def test_where_units_run_is_policy_of_the_home(world):
+    text = """@id("workers.acme") @why("large")
+      forbid (principal is Remit::Unit, action == Remit::Action::"unit:inline", resource)
+      when { principal.publisher == Remit::Publisher::"acme" };"""
+    authority = world.authority(files={"policy/workers.cedar": text})
+    assert [authority.inline(world.unit(unit)) for unit in ("acme/tool", "zeta/tool")] == [False, True]
+
+
+def test_a_policy_that_cannot_be_evaluated_keeps_units_out(world):
+    text = """@id("broken") @why("too much")
+      permit (principal is Remit::Unit, action == Remit::Action::"unit:inline", resource)
+      when { 9223372036854775807 + (if principal.quarantined then 0 else 1) == 1 };"""
+    assert not world.authority(files={"policy/broken.cedar": text}).inline(world.unit())
+
+
+@pytest.mark.parametrize("posture", sorted(POSTURES))
 def test_owners_may_administer_everything_and_strangers_nothing(world, posture):
     authority = world.authority(posture)
     for action in ADMINISTRATION:

@@ -74,7 +74,7 @@ def test_the_manifest_is_an_oci_artifact_with_the_component_first(unit_files):
         "digest": bundles.sha256(config),
         "size": len(config),
     }
-    assert (bundle.admission, bundle.origin) == ("local", "somewhere")
+    assert (bundle.local, bundle.origin) == (False, "somewhere")
     assert bundle.unit_toml == unit_files["unit.toml"]
 
 

@@ -27,6 +27,7 @@ from remit.registry import Reference, Registry
 from remit.registry.client import RegistryClient
 from remit.registry.credentials import Credentials
 from remit.registry.oci import IMAGE_MANIFEST, SIGNATURE, referrer_manifest, sha256
+from remit.registry.offering import Offering
 
 NAME = "acme/redact"
 PLAIN = {"content-type": "application/octet-stream"}
@@ -524,26 +525,26 @@ def test_more_referrers_than_are_looked_at(pull, liar, bundle):
 # ---- the list of units ----
 
 
+def offering(place):
+    return Offering(place, lambda: RegistryClient(place, credentials=Credentials()))
+
+
 @pytest.mark.parametrize(
     "answer",
     [(200, {"content-type": "text/html; charset=utf-8"}, b"<html>"), (403, PLAIN, b""), (405, PLAIN, b"")],
 )
 def test_a_registry_without_a_list_is_taken_as_it_is(liar, answer):
     liar.answers["/units.jsonl"] = answer
-    with listening(liar.answers, liar.seen) as place, RegistryClient(place, credentials=Credentials()) as client:
+    with listening(liar.answers, liar.seen) as place:
         wanted = Reference(place, NAME, version_range="^1")
-        assert client.standing(wanted) == wanted
+        assert offering(place).standing(wanted) == wanted
 
 
 @pytest.mark.parametrize("body", [b"{}\n", b"[" * 100_000 + b"\n", b'{"kind":"published","unit":1}\n', b"\xff\n"])
 def test_a_list_that_is_malformed_is_not_passed_over(liar, body):
     liar.answers["/units.jsonl"] = (200, PLAIN, body)
-    with (
-        listening(liar.answers, liar.seen) as place,
-        RegistryClient(place, credentials=Credentials()) as client,
-        pytest.raises(ReplyInvalid),
-    ):
-        client.standing(Reference(place, NAME))
+    with listening(liar.answers, liar.seen) as place, pytest.raises(ReplyInvalid):
+        offering(place).standing(Reference(place, NAME))
 
 
 # ---- what is sent ----

@@ -18,7 +18,7 @@ FILE = UnitFileSource()
 def test_a_folder_gives_what_its_manifest_names_and_nothing_else(unit_folder, unit_files):
     bundle = FOLDER.fetch(str(unit_folder))
     assert dict(bundle.files) == unit_files
-    assert (bundle.admission, bundle.origin) == ("local", str(unit_folder))
+    assert (bundle.local, bundle.origin) == (True, str(unit_folder))
     verify(bundle)
 
 

@@ -15,9 +15,11 @@ from remit.errors import (
     HostCallsExceeded,
     HostFault,
     InputTooLarge,
+    InstancesExceeded,
     MemoryExceeded,
     OutputTooLarge,
     StackExceeded,
+    TablesExceeded,
 )
 from remit.kernel.hostcall import Ok, Refused
 
@@ -213,14 +215,43 @@ def test_a_call_cancelled_before_it_begins_does_not_begin(bench, echo, door):
 
 def test_a_guest_that_asks_for_many_tables_is_refused(bench, guest):
     tables = "".join(f"(table $t{i} 1 funcref)" for i in range(40))
-    with pytest.raises(MemoryExceeded):
+    with pytest.raises(TablesExceeded):
         bench.run(guest("(unreachable)", items=tables))
 
 
 def test_a_guest_that_makes_many_instances_is_refused(bench, guest):
     many = "(core module $e)" + "(core instance (instantiate $e))" * 300
-    with pytest.raises(MemoryExceeded):
+    with pytest.raises(InstancesExceeded):
         bench.run(guest("(unreachable)", extra=many))
+
+
+def test_a_stack_that_is_raised_is_deeper(bench, guest):
+    deep = guest(
+        "(drop (call $r (i32.const 6000))) (call $ok (local.get $p) (local.get $n))",
+        items="""(func $r (param i32) (result i32) (if (result i32) (local.get 0)
+          (then (i32.add (call $r (i32.sub (local.get 0) (i32.const 1))) (i32.const 1))) (else (i32.const 0))))""",
+    )
+    with pytest.raises(StackExceeded) as caught:
+        bench.run(deep, "x", stack=64 << 10)
+    assert "runtime.stack" in caught.value.remedy
+    assert bench.run(deep, "x", stack=1 << 20).text == "x"
+
+
+def test_an_output_that_is_raised_is_longer(bench, guest):
+    long = guest(RETURN.format(size=60_000))
+    with pytest.raises(OutputTooLarge) as caught:
+        bench.run(long, output=50_000)
+    assert "runtime.output" in caught.value.remedy
+    assert len(bench.run(long, output=60_000).text) == 60_000
+
+
+def test_a_trap_that_may_be_for_want_of_memory_says_what_raises_it(bench, guest):
+    growing = """(if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then (unreachable)))
+      (call $ok (local.get $p) (local.get $n))"""
+    with pytest.raises(GuestTrapped) as caught:
+        bench.run(guest(growing), "x", memory=1 << 20)
+    assert "runtime.memory" in caught.value.remedy
+    assert bench.run(guest(growing), "x", memory=128 << 20).text == "x"
 
 
 def test_a_list_that_names_one_large_text_many_times_is_not_copied_out(bench, guest, host_error, door):

@@ -12,14 +12,14 @@ from remit.sandbox.plugin import remit_host_interfaces, remit_runner
 
 def test_the_runner_keeps_its_code_in_an_owner_only_folder_of_the_home(tmp_path):
     home = SimpleNamespace(cache=tmp_path / "cache", secret=lambda _name: bytes(32), clock=SystemClock())
-    runner = remit_runner(home, "component")
+    runner = remit_runner(home, "component", None)
     assert isinstance(runner, IsolatingRunner)
     assert (tmp_path / "cache" / "code").stat().st_mode & 0o777 == 0o700
 
 
 def test_another_abi_is_left_to_others(tmp_path):
     home = SimpleNamespace(cache=tmp_path, secret=lambda _name: bytes(32), clock=SystemClock())
-    assert remit_runner(home, "native") is None
+    assert remit_runner(home, "native", None) is None
 
 
 def test_the_plugin_offers_every_interface():

@@ -31,7 +31,8 @@ from remit.sandbox.workers import IsolatingRunner
 
 KEY = bytes(range(32))
 SECRETS = "remit:unit/secrets@0.1.0"
-ASK = """(call $read (local.get $p) (local.get $n) (i32.const 64))
+READ = "(call $read (local.get $p) (local.get $n) (i32.const 64))"
+ASK = f"""{READ}
   (if (result i32) (i32.load8_u (i32.const 64)) (then (call $ok (local.get $p) (local.get $n)))
     (else (call $ok (i32.load (i32.const 68)) (i32.load (i32.const 72)))))"""
 
@@ -67,9 +68,14 @@ def isolated(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def asking(guest, host_error):
+def asks(guest, host_error):
     kind = f'{host_error} (export "read" (func (param "name" string) (result (result string (error $host-error)))))'
-    return guest(ASK, imports={SECRETS: kind}, lowered={"read": f"{SECRETS} read (param i32 i32 i32)"})
+    return lambda body: guest(body, imports={SECRETS: kind}, lowered={"read": f"{SECRETS} read (param i32 i32 i32)"})
+
+
+@pytest.fixture(scope="module")
+def asking(asks):
+    return asks(ASK)
 
 
 def test_a_worker_answers_as_the_kernels_own_process(isolated, echo, door):
@@ -149,13 +155,27 @@ def test_a_worker_that_dies_while_it_waits_costs_nothing(isolated, echo, door):
     assert isolated.run(echo, "alive", door).text == "alive"
 
 
-def test_cancelling_kills_the_worker(isolated, guest, new_door, echo, door):
-    endless = new_door()
-    timer = threading.Timer(0.3, isolated.runner.cancel, [endless])
-    timer.start()
+def test_cancelling_kills_the_worker(isolated, asks, new_door, echo, door):
+    begun = threading.Event()
+
+    def begin(_door, _name):
+        begun.set()
+        return Ok("x")
+
+    endless = new_door({("secrets", "read"): begin})
+    watch = threading.Thread(target=lambda: begun.wait(60) and isolated.runner.cancel(endless))
+    watch.start()
     with pytest.raises(CallCancelled):
-        isolated.run(guest("(loop $l (br $l)) (unreachable)"), "x", endless, deadline_ms=60_000)
-    timer.join()
+        isolated.run(asks(f"{READ} (loop $l (br $l)) (unreachable)"), "x", endless, deadline_ms=60_000)
+    watch.join()
+    assert isolated.run(echo, "after", door).text == "after"
+
+
+def test_a_call_that_was_cancelled_before_it_began_does_not_begin(isolated, guest, new_door, echo, door):
+    early = new_door()
+    isolated.runner.cancel(early)
+    with pytest.raises(CallCancelled):
+        isolated.run(guest("(loop $l (br $l)) (unreachable)"), "x", early, deadline_ms=60_000)
     assert isolated.run(echo, "after", door).text == "after"
 
 

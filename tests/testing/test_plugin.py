@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from remit.host import build_unit
 from remit.testing import FakeHttp, Reply
 
 ROOT = Path(__file__).parents[2]
@@ -72,3 +73,16 @@ def test_pytest_loads_the_plugin_without_loading_remits_rooms(tmp_path):
     words = ["-m", "pytest", "-q", "-p", "remit.testing.plugin", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_unit_is_signed_published_and_installed_as_signed(
+    remit_kernel, remit_trust_domain, remit_registry, counter, tmp_path
+):
+    build_unit(counter)
+    reference = remit_registry.publish(counter, remit_trust_domain.sign_as("ann@example.com"))
+    signed = remit_trust_domain.sign(counter)
+    assert signed.parent == tmp_path
+    kernel = remit_kernel()
+    remit_trust_domain.trusted_by(kernel, "acme", "ann@example.com")
+    installed = kernel.install(reference)
+    assert (installed.ref.admission, kernel.install(str(signed)).ref) == ("signed", installed.ref)

@@ -68,11 +68,12 @@ class Author:
         version: str = "1.0.0",
         memory: str = "8MiB",
         deadline: str = "250ms",
+        runtime: str = "",
         more: str = "",
         schema: dict[str, Any] | None = None,
     ) -> Path:
         """A tool with the action ``echo``; each capability is a body in TOML, ``more`` goes to the end."""
-        lines = ["[runtime]", 'artifact = "echo.wasm"', f'memory = "{memory}"', f'deadline = "{deadline}"']
+        lines = ["[runtime]", runtime, 'artifact = "echo.wasm"', f'memory = "{memory}"', f'deadline = "{deadline}"']
         if schema is not None:
             lines += ["[parameters]", 'schema = "parameters.json"']
         lines += ["[[action]]", 'name = "echo"']

@@ -276,7 +276,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
 
 def test_a_source_tree_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("remit.units.toolchains.artifact._MAX_FILES", 3)
+    monkeypatch.setattr("remit.units.toolchains.artifact.MAX_FILES", 3)
     for number in range(5):
         (tmp_path / f"m{number}.py").write_text("")
     with pytest.raises(BuildFailed, match="more than 3 files"):

@@ -133,3 +133,17 @@ def test_nothing_is_collected_while_a_plugin_cannot_say_what_it_needs(kept, home
     with pytest.raises(RemitError):
         kernel.gc()
     assert len(list(kernel._rooms.journal.blobs.digests())) == 1
+
+
+def test_a_collection_that_is_cut_off_anywhere_is_finished_by_the_next(kernel: Kernel, author) -> None:
+    for number in range(3):
+        unit = kernel.install(str(author.tool("acme/tone", version=f"1.{number}.0")), allow_unsigned=True)
+        kernel.apply(kernel.plan(add=[unit]), consent=True)
+    blobs = kernel._rooms.journal.blobs
+    garbage = kernel.gc(keep=0, dry_run=True)
+    kept = set(blobs.digests()) - set(garbage.blobs)
+    for count in range(len(garbage.blobs)):
+        # As a kill after so many removals leaves it; what is gone by then is not looked for again.
+        blobs.path(garbage.blobs[count]).unlink()
+        assert set(kernel.gc(keep=0, dry_run=True).blobs) == set(garbage.blobs[count + 1 :])
+    assert set(blobs.digests()) == kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,17 @@ def test_a_stateful_unit_rehearses_on_empty_state_and_leaves_none(kernel: Kernel
     assert kernel.home().head == head
 
 
+def test_each_test_finds_the_state_that_those_before_it_left(kernel: Kernel, unit, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(unit("counter"), tmp_path / "counter"))
+    counts = "".join(f'[[test]]\naction = "increment"\ninput = {{}}\nexpect = {{ count = {n} }}\n' for n in (1, 2, 3))
+    manifest = folder / "unit.toml"
+    manifest.write_text(manifest.read_text().partition("[[test]]")[0] + counts)
+    kernel.install(str(folder), allow_unsigned=True)
+    assert kernel.plan(add=["acme/counter"]).findings == ()
+    kernel.apply(kernel.plan(add=["acme/counter"]), consent=True)
+    assert kernel.call("acme/counter:read", {}) == {"count": 0}
+
+
 def test_a_bundle_is_rehearsed_once() -> None:
     calls = []
     manifest = parse(f"{HEAD}{BAD}\n".encode())
@@ -74,7 +86,7 @@ def test_a_bundle_is_rehearsed_once() -> None:
     class Program:
         unit = UnitRef("acme/tool", "1.0.0", "sha256:1", "tool", "local")
 
-    rehearsals = Rehearsals(lambda *given: calls.append(given) or GuestOutcome("ok", '{"a":1}'))
+    rehearsals = Rehearsals(lambda *_: lambda *given: calls.append(given) or GuestOutcome("ok", '{"a":1}'))
     found = [rehearsals.findings(manifest, Program(), "block") for _ in range(2)]
     assert len(calls) == 1
     assert found[0] == found[1] != []
@@ -87,5 +99,5 @@ def test_any_other_answer_is_a_failure(answer: GuestOutcome) -> None:
     class Program:
         unit = UnitRef("acme/tool", "1.0.0", "sha256:1", "tool", "local")
 
-    [finding] = Rehearsals(lambda *_: answer).findings(parse(text.encode()), Program(), "block")
+    [finding] = Rehearsals(lambda *_: lambda *_: answer).findings(parse(text.encode()), Program(), "block")
     assert finding.severity == "blocking"

@@ -68,6 +68,9 @@ def test_a_change_that_widens_nothing_needs_no_consent(kernel: Kernel, author, i
         ({"capabilities": (TIMED,)}, {"capabilities": (BUDGET,)}, "budget"),
         ({"memory": "8MiB"}, {"memory": "16MiB"}, "limits"),
         ({"deadline": "250ms"}, {"deadline": "1s"}, "limits"),
+        ({}, {"runtime": 'stack = "1MiB"'}, "limits"),
+        ({"runtime": 'output = "1MiB"'}, {}, "limits"),
+        ({"runtime": "host_calls = 10"}, {"runtime": "host_calls = 11"}, "limits"),
     ],
 )
 def test_an_upgrade_that_may_do_more_widens(kernel: Kernel, author, install: Install, old, new, kind: str) -> None:

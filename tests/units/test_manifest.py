@@ -134,6 +134,7 @@ def test_a_whole_manifest_is_read_as_written():
                 optional=True,
             ),
             Capability(action="events:emit", resource="text.redacted"),
+            Capability(action="events:subscribe", resource="ticket.created", reason="reacts to it"),
         ),
         patches=(
             m.Patch(target="assistant", op="merge", value={"guards": {"redact": True}}),
@@ -155,6 +156,12 @@ def test_absent_tables_are_their_defaults():
 
 def test_limits_are_the_manifests_and_defaults_for_the_rest():
     assert m.limits_of(m.parse(toml(TOOL))) == Limits(memory=64 << 20, deadline_ms=250, fuel=200_000_000)
+    sizes = {"stack": "1MiB", "input": "1KiB", "output": "2MiB", "state": "3MiB"}
+    counts = {"host_calls": 7, "log_lines": 8, "effects": 9}
+    larger = {name: int(size[0]) << (10 if "K" in size else 20) for name, size in sizes.items()} | counts
+    assert m.limits_of(m.parse(toml(changed(TOOL, runtime={"artifact": "redact.wasm"} | sizes | counts)))) == Limits(
+        **larger
+    )
     assert m.limits_of(m.parse(toml(TRANSFORM))) == Limits()
     assert m.limits_of(m.parse(toml(CONFIG))) == Limits()
 
@@ -328,7 +335,7 @@ def test_a_malformed_resource_is_refused(action, resources):
 def test_budgets_of_host_time_and_fuel_are_read():
     asked = {"action": "action:call", "resource": "acme/other:run"}
     budget = {"window": "1h", "host_time": "1500ms", "fuel": 10_000}
-    (capability,) = m.parse(toml(changed(TOOL, capability=[asked | {"budget": budget}]))).capabilities
+    (capability, _hearing) = m.parse(toml(changed(TOOL, capability=[asked | {"budget": budget}]))).capabilities
     assert capability.budget == Budget(3_600_000, host_us=1_500_000, fuel=10_000)
 
 
@@ -352,8 +359,13 @@ def test_only_http_has_methods_and_a_budget_bounds_something():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("memory", "1KiB"), ("memory", "5GiB"), ("deadline", "11m"), ("deadline", "1d")]
-)
+    ("key", "value"),
+    [
+        ("memory", "1KiB"), ("memory", "5GiB"), ("deadline", "11m"), ("deadline", "1d"), ("stack", "3MiB"),
+        ("input", "100B"), ("output", "17MiB"), ("state", "5GiB"), ("host_calls", 0), ("log_lines", 100_001),
+        ("effects", -1),
+    ],
+)  # fmt: skip
 def test_limits_beyond_the_bounds_are_refused(key, value):
     assert paths_of(changed(TOOL, runtime=TOOL["runtime"] | {key: value})) == [f"runtime.{key}"]
 
@@ -571,3 +583,12 @@ def test_every_fault_survives_the_socket():
     with pytest.raises(ManifestInvalid) as caught:
         m.parse(b"x = 1")
     assert json.loads(json.dumps(caught.value.as_dict()))["code"] == "RM-2001"
+
+
+@pytest.mark.parametrize(("declared", "heard"), [
+    ([], ["a.b", "a.c"]), (["a"], ["a"]), (["a.b"], ["a.b", "a.c"]), (["a.b.d", "ab"], ["a.b.d", "ab", "a.b", "a.c"]),
+])  # fmt: skip
+def test_a_reaction_asks_to_hear_its_topic_unless_that_is_declared(declared, heard):
+    asked = [{"action": "events:subscribe", "resource": one} for one in declared]
+    document = changed(TOOL, capability=asked, on=[{"topic": "a.b"}, {"topic": "a.c", "qos": "realtime"}])
+    assert [one.resource for one in m.parse(toml(document)).capabilities] == heard

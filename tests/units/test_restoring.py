@@ -1,4 +1,4 @@
-"""``revert --with-state``: the units' state as it was, as new versions, in one transaction with the generation."""
+"""Units' state taken back by ``revert --with-state``, as new versions; taken away by ``uninstall --purge-state``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remit.errors import UsageError
+from remit.errors import UnitInUse, UsageError
 from remit.host import Kernel
 from remit.journal.unitstate import StateTable, rebuild
 from remit.kernel.model import Caller
@@ -86,3 +86,26 @@ def test_a_restoration_survives_a_restart(counting: Kernel, home: Path) -> None:
         assert count(again, Caller()) == 2
         [restored, _] = again.events(prefixes=["state.restored"])
         assert msgspec.to_builtins(restored)["event"]["data"]["generation"] == 1
+
+
+def test_a_purge_takes_the_state_of_every_namespace_and_a_new_start_counts_from_nothing(counting: Kernel) -> None:
+    counting.apply(counting.plan(remove=["acme/counter"]))
+    counting.uninstall("acme/counter", purge_state=True)
+    rows = counting._rooms.journal.execute("SELECT * FROM unit_state ORDER BY namespace, unit, key, version")
+    assert rows == [] == sorted(rebuild(counting._rooms.journal))
+
+
+def test_a_purge_is_refused_while_the_unit_is_active(counting: Kernel) -> None:
+    with pytest.raises(UnitInUse):
+        counting.uninstall("acme/counter", purge_state=True)
+    assert count(counting, Caller()) == 5
+
+
+def test_a_unit_that_comes_back_after_a_purge_starts_anew(counting: Kernel, unit) -> None:
+    counting.apply(counting.plan(remove=["acme/counter"]))
+    counting.uninstall("acme/counter", purge_state=True)
+    counting.install(str(unit("counter")), allow_unsigned=True)
+    counting.apply(counting.plan(add=["acme/counter"]), consent=True)
+    assert counting.call("acme/counter:increment") == {"count": 1}
+    rows = counting._rooms.journal.execute("SELECT * FROM unit_state ORDER BY namespace, unit, key, version")
+    assert rows == sorted(rebuild(counting._rooms.journal))

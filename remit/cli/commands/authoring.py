@@ -11,7 +11,7 @@ from click.exceptions import Exit
 from rich.text import Text
 
 from remit import host
-from remit.cli.render.authoring import built_view, tried_view
+from remit.cli.render.authoring import built_view, mend_text, tried_view
 from remit.cli.render.findings import fault_list
 from remit.cli.render.inspection import inspection_view
 from remit.cli.session import Session, verb
@@ -47,16 +47,21 @@ def new(session: Session, unit: str, lang: str, kind: str, folder: Path) -> None
     session.hint(f"Next: cd {shlex.quote(str(target))} && remit unit test")
 
 
-@verb("check", example="remit unit check ./redact")
+@verb("check", example="remit unit check ./redact\nremit unit check --fix")
 @click.argument("folder", metavar="[DIR]", default=".", type=_FOLDER)
-def check(session: Session, folder: Path) -> None:
+@click.option("--fix", is_flag=True, help="Put right what has only one meaning.")
+def check(session: Session, folder: Path, fix: bool) -> None:
     """Check a unit's folder and show every fault.
 
-    Exits with 1 if there is a fault. The artifact need not be built.
+    Exits with 1 if there is a fault. The artifact need not be built. With --fix, slips of the pen in unit.toml are put
+    right first, and each change is shown; what the unit asks for is never guessed.
     """
     _need_folder(folder)
+    mends = host.mend_unit(folder) if fix else []
+    session.show(*map(mend_text, mends))
     manifest, faults = host.check_unit(folder)
     data = {
+        "fixed": mends,
         "ok": not faults,
         "unit": manifest.id if manifest else None,
         "version": manifest.version if manifest else None,

@@ -1,7 +1,8 @@
-"""The journal, read from its files: no kernel is needed, and none is disturbed."""
+"""The journal: read from its files, where no kernel is needed and none disturbed; backed up by its kernel."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from remit.cli.render.records import record_text
 from remit.cli.session import Session, verb
 from remit.journal import Record
 
-__all__ = ["tail", "verify"]
+__all__ = ["backup", "restore", "tail", "verify"]
 
 
 @verb("verify", example="remit journal verify --home ./home")
@@ -42,6 +43,34 @@ def tail(session: Session, last: int, prefixes: tuple[str, ...]) -> None:
         journal.close()
     for record in records:
         session.line(record, record_text(record))
+
+
+@verb("backup", example="remit journal backup ../home.backup")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+def backup(session: Session, path: Path) -> None:
+    """Write the whole home into one file, while it works.
+
+    Units are called meanwhile; changes of units wait. The file holds the home's keys: keep it as you keep the home.
+    """
+    with session.connect() as kernel, session.progress() as progress:
+        made = kernel.backup(str(path.absolute()), progress=progress)
+    words = f": {made.files} files, {made.bytes:,} bytes, up to record {made.seq}"
+    session.answer({"path": str(path), **msgspec.to_builtins(made)}, Text.assemble(("backed up", "bold green"), words))
+
+
+@verb("restore", example="remit journal restore ../home.backup --home ./home")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+def restore(session: Session, path: Path) -> None:
+    """Make a home from such a file.
+
+    The folder must be empty or not there yet. Every byte is checked before the home appears. It goes on as the home
+    that was backed up: where that one still lives, stop one of them.
+    """
+    with session.progress() as progress:
+        made = host.restore(path, session.home, progress)
+    words = Text.assemble(("restored", "bold green"), f": {made.files} files, up to record {made.seq}")
+    session.answer({"path": str(session.home), **msgspec.to_builtins(made)}, words)
+    session.hint("Next: remit doctor")
 
 
 def _view(record: Record) -> dict[str, Any]:

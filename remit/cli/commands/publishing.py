@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
 
 from remit import host
+from remit.cli.commands.signing import sign_options
 from remit.cli.render.registry import offer_details, offer_table
 from remit.cli.session import Session, verb
 from remit.cli.text import plain, short_digest
@@ -33,24 +35,35 @@ def pack(session: Session, folder: Path, output: Path | None) -> None:
         {"file": str(place), "digest": bundle.digest, "bytes": place.stat().st_size},
         Text.assemble(("packed ", "green"), plain(str(place)), f"  {short_digest(bundle.digest)}"),
     )
-    session.hint(f"Next: remit unit install {shlex.quote(str(place))} --allow-unsigned")
+    if not bundle.referrers:
+        session.hint(f"Next: remit unit sign {shlex.quote(str(place))}")
 
 
-@verb("publish", example="remit unit publish oci://registry.example.com ./redact")
+@verb(
+    "publish",
+    example=(
+        "remit unit publish oci://registry.example.com ./redact --domain ./domain --identity ann@example.com\n"
+        "remit unit publish oci://registry.example.com redact.unit"
+    ),
+)
 @click.argument("target", metavar="oci://HOST[/PREFIX]")
 @click.argument("reference", metavar="[DIR|FILE.unit]", default=".")
-def publish(session: Session, target: str, reference: str) -> None:
+@sign_options
+def publish(session: Session, target: str, reference: str, **how: Any) -> None:
     """Send a unit to a registry.
 
     It becomes visible under its version in one step, or not at all. A published version never changes: the same
-    contents again do nothing, others are refused. Inside a home, its policy must allow it (unit:publish).
+    contents again do nothing, others are refused. Inside a home, its policy must allow it (unit:publish). With
+    --domain, --key or --instance it is signed first; a .unit file takes its signatures along.
     """
     with session.governing() as home, session.progress() as progress:
-        done = host.publish_unit(target, reference, progress, home=home)
+        done = host.publish_unit(target, reference, progress, home=home, sign_as=host.SignAs(**how))
     word = ("published ", "green") if done.fresh else ("there already: ", "yellow")
     session.answer(
         done, Text.assemble(word, (plain(f"{done.id}@{done.version}"), "bold"), f"  {short_digest(done.digest)}")
     )
+    if not done.signed:
+        session.show(Text("unsigned: no home will install it from there", style="yellow"))
     session.hint(f"Next: remit unit install {shlex.quote(done.reference)}")
 
 

@@ -18,20 +18,22 @@ from remit.cli.render.units import (
     unit_table,
 )
 from remit.cli.session import Session, verb
-from remit.cli.text import one_line, short_digest
+from remit.cli.text import one_line, plain, short_digest
 from remit.errors import UsageError
+from remit.units import InstalledUnit
 
 __all__ = ["diff", "gc", "history", "install", "list_units", "show", "uninstall"]
 
 
 @verb("install", example="remit unit install ./redact --allow-unsigned")
 @click.argument("references", metavar="REF…", nargs=-1, required=True)
-@click.option("--allow-unsigned", is_flag=True, help="Admit a local folder or file; it is shown as unsigned for ever.")
-def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bool) -> None:
+@click.option("--allow-unsigned", is_flag=True, help="Admit a local folder; it is shown as unsigned for ever.")
+@click.option("--override", is_flag=True, help="Insist on another signer than before, or on an older version.")
+def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bool, override: bool) -> None:
     """Admit units; nothing active changes.
 
     A REF is a folder with unit.toml, built before, a .unit file, oci://HOST/REPOSITORY@RANGE, or ID[@RANGE] in a
-    registry that remit.toml names.
+    registry that remit.toml names. All but folders must be signed by somebody whom the home trusts (remit trust show).
     """
     installed = []
     with session.connect() as kernel:
@@ -39,26 +41,34 @@ def install(session: Session, references: tuple[str, ...], *, allow_unsigned: bo
             # The kernel may be a process in another folder.
             where = str(Path(reference).absolute()) if Path(reference).exists() else reference
             with session.progress() as progress:
-                unit = kernel.install(where, allow_unsigned=allow_unsigned, progress=progress)
+                unit = kernel.install(where, allow_unsigned=allow_unsigned, override=override, progress=progress)
             installed.append(unit)
             ref = unit.ref
-            mark = ("  unsigned", "yellow") if ref.admission == "local" else ("  signed", "green")
+            mark = ("  unsigned", "yellow")
+            if ref.admission == "signed":
+                mark = (f"  signed by {plain(unit.signer)}", "green")
             name = f"{ref.id}@{ref.version}"
-            session.show(Text.assemble(("installed ", "green"), (name, "bold"), f"  {short_digest(ref.digest)}", mark))
+            session.show(
+                Text.assemble(
+                    ("installed ", "green"), (name, "bold"), f"  {short_digest(ref.digest)}", mark, no_wrap=True
+                )
+            )
+            session.show(*(Text(f"warning: {plain(line)}", style="yellow") for line in unit.warnings))
     session.answer({"installed": installed})
     session.hint(f"Next: remit unit plan {shlex.join(dict.fromkeys(unit.ref.id for unit in installed))}")
 
 
 @verb("uninstall", example="remit unit uninstall acme/redact@1.0.0")
 @click.argument("unit", metavar="ID[@RANGE]")
-def uninstall(session: Session, unit: str) -> None:
+@click.option("--purge-state", is_flag=True, help="What the unit kept goes for good, whichever version wrote it.")
+def uninstall(session: Session, unit: str, *, purge_state: bool) -> None:
     """Forget an installed version of a unit.
 
-    The best version in RANGE goes; its state stays. An active version is refused.
+    The best version in RANGE goes; its state stays unless it is purged. An active version is refused.
     """
     name, _, version = unit.partition("@")
     with session.connect() as kernel:
-        gone = kernel.uninstall(name, version or "*")
+        gone = kernel.uninstall(name, version or "*", purge_state=purge_state)
     session.answer({"uninstalled": gone}, Text(f"uninstalled {gone.ref.id}@{gone.ref.version}"))
 
 
@@ -139,3 +149,11 @@ def diff(session: Session, before: int | None, after: int | None) -> None:
             raise UsageError("there is only one generation yet", remedy="run 'remit unit history'")
         found = kernel.diff(last - 1 if before is None else before, last)
     session.answer(found, *difference(found))
+
+
+def _installed(unit: InstalledUnit) -> Text:
+    ref = unit.ref
+    signed = ref.admission == "signed"
+    mark = (f"  signed by {plain(unit.signer)}", "green") if signed else ("  unsigned", "yellow")
+    name, digest = (f"{ref.id}@{ref.version}", "bold"), f"  {short_digest(ref.digest)}"
+    return Text.assemble(("installed ", "green"), name, digest, mark, no_wrap=True)

@@ -12,7 +12,7 @@ from rich.text import Text
 from remit.cli.render.layout import cell, columns
 from remit.cli.text import one_line, plain
 
-__all__ = ["built_view", "tried_view"]
+__all__ = ["built_view", "mend_text", "tried_view"]
 
 _LONGEST = 300
 
@@ -26,6 +26,14 @@ def built_view(built: Any) -> Iterator[RenderableType]:
         grid.add_row(cell(capability.action), cell(capability.resource), cell(capability.reason, "dim"))
     if built.capabilities:
         yield grid
+
+
+def mend_text(mend: Any) -> Text:
+    """A change that was made to a manifest."""
+    was = one_line(mend.was, _LONGEST) or "missing"
+    return Text.assemble(
+        ("fixed ", "green"), (one_line(mend.path), "bold"), f": {was} → {one_line(mend.now, _LONGEST)}"
+    )
 
 
 def tried_view(tried: Any) -> Iterator[RenderableType]:

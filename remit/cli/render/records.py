@@ -50,8 +50,10 @@ def letter_text(letter: Mapping[str, Any]) -> Text:
 def timer_text(timer: Timer) -> Text:
     """A timer: what it says, and when it does next."""
     moment = datetime.fromtimestamp(timer.due_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    again = f", again by {timer.cron!r} in {timer.zone}" if timer.cron else ""
-    return Text(one_line(f"{timer.name}: {timer.topic} at {moment} UTC{again}", 1_000))
+    text = Text(one_line(f"{timer.name}: {timer.topic} at {moment} UTC", 1_000), no_wrap=True)
+    if timer.cron:
+        text.append("\n        " + one_line(f"and each time of {timer.cron}, {timer.zone}", 1_000), style="dim")
+    return text
 
 
 def _detail(event: Mapping[str, Any]) -> str:

@@ -58,12 +58,11 @@ def unit_details(facts: Mapping[str, Any]) -> list[RenderableType]:
     grid = columns("fit", "wrap")
     for label, text in [*_state(facts), *_powers(facts)]:
         grid.add_row("", Text(label, style="dim"), cell(text))
-    versions = columns("fit", "fit", "fit", "wrap")
+    versions = columns("fit", "fit", "wrap", "wrap")
     for unit in facts["installed"]:
         ref = unit["ref"]
-        versions.add_row(
-            "", cell(ref["version"]), short_digest(ref["digest"]), unsigned(ref["admission"]), cell(unit["origin"])
-        )
+        signed = cell(f"signed by {unit['signer']}", "green") if unit["signer"] else unsigned(ref["admission"])
+        versions.add_row("", cell(ref["version"]), short_digest(ref["digest"]), signed, cell(unit["origin"]))
     return [heading(one_line(facts["id"])), grid, heading("\nInstalled"), versions]
 
 

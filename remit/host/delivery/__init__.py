@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.host.delivery.feed import Feed, Heard
 from remit.host.delivery.jobs import Answer, Given, Job, Jobs
-from remit.host.delivery.listening import Listeners, Listening
+from remit.host.delivery.listening import Listeners, Listening, reply_topic
 from remit.host.delivery.model import DEFAULT_ATTEMPTS, SubscriptionsFold
 from remit.host.delivery.queue import Queue
 from remit.host.delivery.queues import Queues
@@ -30,4 +30,5 @@ __all__ = [
     "Timer",
     "TimersFold",
     "next_time",
+    "reply_topic",
 ]

@@ -14,7 +14,7 @@ from remit.journal import Clock, Drop, Filter, Ids, Mailbox, Received
 from remit.kernel.bus import Bus
 from remit.kernel.dispatch import CancelToken
 
-__all__ = ["Listeners", "Listening"]
+__all__ = ["Listeners", "Listening", "reply_topic"]
 
 _IDLE_NS = 120 * 1_000_000_000
 _MOST = 1_000
@@ -30,6 +30,13 @@ class Listening(msgspec.Struct, frozen=True, kw_only=True):
     drop: Drop = "oldest"
     name: str = ""
     """What counters and ``bus.lagged`` call it; "" takes its id."""
+    private: bool = False
+    """Whether it hears, in place of ``wanted``, a topic of its own: :func:`reply_topic` of its id."""
+
+
+def reply_topic(number: str) -> str:
+    """The topic on which a subscription with this id, and nobody before it, gets its answers."""
+    return f"reply.{number.lower()}"
 
 
 class _Listener(msgspec.Struct):
@@ -59,9 +66,8 @@ class Listeners:
             if len(self._open) >= _MOST:
                 raise SubscriptionsExceeded(f"{_MOST} subscriptions are open; one kernel has no more")
             made = self._ids.new()
-            subscription = self._bus.subscribe(
-                wanted.name or made, wanted.wanted, capacity=wanted.capacity, drop=wanted.drop
-            )
+            heard = Filter(topics=(reply_topic(made),)) if wanted.private else wanted.wanted
+            subscription = self._bus.subscribe(wanted.name or made, heard, capacity=wanted.capacity, drop=wanted.drop)
             self._open[made] = _Listener(subscription, owner, now)
         return made
 

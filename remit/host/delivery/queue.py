@@ -21,6 +21,10 @@ __all__ = ["Delivery", "Queue", "backoff_ms"]
 
 _WINDOW = 1_000
 """Events of one subscription that are looked at at once; the rest waits in the journal."""
+_ENOUGH = 500
+"""With so many that could be taken at once, no more are looked for: reading a page for one of them costs too much."""
+_MOST_DONE = 10_000
+"""Events settled out of turn, behind one that is not: then everything waits for that one."""
 _SCANNED = 5_000
 _FIRST_MS = 1_000
 _LONGEST_MS = 300_000
@@ -97,14 +101,17 @@ class Queue:
 
     def due_ms(self) -> int | None:
         """When something will be due, as far as is known: ``None`` if nothing waits."""
-        if self._scanned < self._journal.head.seq and len(self._window) < _WINDOW:
-            self._fill()
+        self._fill()
+        if self._behind:
+            return 0
         with self._lock:
             return min((one.due_ms if not one.lease else one.until_ms for one in self._window.values()), default=None)
 
     def wait(self, most_ms: int) -> int:
         """Wait until something may be due, at most so long; give the milliseconds that it may have taken."""
         due = self.due_ms()
+        if self._behind:
+            return 1
         now = self._clock.now_ms()
         turn = most_ms if due is None else max(1, min(most_ms, due - now))
         self._journal.wait(self._looked, turn / 1_000)
@@ -142,7 +149,9 @@ class Queue:
     def _fill(self) -> None:
         with self._filling:
             seen, self._looked = self._scanned, self._journal.head.seq
-            room = _WINDOW - len(self._window)
+            room = self._room()
+            if room <= 0:
+                return
             arrived: list[Record] = []
             for record in self._journal.read(seen):
                 if len(arrived) >= room or record.seq - self._scanned > _SCANNED:
@@ -156,6 +165,17 @@ class Queue:
                     if not self.state.decided(record.seq):
                         self._window[record.seq] = _Waiting(record)
                 self._scanned = seen
+
+    @property
+    def _behind(self) -> bool:
+        """Whether there are records to look at and room for what they hold."""
+        return self._scanned < self._looked and self._room() > 0
+
+    def _room(self) -> int:
+        now = self._clock.now_ms()
+        with self._lock:
+            ready = sum(not one.lease and one.due_ms <= now for one in self._window.values())
+            return 0 if ready >= _ENOUGH else min(_WINDOW - len(self._window), _MOST_DONE - len(self.state.done))
 
     def _give_back(self, now: int) -> None:
         """Whoever did not answer in time has failed: it counts as an attempt."""

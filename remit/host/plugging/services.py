@@ -7,19 +7,22 @@ outcome; a service that hangs is its plugin's failure, and the caller gets the d
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import msgspec
 
 from remit.errors import DeadlineExceeded, RemitError, UnitRejected, UnitRetry
+from remit.host.looping import LoopRunner
+from remit.host.offers import Service
 from remit.host.plugging.manager import Plugins
 from remit.host.plugging.worker import Busy, Hung, Worker
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.hostcall import Door
 from remit.kernel.model import Action, Caller, GuestOutcome, Limits, Program, UnitRef
-from remit.kernel.offers import Service
 from remit.kernel.ports import Catalog, HostCalls, Runner
+from remit.sandbox.aside import aside
 from remit.schemas import Validator
 
 __all__ = ["ServedCatalog", "Services", "ServingRunner"]
@@ -99,7 +102,7 @@ def _action(plugin: str, service: Service, taken: Container[str]) -> Action:
     if service.name in taken:
         raise ValueError(f"another plugin serves {service.name}")
     artifact = f"service:{service.name}"
-    digest = digest_of(f"{plugin}\n{service.name}".encode())
+    digest = digest_of("\n".join(filter(None, (plugin, service.name, service.definition))).encode())
     ref = UnitRef(unit, "0.0.0", digest, "tool", "local")
     limits = msgspec.structs.replace(Limits(), deadline_ms=service.deadline_ms)
     return Action(
@@ -164,6 +167,15 @@ class ServingRunner:
             caller = host.caller if isinstance(host, Door) else Caller()
             return self._services.run(program, arguments[1], caller, deadline_ms)
         return self._units.run(program, export, arguments, host, deadline_ms)
+
+    async def arun(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """See :class:`remit.host.looping.LoopRunner`: what cannot wait on a loop has a thread wait."""
+        if isinstance(self._units, LoopRunner) and not self._services.serves(program.artifact):
+            return await self._units.arun(program, export, arguments, host, deadline_ms)
+        run = partial(self.run, program, export, arguments, host, deadline_ms)
+        return await aside(run, cancel=partial(self.cancel, host))
 
     def close(self) -> None:
         """Release everything."""

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from remit.errors import Denied
+from remit.host.offers import Invocation
 from remit.host.plugging.manager import Plugins
 from remit.journal import Journal, Record
 from remit.kernel.dispatch import Around
 from remit.kernel.model import Action, Caller
-from remit.kernel.offers import Invocation
 from remit.kernel.outcome import Outcome
 from remit.schemas import redact
 

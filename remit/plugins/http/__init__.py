@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from remit.kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from remit.host import Facade, ServiceOptions
+    from remit.host import Facade, Offers, ServiceOptions
     from remit.plugins.http.server import HttpService
 
 __all__ = ["remit_web_service"]
 
 
 @hookimpl
-def remit_web_service(facade: Facade, options: ServiceOptions) -> HttpService | None:
+def remit_web_service(facade: Facade, options: ServiceOptions, offers: Offers) -> HttpService | None:
     """Serve HTTP, where the extra ``http`` is installed."""
     try:
         from remit.plugins.http.server import HttpService  # noqa: PLC0415 - loads the web framework
@@ -26,4 +26,4 @@ def remit_web_service(facade: Facade, options: ServiceOptions) -> HttpService | 
         if error.name not in {"httptools", "sse_starlette", "starlette", "uvicorn"}:
             raise
         return None
-    return HttpService(facade, options)
+    return HttpService(facade, options, offers)

@@ -12,7 +12,9 @@ __all__ = ["problem", "status_of"]
 
 _STATUS: tuple[tuple[type[RemitError], int], ...] = (
     (errors.Unauthenticated, 401),
+    (errors.CrossSite, 403),
     (errors.Denied, 403),
+    (errors.EpisodeUnknown, 404),
     (errors.ConsentNeeded, 403),
     (errors.LeaseDenied, 403),
     (errors.SourceReserved, 403),

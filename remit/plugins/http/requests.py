@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from remit.errors import RequestInvalid, RequestTooLarge, Unauthenticated
+from remit.errors import CrossSite, RequestInvalid, RequestTooLarge, Unauthenticated
 from remit.host.service import ServiceOptions, Tokens
 from remit.kernel.model import Caller
 
-__all__ = ["body_of", "caller_of", "flag", "number", "object_of"]
+__all__ = ["COOKIE", "body_of", "caller_of", "flag", "from_our_page", "number", "object_of"]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -23,18 +23,18 @@ _MOST_NUMBER = (1 << 53) - 1
 _BODY_S = 30
 _BEARER = "bearer "
 _LONGEST_TOKEN = 512
+COOKIE = "remit_token"
+"""The cookie in which a browser keeps its token; scripts cannot read it."""
 
 
 def caller_of(request: Request, tokens: Tokens) -> Caller:
     """On whose behalf a request comes, with its idempotency key, correlation and deadline.
 
     :raises Unauthenticated: if no known token comes with it
+    :raises CrossSite: if a browser sends it on behalf of another page
     :raises RequestInvalid: if a header is not well formed
     """
-    given = request.headers.get("authorization", "")
-    if given[: len(_BEARER)].lower() != _BEARER or len(given) > _LONGEST_TOKEN:
-        raise Unauthenticated("the request carries no bearer token")
-    principal = tokens.principal(given[len(_BEARER) :].strip())
+    principal = tokens.principal(_token_of(request))
     if principal is None:
         raise Unauthenticated("this home knows no such token")
     trace = request.headers.get("traceparent", "")
@@ -47,6 +47,33 @@ def caller_of(request: Request, tokens: Tokens) -> Caller:
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
         deadline_ms=_deadline(request),
     )
+
+
+def _token_of(request: Request) -> str:
+    """The bearer token (RFC 6750), else the one that a browser keeps in a cookie."""
+    given = request.headers.get("authorization", "")
+    if given:
+        if given[: len(_BEARER)].lower() != _BEARER or len(given) > _LONGEST_TOKEN:
+            raise Unauthenticated("the request carries no bearer token")
+        return given[len(_BEARER) :].strip()
+    token = request.cookies.get(COOKIE, "")
+    if not token or len(token) > _LONGEST_TOKEN:
+        raise Unauthenticated("the request carries no bearer token")
+    # The cookie is SameSite=Strict. A browser that does not hold to that still says where a change comes from.
+    if not from_our_page(request):
+        raise CrossSite("a change that comes with a cookie has to come from a page of this service")
+    return token
+
+
+def from_our_page(request: Request) -> bool:
+    """Whether a browser sends this from a page of ours, or only reads."""
+    if request.method in {"GET", "HEAD"}:
+        return True
+    # No page can set either header. Pages that hide their address have the origin "null": it comes second.
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
 def _header(request: Request, name: str, form: re.Pattern[str]) -> str:

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from remit.errors import RemitError, RequestInvalid, RouteUnknown
-from remit.host import Facade, ServiceOptions
+from remit.host import Facade, ServiceOptions, StateAt
 from remit.kernel.model import Caller
 from remit.plugins.http import spec
 from remit.plugins.http.requests import body_of, flag, number, object_of
-from remit.plugins.http.streams import Watcher, frames
+from remit.plugins.http.streams import Watcher, deltas, frames
 
 __all__ = ["TABLE", "Context", "Route"]
 
@@ -50,9 +50,9 @@ class Route(NamedTuple):
     public: bool = False
 
 
-def _json(value: Any, status: int = 200, **headers: str) -> Response:
+def _json(value: Any, status: int = 200) -> Response:
     data = msgspec.json.encode(value, enc_hook=str)
-    return Response(data, status_code=status, media_type="application/json", headers=headers)
+    return Response(data, status_code=status, media_type="application/json")
 
 
 # ---- state ----
@@ -64,13 +64,37 @@ async def models(context: Context, _request: Request, caller: Caller) -> Respons
 
 
 async def state(context: Context, request: Request, caller: Caller) -> Response:
-    """A read model, or the part of it that the rest of the path names."""
+    """A read model, or the part of it that the rest of the path names; as a stream, the model and its changes."""
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return await _changes(context, request, caller)
     at = number(request, "at", -1)
     name, *path = request.path_params["model"].split("/")
     value = await context.run(lambda: context.facade.state(name, at=None if at < 0 else at, caller=caller))
     for step in path:
         value = _part(value, step)
     return _json(value)
+
+
+async def _changes(context: Context, request: Request, caller: Caller) -> Response:
+    name = request.path_params["model"]
+    resumed = _resumed(request)
+    # Asked for here, so that what is refused is refused before the stream begins.
+    value = await context.run(lambda: context.facade.state(name, at=resumed, caller=caller))
+    known = None if resumed is None else StateAt(resumed, value)
+    stream = deltas(context.watcher, context.facade, context.run, name, known, caller)
+    return EventSourceResponse(stream, ping=_PING_S, send_timeout=_STALLED_S, headers={"cache-control": "no-store"})
+
+
+async def episode(context: Context, request: Request, caller: Caller) -> Response:
+    """Everything of one episode: its records and spans, and what was active when it began."""
+    name = request.path_params["id"]
+    return _json(await context.run(lambda: context.facade.episode(name, caller=caller)))
+
+
+async def trace(context: Context, request: Request, caller: Caller) -> Response:
+    """The spans of one episode."""
+    name = request.path_params["id"]
+    return _json(await context.run(lambda: context.facade.trace(name, caller=caller)))
 
 
 def _part(value: Any, step: str) -> Any:
@@ -87,10 +111,8 @@ def _part(value: Any, step: str) -> Any:
 async def events(context: Context, request: Request, caller: Caller) -> Response:
     """Records: as a stream where the client accepts one, else a page of them."""
     prefixes = tuple(request.query_params.getlist("prefix")) or ("",)
-    resumed = request.headers.get("last-event-id")
-    if resumed is not None and not (resumed.isascii() and resumed.isdigit() and len(resumed) <= 15):  # noqa: PLR2004 - digits of a sequence number
-        raise RequestInvalid("Last-Event-ID is the sequence number of a record")
-    after = int(resumed) if resumed is not None else number(request, "after", 0)
+    resumed = _resumed(request)
+    after = resumed if resumed is not None else number(request, "after", 0)
     if "text/event-stream" not in request.headers.get("accept", ""):
         last = number(request, "last", 0, most=_MOST_EVENTS)
         limit = number(request, "limit", _FEWEST, least=1, most=_MOST_EVENTS)
@@ -99,8 +121,19 @@ async def events(context: Context, request: Request, caller: Caller) -> Response
         )
         return _json({"events": page})
     await context.run(lambda: context.facade.events(after, limit=1, caller=caller))  # refused before it is begun
-    stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller)
+    named = flag(request, "names", ("topic", "none")) == "topic"
+    stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller, named=named)
     return EventSourceResponse(stream, ping=_PING_S, send_timeout=_STALLED_S, headers={"cache-control": "no-store"})
+
+
+def _resumed(request: Request) -> int | None:
+    """The record after which a client that was cut off goes on."""
+    resumed = request.headers.get("last-event-id")
+    if resumed is None:
+        return None
+    if not (resumed.isascii() and resumed.isdigit() and len(resumed) <= 15):  # noqa: PLR2004 - digits of a sequence number
+        raise RequestInvalid("Last-Event-ID is the sequence number of a record")
+    return int(resumed)
 
 
 async def emit(context: Context, request: Request, caller: Caller) -> Response:
@@ -134,19 +167,14 @@ async def call(context: Context, request: Request, caller: Caller) -> Response:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise RequestInvalid("the body is not UTF-8") from error
-    outcome = await context.run(
-        lambda: context.facade.call_text(
-            name, text or "null", durability="queued" if queued else "committed", caller=caller
-        )
+    outcome = await context.facade.acall_text(
+        name, text or "null", durability="queued" if queued else "committed", caller=caller
     )
-    return _json(
-        outcome.output,
-        **{
-            "remit-seq": str(outcome.seq),
-            "remit-unit": outcome.digest,
-            "idempotency-replayed": "true" if outcome.replayed else "false",
-        },
-    )
+    response = _json(outcome.output)
+    response.headers["remit-seq"] = str(outcome.seq)
+    response.headers["remit-unit"] = outcome.digest
+    response.headers["idempotency-replayed"] = "true" if outcome.replayed else "false"
+    return response
 
 
 # ---- the service itself ----
@@ -179,6 +207,8 @@ async def specification(context: Context, request: Request, caller: Caller) -> R
 
 TABLE: tuple[Route, ...] = (
     Route("GET", "/state", models),
+    Route("GET", "/state/episode/{id}/snapshot", episode),
+    Route("GET", "/state/episode/{id}/trace", trace),
     Route("GET", "/state/{model:path}", state),
     Route("GET", "/events", events),
     Route("POST", "/events", emit),

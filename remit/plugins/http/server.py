@@ -19,14 +19,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Served
 
-from remit.errors import AddressInUse, RemitError, RequestInvalid, RouteUnknown
-from remit.host import Facade, ServiceOptions
+from remit.errors import AddressInUse, CrossSite, RemitError, RequestInvalid, RouteUnknown
+from remit.host import Facade, Offers, ServiceOptions
 from remit.host.service import Tokens
 from remit.kernel.model import Caller
 from remit.plugins.http.limits import Rates
+from remit.plugins.http.offered import offered_routes
 from remit.plugins.http.patience import patient
 from remit.plugins.http.problems import problem
-from remit.plugins.http.requests import caller_of
+from remit.plugins.http.requests import caller_of, from_our_page
 from remit.plugins.http.routes import TABLE, Context, Route
 from remit.plugins.http.streams import Watcher
 
@@ -46,7 +47,7 @@ _HEADERS = {
 }
 
 
-def application(facade: Facade, options: ServiceOptions) -> Starlette:
+def application(facade: Facade, options: ServiceOptions, offers: Offers) -> Starlette:
     """The ASGI application of a home."""
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="remit-http")
     waiting = ThreadPoolExecutor(1, thread_name_prefix="remit-http-watch")  # waits most of the time, for events
@@ -62,7 +63,10 @@ def application(facade: Facade, options: ServiceOptions) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(pool)  # what guests and calls have to block for
         app.state.watcher = watcher
+        app.state.run = run
+        app.state.panels = offers.panels
         app.state.rates = Rates(options.rate, asyncio.get_running_loop().time)
         task = asyncio.create_task(watcher.watch())
         try:
@@ -75,8 +79,13 @@ def application(facade: Facade, options: ServiceOptions) -> Starlette:
             waiting.shutdown(wait=False)
 
     tokens = Tokens(options.root, options.token)
+
+    def admit(request: Request, public: bool) -> Caller:
+        return _admitted(request, options, tokens, public=public)
+
+    ours = [_served(route, context, tokens) for route in TABLE]
     return Starlette(
-        routes=[_served(route, context, tokens) for route in TABLE],
+        routes=[*ours, *offered_routes(offers, [route.path for route in TABLE], admit, _guarded)],
         lifespan=lifespan,
         exception_handlers={HTTPException: _unserved, Exception: _fault},
     )
@@ -112,12 +121,20 @@ def _guarded(response: Response) -> Response:
 
 
 async def _answer(route: Route, context: Context, tokens: Tokens, request: Request) -> Response:
-    _refuse_strange_names(request, context.options)
-    if route.public:
-        return await route.handler(context, request, _NOBODY)
+    caller = _admitted(request, context.options, tokens, public=route.public)
+    return await route.handler(context, request, caller)
+
+
+def _admitted(request: Request, options: ServiceOptions, tokens: Tokens, *, public: bool) -> Caller:
+    """Who a request speaks for, once it may be answered at all."""
+    _refuse_strange_names(request, options)
+    if public:
+        if not from_our_page(request):
+            raise CrossSite("another page may not send this")
+        return _NOBODY
     caller = caller_of(request, tokens)
     request.app.state.rates.take(caller.principal)
-    return await route.handler(context, request, caller)
+    return caller
 
 
 async def _unserved(_request: Request, error: Exception) -> Response:
@@ -135,8 +152,8 @@ async def _fault(request: Request, error: Exception) -> Response:
 class HttpService:
     """Serves a home over HTTP/1.1. Make one with ``remit.host.open_service``."""
 
-    def __init__(self, facade: Facade, options: ServiceOptions) -> None:
-        self._app = application(facade, options)
+    def __init__(self, facade: Facade, options: ServiceOptions, offers: Offers) -> None:
+        self._app = application(facade, options, offers)
         self._options = options
         self._socket: socket.socket | None = None
         self._server: _Server | None = None

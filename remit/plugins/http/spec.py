@@ -56,6 +56,7 @@ def _parameter(name: str, schema: Mapping[str, Any], words: str, where: str = "q
 _NUMBER = {"type": "integer", "minimum": 0, "maximum": (1 << 53) - 1}
 _AFTER = _parameter("after", _NUMBER, "Only records after this sequence number.")
 _PREFIX = _parameter("prefix", {"type": "array", "items": {"type": "string"}}, "Only types that begin so.")
+_ID = _parameter("id", {"type": "string"}, "A correlation id, a trace id, a record's number, or `last`.", "path")
 _KEY = _parameter(
     "Idempotency-Key",
     {"type": "string", "pattern": "^[\\x21-\\x7e]{1,200}$"},
@@ -89,6 +90,7 @@ def openapi(actions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     page = [_AFTER, _PREFIX]
     last = _parameter("last", {**_NUMBER, "maximum": 10_000}, "The newest so many instead.")
     limit = _parameter("limit", {**_NUMBER, "minimum": 1, "maximum": 10_000}, "At most so many.")
+    names = _parameter("names", {"enum": ["topic", "none"]}, "Whether a stream's frames are named by their topic.")
     model = _parameter("model", {"type": "string", "minLength": 1}, "A read model's name.", "path")
     at = _parameter("at", _NUMBER, "As it was right after this record.")
     open_to_all: dict[str, Any] = {"security": []}
@@ -97,10 +99,14 @@ def openapi(actions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "/state/{model}": {"get": _operation("readModel", "A read model.", parameters=[model, at])},
         "/events": {
             "get": _operation(
-                "readEvents", "Records; a stream for text/event-stream.", parameters=[*page, last, limit]
+                "readEvents", "Records; a stream for text/event-stream.", parameters=[*page, last, limit, names]
             ),
             "post": _operation("emitEvent", "Say that something happened.", body=_EVENT, status="201"),
         },
+        "/state/episode/{id}/snapshot": {
+            "get": _operation("readEpisode", "An episode's records and spans, and what was active.", parameters=[_ID])
+        },
+        "/state/episode/{id}/trace": {"get": _operation("readTrace", "The spans of an episode.", parameters=[_ID])},
         "/actions": {"get": _operation("listActions", "What the caller may invoke.")},
         "/healthz": {"get": _operation("healthy", "Whether the process answers.") | open_to_all},
         "/readyz": {"get": _operation("ready", "Whether the home's kernel answers.") | open_to_all},

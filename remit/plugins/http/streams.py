@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from remit.errors import RemitError
-from remit.host import Facade
+from remit.host import Facade, StateAt, StateChange, changes_of, whole
 from remit.kernel.model import Caller
 
-__all__ = ["Watcher", "frames"]
+__all__ = ["Watcher", "deltas", "frames"]
 
 Run = Callable[..., Awaitable[Any]]
 _PAGE = 1_000
 _WAIT_MS = 1_000
 _PAUSE_S = 0.5
+_SETTLE_S = 0.1
 
 
 class Watcher:
@@ -63,11 +65,13 @@ class Watcher:
 
 
 async def frames(
-    watcher: Watcher, facade: Facade, run: Run, after: int, prefixes: tuple[str, ...], caller: Caller
+    watcher: Watcher, facade: Facade, run: Run, after: int, prefixes: tuple[str, ...], caller: Caller, *, named: bool
 ) -> AsyncIterator[bytes]:
     """Records after ``after`` for ever, as frames of an event stream, a page at a time.
 
     Each page is asked for on the caller's behalf: who loses the right to read is cut off at the next record.
+
+    :param named: whether a frame's event is its topic; a browser's ``EventSource`` hears all of those without a name
     """
     yield b": remit\n\n"
     while not watcher.stopping:
@@ -78,10 +82,32 @@ async def frames(
         after = page[-1]["seq"]
         wanted = [record for record in page if record["event"]["type"].startswith(prefixes)]
         if wanted:
-            yield b"".join(_frame(record) for record in wanted)
+            yield b"".join(_frame(record, named=named) for record in wanted)
 
 
-def _frame(record: dict[str, Any]) -> bytes:
+def _frame(record: dict[str, Any], *, named: bool) -> bytes:
     # msgspec's JSON has no line breaks in it, so one data line holds it whole.
-    head = f"id: {record['seq']}\nevent: {record['event']['type']}\ndata: ".encode()
-    return head + msgspec.json.encode(record) + b"\n\n"
+    name = f"event: {record['event']['type']}\n" if named else ""
+    return f"id: {record['seq']}\n{name}data: ".encode() + msgspec.json.encode(record) + b"\n\n"
+
+
+async def deltas(
+    watcher: Watcher, facade: Facade, run: Run, model: str, known: StateAt | None, caller: Caller
+) -> AsyncIterator[bytes]:
+    """A read model's changes for ever, as frames of an event stream: each a JSON Patch to the value told before.
+
+    :param known: what the client has; ``None`` makes the first frame tell the whole
+    """
+    if known is None:
+        known = await run(lambda: facade.latest(model, caller=caller))
+        yield _change(StateChange(known.seq, whole(known.value)))
+    while not watcher.stopping:
+        await watcher.beyond(known.seq)
+        before, known = known, await run(lambda: facade.latest(model, caller=caller))
+        if patch := await run(partial(changes_of, before.value, known.value)):
+            yield _change(StateChange(known.seq, patch))
+        await asyncio.sleep(_SETTLE_S)  # a busy journal changes a model many times a second: they are told together
+
+
+def _change(change: StateChange) -> bytes:
+    return f"id: {change.seq}\nevent: state\ndata: ".encode() + msgspec.json.encode(change) + b"\n\n"

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from remit.host.offers import Route, Service
 from remit.kernel.hookspecs import hookimpl
-from remit.kernel.offers import Route
 
 if TYPE_CHECKING:
     from remit.host import AgentBridge, Facade
+    from remit.kernel.ports import Home
 
-__all__ = ["remit_agent_bridge", "remit_http_routes"]
+__all__ = ["remit_agent_bridge", "remit_http_routes", "remit_services"]
 
 
 @hookimpl
@@ -35,6 +36,16 @@ def remit_http_routes(kernel: Facade) -> Sequence[Route] | None:
             summary="The Model Context Protocol, over streamable HTTP.",
         )
     ]
+
+
+@hookimpl
+def remit_services(home: Home) -> Sequence[Service] | None:
+    """The pinned tools of the servers that ``remit.toml`` names, where the extra ``mcp`` is installed."""
+    if not home.config.mcp or find_spec("mcp") is None:
+        return None
+    from remit.plugins.mcp.remote import services  # noqa: PLC0415 - loads the SDK
+
+    return services(home)
 
 
 @hookimpl

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from remit.host.offers import Route
 from remit.kernel.hookspecs import hookimpl
-from remit.kernel.offers import Route
 from remit.plugins.metrics.totals import totals
 
 if TYPE_CHECKING:

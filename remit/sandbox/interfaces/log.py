@@ -1,9 +1,12 @@
-"""``log``: lines for people, bounded in number and length; what is beyond is dropped, and the log says so once."""
+"""``log``: lines for people, bounded in number and length; what is beyond is dropped, and RM-5023 ends the log."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
+from remit.errors import LogFlooded
 from remit.kernel.hostcall import Ok
 from remit.kernel.scope import Scope
 
@@ -22,9 +25,9 @@ def _write(scope: Scope, level: str, message: str, fields: str) -> Ok:
         kept = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
         scope.log.append({"level": level, "message": kept, "fields": fields if len(fields) <= MAX_FIELDS else ""})
     elif len(scope.log) == limit:
-        scope.log.append(
-            {"level": "warn", "message": f"more than {limit} log lines: the rest was dropped", "fields": ""}
-        )
+        flood = LogFlooded(f"more than {limit} log lines: the rest was dropped", limit=limit)
+        fields = msgspec.json.encode({"code": flood.code, "remedy": flood.remedy, "limit": limit}).decode()
+        scope.log.append({"level": "warn", "message": flood.message, "fields": fields})
     return Ok()
 
 

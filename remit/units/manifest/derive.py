@@ -28,7 +28,7 @@ def limits_of(manifest: Manifest) -> Limits:
     runtime = manifest.runtime
     if runtime is None:
         return Limits()
-    return Limits(memory=runtime.memory, deadline_ms=runtime.deadline_ms, fuel=runtime.fuel)
+    return Limits(**{name: getattr(runtime, name) for name in Limits.__struct_fields__ if hasattr(runtime, name)})
 
 
 def interfaces_of(manifest: Manifest) -> frozenset[str]:

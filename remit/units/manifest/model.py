@@ -37,6 +37,16 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     """Wall clock of one call, host calls included."""
     fuel: int | None = None
     """Deterministic instruction budget; ``None`` is unmetered."""
+    stack: int = _DEFAULTS.stack
+    """Bytes of frames."""
+    input: int = _DEFAULTS.input
+    output: int = _DEFAULTS.output
+    state: int = _DEFAULTS.state
+    """Bytes of keys and values that live in a project at a time."""
+    host_calls: int = _DEFAULTS.host_calls
+    log_lines: int = _DEFAULTS.log_lines
+    effects: int = _DEFAULTS.effects
+    """Writes and events of one call together."""
     reuse: Literal["fresh", "kept"] = "fresh"
 
 

@@ -78,8 +78,9 @@ def _manifest(document: dict[str, Any]) -> Manifest:
 
 def _runtime(table: dict[str, Any]) -> Runtime:
     given = dict(table)
-    if "memory" in given:
-        given["memory"] = parse_size(given["memory"])
+    for name in ("memory", "stack", "input", "output", "state"):
+        if name in given:
+            given[name] = parse_size(given[name])
     if "deadline" in given:
         given["deadline_ms"] = parse_duration(given.pop("deadline"))
     return msgspec.convert(given, Runtime)

@@ -21,7 +21,15 @@ __all__ = ["broken_rules"]
 
 Document = Mapping[str, Any]
 
-_KIB, _GIB, _TIB = 1 << 10, 1 << 30, 1 << 40
+_KIB, _MIB, _GIB, _TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+_SIZES = {
+    "memory": (64 * _KIB, 4 * _GIB, "64KiB to 4GiB"),
+    "stack": (64 * _KIB, 2 * _MIB, "64KiB to 2MiB"),
+    "input": (_KIB, 16 * _MIB, "1KiB to 16MiB"),
+    "output": (_KIB, 16 * _MIB, "1KiB to 16MiB"),
+    "state": (_KIB, 4 * _GIB, "1KiB to 4GiB"),
+}
+"""Of ``[runtime]``: least, most, and both in words."""
 _SECOND, _MINUTE, _DAY = 1_000, 60_000, 86_400_000
 
 # What a kind may not have: least power first, and nothing that would widen what it can do.
@@ -85,7 +93,8 @@ def _relations(document: Document) -> Iterator[Fault]:
 
 def _quantities(document: Document) -> Iterator[Fault]:
     runtime = _table(document, "runtime")
-    yield from _within("runtime.memory", runtime.get("memory"), parse_size, 64 * _KIB, 4 * _GIB, "64KiB to 4GiB")
+    for name, (least, most, words) in _SIZES.items():
+        yield from _within(f"runtime.{name}", runtime.get(name), parse_size, least, most, words)
     yield from _within("runtime.deadline", runtime.get("deadline"), parse_duration, 1, 10 * _MINUTE, "1ms to 10m")
     for index, capability in _tables(document, "capability"):
         path, budget = f"capability[{index}].budget", _table(capability, "budget")

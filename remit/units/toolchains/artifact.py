@@ -14,9 +14,10 @@ import msgspec
 
 from remit.errors import BuildFailed, DiskFull
 
-__all__ = ["Stamp", "inside", "write_atomically"]
+__all__ = ["MAX_FILES", "Stamp", "inside", "source_files", "write_atomically"]
 
-_MAX_FILES = 2_000
+MAX_FILES = 2_000
+"""The most that a unit's source may have."""
 _MAX_BYTES = 64 << 20
 _SKIPPED = frozenset({"__pycache__", "tests", "node_modules"})
 
@@ -86,11 +87,11 @@ class Stamp:
             digest.update(_framed(fact.encode()))
         try:
             total = 0
-            for count, path in enumerate(_files(tree)):
+            for count, path in enumerate(source_files(tree)):
                 total += path.lstat().st_size
-                if count >= _MAX_FILES or total > _MAX_BYTES:
+                if count >= MAX_FILES or total > _MAX_BYTES:
                     raise BuildFailed(
-                        f"{tree} holds more than {_MAX_FILES} files or {_MAX_BYTES >> 20} MiB",
+                        f"{tree} holds more than {MAX_FILES} files or {_MAX_BYTES >> 20} MiB",
                         remedy="keep the source in a folder of its own",
                     )
                 digest.update(_framed(path.relative_to(tree.parent).as_posix().encode()))
@@ -121,8 +122,8 @@ def _framed(data: bytes) -> bytes:
     return len(data).to_bytes(8, "big") + data
 
 
-def _files(tree: Path) -> Iterator[Path]:
-    """Source files in a stable order; artifacts, tests and hidden folders are not source."""
+def source_files(tree: Path, *, artifacts: bool = False) -> Iterator[Path]:
+    """Source files in a stable order; artifacts (unless asked for), tests and hidden folders are not source."""
     if tree.is_file():
         yield tree
         return
@@ -130,5 +131,9 @@ def _files(tree: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
         for name in sorted(names):
             path = Path(root, name)
-            if not name.startswith(".") and path.suffix != ".wasm" and (path.is_symlink() or path.is_file()):
+            if (
+                not name.startswith(".")
+                and (artifacts or path.suffix != ".wasm")
+                and (path.is_symlink() or path.is_file())
+            ):
                 yield path

@@ -298,3 +298,33 @@ def test_the_read_model_is_the_same_from_a_snapshot(desk):
     assert fold.restore(fold.snapshot(state)) == state
     [view] = fold.view(state)
     assert (view["delivered"], view["buried"], [one["seq"] for one in view["dead"]]) == (1, 1, [first.seq])
+
+
+def test_who_has_far_to_look_does_not_wait_for_the_next_event(desk, monkeypatch):
+    monkeypatch.setattr("remit.host.delivery.queue._SCANNED", 10)
+    queue = opened(desk)
+    desk.say(100, "other.thing")
+    [seq] = desk.say()
+    turns = 0
+    while not (found := queue.take(1, 1_000)):
+        assert queue.wait(10_000) == 1
+        turns += 1
+    assert [one.seq for one in found] == [seq]
+    assert turns < 15
+
+
+def test_one_that_is_never_settled_holds_up_a_bounded_number(desk, monkeypatch):
+    monkeypatch.setattr("remit.host.delivery.queue._MOST_DONE", 20)
+    queue = opened(desk)
+    desk.say(100)
+    [stuck] = queue.take(1, 10**9)
+    for _ in range(100):
+        for one in queue.take(5, 10**9):
+            desk.settle(queue, one, "done")
+    assert 20 <= len(queue.state.done) <= 100
+    assert queue.due_ms() == stuck.until_ms
+    desk.settle(queue, stuck, "done")
+    while taken := queue.take(5, 10**9):
+        for one in taken:
+            desk.settle(queue, one, "done")
+    assert (queue.state.delivered, len(queue.state.done)) == (100, 0)

@@ -12,9 +12,9 @@ import pytest
 from remit.errors import ActionUnknown, DeadlineExceeded, Denied, InputInvalid, PlanBlocked, PluginUnknown, UnitFailed
 from remit.host import Kernel, verify_journal
 from remit.host.compose import BUILTINS
+from remit.host.offers import Service
 from remit.kernel import hookspecs
 from remit.kernel.hookspecs import hookimpl
-from remit.kernel.offers import Service
 from remit.units import Finding
 
 HOOKS = {name: spec for name, spec in vars(hookspecs).items() if name.startswith("remit_")}

@@ -17,7 +17,13 @@ OWNER = "remit_owner-token-of-the-tests"
 @contextmanager
 def serving(kernel, root, **options):
     """The service of a kernel while the block runs."""
-    service = open_service(kernel, ServiceOptions(root=root, port=0, token=OWNER, **options))
+    with running(open_service(kernel, ServiceOptions(root=root, port=0, token=OWNER, **options))) as service:
+        yield service
+
+
+@contextmanager
+def running(service):
+    """A service while the block runs."""
     service.bind()
     thread = threading.Thread(target=service.run)
     thread.start()

@@ -38,13 +38,13 @@ def test_calls_are_counted_by_action_and_outcome_with_their_durations(kernel, sc
     for _ in range(3):
         kernel.call("acme/echo:echo", {"text": "x"})
     with pytest.raises(RemitError):
-        kernel.call("acme/loop:loop")
+        kernel.call("acme/loop:spin")
     found, action = scrape(), ("action", "acme/echo:echo")
     assert found["remit_calls_total", action, ("outcome", "completed")] == 3
     assert found["remit_call_duration_seconds_count", action] == 3
     assert found["remit_call_duration_seconds_bucket", action, ("le", "+Inf")] == 3
     assert 0 < found["remit_call_duration_seconds_sum", action] < 60
-    assert found["remit_calls_total", ("action", "acme/loop:loop"), ("outcome", "failed")] == 1
+    assert found["remit_calls_total", ("action", "acme/loop:spin"), ("outcome", "failed")] == 1
 
 
 def test_the_head_and_the_bus_are_those_of_now(kernel, scrape):

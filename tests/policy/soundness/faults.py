@@ -24,9 +24,9 @@ def keeps_leases(name):
     def plant(patch):
         real = CedarAuthority._change
 
-        def forgetful(self, make, touches):
+        def forgetful(self, make, touched):
             caller = inspect.stack()[1].function
-            return real(self, make, (lambda _lease: False) if caller == name else touches)
+            return real(self, make, (lambda _leases: ()) if caller == name else touched)
 
         patch.setattr(CedarAuthority, "_change", forgetful)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,8 @@ def test_log_lines_are_bounded_in_number_and_length(new_scope, ask):
     assert len(scope.log) == 4
     assert {len(line["message"]) for line in scope.log[:3]} == {4096}
     assert "dropped" in scope.log[3]["message"]
+    told = json.loads(scope.log[3]["fields"])
+    assert (told["code"], "runtime.log_lines" in told["remedy"], told["limit"]) == ("RM-5023", True, 3)
     assert scope.log[0] | {"message": ""} == {"level": "info", "message": "", "fields": "{}"}
 
 

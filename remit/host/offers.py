@@ -1,19 +1,18 @@
-"""What plugins offer, as data: services, HTTP routes, dashboard panels, checks; and a call as middleware sees it.
+"""What plugins offer, as data: services, HTTP routes, dashboard panels; and a call as middleware sees it.
 
-Plugins make these, whoever serves them reads them: the kernel knows neither HTTP nor HTML.
+Plugins make these through hooks (:mod:`remit.kernel.hookspecs`), whoever serves them reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from remit.journal import Progress
 from remit.kernel.model import Caller
 
-__all__ = ["Check", "Invocation", "Panel", "Route", "Service", "Trouble"]
+__all__ = ["Invocation", "Panel", "Route", "Service"]
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +28,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     idempotent: bool = False
     deadline_ms: int = 10_000
+    definition: str = ""
+    """Digest of what it is, where that may change: it goes into the digest that the journal has of its calls."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +38,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """With ``{name}`` for a part that varies."""
     endpoint: Callable[..., Any]
-    """An ASGI endpoint, as the ``http`` plugin's framework takes it: one request in, one response out."""
+    """As the ``http`` plugin's framework takes it: a function from request to response, or an ASGI application.
+
+    ``request.state.caller`` is who asks (:class:`Caller`).
+    """
     methods: tuple[str, ...] = ("GET",)
     summary: str = ""
     """A line for the OpenAPI document."""
+    public: bool = False
+    """Whether it answers without a token: what it then shows is for everybody."""
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,29 +62,6 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """Where the panel's own page is, or ""."""
     order: int = 100
     """Smaller comes first."""
-
-
-class Trouble(msgspec.Struct, frozen=True):
-    """Something that is wrong with a home, or soon will be."""
-
-    severity: Literal["error", "warning", "note"]
-    cause: str
-    remedy: str = ""
-    """What a person can do."""
-    fix: str = ""
-    """What ``mend`` would do, in words."""
-    mend: Callable[[], None] | None = None
-    """Puts it right. Run only when a person said yes; trouble that is gone by then is no error."""
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing that ``remit doctor`` looks at."""
-
-    id: str
-    """Lower case, words joined by dots; unique among all checks."""
-    title: str
-    run: Callable[[Progress], Iterable[Trouble]]
-    """Changes nothing; a :class:`remit.errors.RemitError` that it raises is a trouble."""
 
 
 class Invocation(msgspec.Struct, frozen=True):

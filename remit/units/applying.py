@@ -1,0 +1,79 @@
+"""What an apply makes of a plan: whether it still holds, whom it asks, the generation it becomes. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from remit.errors import ConsentNeeded, PlanBlocked, PlanStale
+from remit.kernel.model import Grant
+from remit.units.generation import Generation
+from remit.units.plan import Plan
+
+__all__ = ["check_blocking", "check_consent", "check_fresh", "completed", "consenting"]
+
+
+def check_fresh(plan: Plan, fresh: Plan) -> None:
+    """Refuse a plan that would be another one now.
+
+    :raises PlanStale: saying what moved
+    """
+    if fresh.digest == plan.digest:
+        return
+    reasons = [
+        (plan.home != fresh.home, "it was made for another home"),
+        (plan.serial != fresh.serial, f"generation {fresh.serial} is active, not {plan.serial}"),
+        (plan.config != fresh.config, "remit.toml was edited"),
+        (plan.policy != fresh.policy, "the policies changed"),
+    ]
+    why = next((reason for differs, reason in reasons if differs), "installed units or grants changed")
+    raise PlanStale(f"the plan is stale: {why}")
+
+
+def check_blocking(plan: Plan) -> None:
+    """Refuse a plan with blocking findings.
+
+    :raises PlanBlocked: with all of them
+    """
+    if plan.blocking:
+        lines = "; ".join(f"{finding.unit}: {finding.message}" for finding in plan.blocking[:3])
+        raise PlanBlocked(
+            f"the plan has {len(plan.blocking)} blocking finding(s): {lines}",
+            findings=msgspec.to_builtins(plan.blocking),
+        )
+
+
+def check_consent(plan: Plan, *, given: bool) -> None:
+    """Refuse a plan that widens without a person's consent.
+
+    :raises ConsentNeeded: with everything that widens
+    """
+    if plan.needs_consent and not given:
+        what = [f"{item.unit}: {item.detail}" for item in plan.widening]
+        what += [f"{a.unit}: {a.action} on {a.resource}" for a in plan.capabilities if a.status == "consent"]
+        raise ConsentNeeded(
+            f"the change widens what units may do: {'; '.join(dict.fromkeys(what))}",
+            widening=list(dict.fromkeys(what)),
+        )
+
+
+def consenting(plan: Plan) -> set[str]:
+    """The units that a consent to the plan is about."""
+    asked = {answer.unit for answer in plan.capabilities if answer.status == "consent"}
+    return asked | {item.unit for item in plan.widening}
+
+
+def completed(plan: Plan, at_ms: int, author: str, message: str, *, consent: bool) -> Generation:
+    """The plan's candidate with its time, author and message; grants that a person was asked for bear the consent."""
+    asked = {(a.unit, a.action, a.resource) for a in plan.capabilities if a.status == "consent"}
+
+    def signed(grant: Grant) -> Grant:
+        key = (grant.unit.id, grant.capability.action, grant.capability.resource)
+        return msgspec.structs.replace(grant, consent=author) if consent and key in asked else grant
+
+    return msgspec.structs.replace(
+        plan.candidate,
+        at_ms=at_ms,
+        author=author,
+        message=message or plan.candidate.message,
+        grants=tuple(signed(grant) for grant in plan.candidate.grants),
+    )

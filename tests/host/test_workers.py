@@ -1,0 +1,37 @@
+"""Whose guests run in processes of their own is policy's to say, and at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from remit.host import Kernel
+from remit.sandbox import IsolatingRunner
+
+OUT = """@id("workers.all")
+@why("everything has a worker here")
+forbid (principal is Remit::Unit, action == Remit::Action::"unit:inline", resource);
+"""
+
+
+def _workers(kernel):
+    runner = kernel._rooms.runner
+    assert isinstance(runner, IsolatingRunner)
+    return len(runner._idle)
+
+
+@pytest.mark.parametrize(("posture", "workers"), [("relaxed", 0), ("standard", 0), ("strict", 1)])
+def test_the_posture_decides_where_an_unsigned_unit_runs(active_home, posture, workers):
+    config = active_home / "remit.toml"
+    config.write_text(config.read_text().replace('posture = "standard"', f'posture = "{posture}"'))
+    with Kernel.open(active_home, serve=False) as kernel:
+        assert kernel.call("acme/echo:echo", {"a": 1}) == {"a": 1}
+        assert _workers(kernel) == workers
+
+
+def test_a_policy_that_is_published_holds_for_the_next_call(active_home):
+    with Kernel.open(active_home, serve=False) as kernel:
+        kernel.call("acme/echo:echo", 1)
+        assert _workers(kernel) == 0
+        kernel.policy_publish({"policy/workers.cedar": OUT})
+        assert kernel.call("acme/echo:echo", 2) == 2
+        assert _workers(kernel) == 1
