@@ -38,8 +38,8 @@ _MOST_TOOLS = 1_000
 _MOST_WORDS = 2_000
 _GRACE_MS = 5_000
 """What a service has beyond its server's deadline, to tell of it and to end the server's process."""
-_SHARE = 0.9
-"""Of what the caller grants, for the same."""
+_TELL_MS = 1_000
+"""What is kept of the caller's deadline for the same, half of it at most."""
 T = TypeVar("T")
 
 
@@ -75,7 +75,7 @@ def _call(cache: Path, name: str, choice: AgentServer, tool: str, pin: str, valu
         raise InputInvalid(f"mcp/{name}:{tool} takes a JSON object")
     deadline_ms = choice.deadline_ms
     if caller.deadline_ms is not None:
-        deadline_ms = min(deadline_ms, int(caller.deadline_ms * _SHARE))
+        deadline_ms = min(deadline_ms, max(caller.deadline_ms // 2, caller.deadline_ms - _TELL_MS))
 
     async def work(session: ClientSession) -> types.CallToolResult:
         definition = (await _definitions(session)).get(tool)

@@ -121,17 +121,19 @@ async def _over_stdio(choice: AgentServer) -> AsyncIterator[tuple[Any, Any]]:
                     text = one.message.model_dump_json(by_alias=True, exclude_none=True)
                     await process.stdin.send(text.encode() + b"\n")
 
+    patience = 0.0
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(read)
             group.start_soon(write)
             yield reading, writing
+            patience = _LEAVE_S
             group.cancel_scope.cancel()
     finally:
         reading.close()
         writing.close()
         with anyio.CancelScope(shield=True):
-            await _end(process)
+            await _end(process, patience)
 
 
 def _message(line: bytes) -> SessionMessage | Exception:
@@ -141,12 +143,12 @@ def _message(line: bytes) -> SessionMessage | Exception:
         return error
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, patience: float) -> None:
     """Let it go by itself, then end it with all that it started (MCP revision 2025-06-18, stdio shutdown)."""
     if process.stdin is not None:
         with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
             await process.stdin.aclose()
-    with anyio.move_on_after(_LEAVE_S):
+    with anyio.move_on_after(patience):
         await process.wait()
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

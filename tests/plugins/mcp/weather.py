@@ -1,4 +1,4 @@
-"""A server of tools, made with the official SDK, as others make theirs. What it says of its tool is its first argument."""
+"""A server of tools, made with the official SDK as others make theirs. Its first argument is what it says of one."""
 
 from __future__ import annotations
 
