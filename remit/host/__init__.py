@@ -28,7 +28,7 @@ from remit.host.publishing import (
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
 from remit.host.signing import SignAs, sign_unit, verify_unit
-from remit.host.spans import Span, Trace
+from remit.host.spans import Span, Trace, trace_of
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -141,6 +141,7 @@ __all__ = [
     "serve_registry",
     "show_domain",
     "sign_unit",
+    "trace_of",
     "try_unit",
     "verify_bundle",
     "verify_journal",

@@ -46,6 +46,7 @@ BUILTINS = (
     "remit.host.models.plugin",
     "remit.plugins.mcp",
     "remit.plugins.metrics",
+    "remit.plugins.tracing",
 )
 """Registered like a third party's plugins, by module name."""
 

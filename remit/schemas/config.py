@@ -30,6 +30,7 @@ __all__ = [
     "Policy",
     "RegistryChoice",
     "SlotDecl",
+    "TracingChoice",
     "WantedUnit",
     "expand",
     "load_config",
@@ -144,6 +145,15 @@ class AgentServer(msgspec.Struct, frozen=True, omit_defaults=True):
         return parse_duration(self.deadline)
 
 
+class TracingChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[tracing]``: where the spans of episodes are sent."""
+
+    endpoint: str = ""
+    """The base URL of an OTLP/HTTP receiver; "" is what OpenTelemetry's environment variables say."""
+    headers: dict[str, str] = {}
+    """What goes with each request; ``${VAR}`` is replaced when the kernel starts."""
+
+
 class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     """``remit.toml``, validated."""
 
@@ -160,6 +170,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     registry: dict[str, RegistryChoice] = {}
     """In the order of the file: the first that covers a publisher is asked, and no other."""
     mcp: dict[str, AgentServer] = {}
+    tracing: TracingChoice = TracingChoice()
     limits: dict[str, Any] = {}
 
     def ceiling(self, limits: Limits) -> Limits:

@@ -25,8 +25,8 @@ from remit.errors import (
     UnitRejected,
 )
 from remit.host import Caller, Home, RemoteTool
-from remit.kernel import ports
 from remit.host.offers import Service
+from remit.kernel import ports
 from remit.plugins.mcp.definitions import definition_digest
 from remit.plugins.mcp.transport import session_with
 from remit.schemas import Validator
