@@ -25,7 +25,7 @@ class RemoteTool(msgspec.Struct, frozen=True):
     """Its name in ``remit.toml``."""
     name: str
     action: str
-    """``mcp/SERVER:NAME``, the action that it becomes."""
+    """``mcp/SERVER:TOOL``, the action that it becomes: its name in lower case, with hyphens."""
     digest: str
     """Of its whole definition: what a pin holds."""
     pinned: str

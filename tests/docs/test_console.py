@@ -28,6 +28,7 @@ PAGES = [
     "docs/http.md",
     "docs/events.md",
     "docs/observability.md",
+    "docs/mcp.md",
 ]
 
 _BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)

@@ -16,7 +16,7 @@ def pins(server: str, tools: Sequence[RemoteTool]) -> Iterator[Text]:
     """The table of a server's pins, each under what the tool says of itself, with how it stands."""
     yield Text(f"[mcp.{server}.tools]", no_wrap=True)
     for tool in tools:
-        yield Text(f"# {_standing(tool)}: {one_line(tool.description, 200)}", style="dim", no_wrap=True)
+        yield Text(f"# {_standing(tool)}, {tool.action}: {one_line(tool.description, 200)}", style="dim", no_wrap=True)
         yield Text(f'{one_line(tool.name)} = "{tool.digest}"', no_wrap=True)
 
 

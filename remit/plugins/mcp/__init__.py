@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from remit.host.offers import Route, Service
 from remit.kernel.hookspecs import hookimpl
+from remit.plugins.mcp.late import LateEndpoint
 
 if TYPE_CHECKING:
     from remit.host import AgentBridge, Facade
@@ -25,13 +26,10 @@ def remit_http_routes(kernel: Facade) -> Sequence[Route] | None:
     """``/mcp``, where the extra ``mcp`` is installed."""
     if find_spec("mcp") is None:
         return None
-    from remit.plugins.mcp.web import Endpoint  # noqa: PLC0415 - loads the SDK and the web framework
-
-    endpoint = Endpoint(kernel)
     return [
         Route(
             path="/mcp",
-            endpoint=endpoint.answer,
+            endpoint=LateEndpoint(kernel).answer,
             methods=("GET", "POST", "DELETE"),
             summary="The Model Context Protocol, over streamable HTTP.",
         )

@@ -6,6 +6,7 @@ server is asked for its definitions, and a tool is called only while its own is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from mcp import ClientSession, types
 from remit.errors import (
     AgentServerFailed,
     AgentServerUnknown,
+    ConfigInvalid,
     DeadlineExceeded,
     InputInvalid,
     RemitError,
@@ -34,6 +36,8 @@ from remit.schemas.config import AgentServer
 
 __all__ = ["services", "tools_now"]
 
+_OTHER = re.compile(r"[^a-z0-9]+")
+_LONGEST = 63
 _MOST_TOOLS = 1_000
 _MOST_WORDS = 2_000
 _GRACE_MS = 5_000
@@ -44,12 +48,26 @@ T = TypeVar("T")
 
 
 def services(home: ports.Home) -> list[Service]:
-    """The pinned tools of every server that ``remit.toml`` names. None of them is asked now."""
-    return [
-        _service(home, name, choice, tool, pin)
-        for name, choice in home.config.mcp.items()
-        for tool, pin in choice.tools.items()
-    ]
+    """The pinned tools of every server that ``remit.toml`` names. None of them is asked now.
+
+    :raises ConfigInvalid: if two of them would be one action, or one can be none
+    """
+    found: dict[str, Service] = {}
+    for name, choice in home.config.mcp.items():
+        for tool, pin in choice.tools.items():
+            service = _service(home, name, choice, tool, pin)
+            if service.name in found or service.name.endswith(":"):
+                raise ConfigInvalid(
+                    f"the tool {tool} of [mcp.{name}] would be the action {service.name}, which is taken or no name",
+                    remedy="leave it out",
+                )
+            found[service.name] = service
+    return list(found.values())
+
+
+def _action(server: str, tool: str) -> str:
+    """The action's name, in the grammar of policy: lower case, digits and hyphens."""
+    return f"mcp/{server}:{_OTHER.sub('-', tool.lower())[:_LONGEST].strip('-')}"
 
 
 def _service(home: ports.Home, name: str, choice: AgentServer, tool: str, pin: str) -> Service:
@@ -59,7 +77,7 @@ def _service(home: ports.Home, name: str, choice: AgentServer, tool: str, pin: s
         return _call(home.cache, name, choice, tool, pin, value, caller)
 
     return Service(
-        name=f"mcp/{name}:{tool}",
+        name=_action(name, tool),
         call=call,
         input=known.get("inputSchema"),
         output=known.get("outputSchema"),
@@ -72,7 +90,7 @@ def _service(home: ports.Home, name: str, choice: AgentServer, tool: str, pin: s
 
 def _call(cache: Path, name: str, choice: AgentServer, tool: str, pin: str, value: Any, caller: Caller) -> Any:
     if not isinstance(value, dict):
-        raise InputInvalid(f"mcp/{name}:{tool} takes a JSON object")
+        raise InputInvalid(f"{_action(name, tool)} takes a JSON object")
     deadline_ms = choice.deadline_ms
     if caller.deadline_ms is not None:
         deadline_ms = min(deadline_ms, max(caller.deadline_ms // 2, caller.deadline_ms - _TELL_MS))
@@ -88,7 +106,7 @@ def _call(cache: Path, name: str, choice: AgentServer, tool: str, pin: str, valu
         _keep(cache, pin, definition)
         faults = Validator(definition["inputSchema"]).faults(value)
         if faults:
-            raise InputInvalid(f"the input does not fit mcp/{name}:{tool}: {faults[0]}")
+            raise InputInvalid(f"the input does not fit {_action(name, tool)}: {faults[0]}")
         return await session.call_tool(tool, value)
 
     return _output(_performed(name, choice, deadline_ms, work))
@@ -127,7 +145,7 @@ def _remote(cache: Path, server: str, choice: AgentServer, tool: Mapping[str, An
     return RemoteTool(
         server=server,
         name=name,
-        action=f"mcp/{server}:{name}",
+        action=_action(server, name),
         digest=digest,
         pinned=choice.tools.get(name, ""),
         description=str(tool.get("description", ""))[:_MOST_WORDS],

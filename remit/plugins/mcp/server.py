@@ -33,6 +33,8 @@ ERROR = "remit/error"
 """In the ``_meta`` of a tool's error, and the data of any other: code, message, remedy, details."""
 _PAGE = 500
 _BEAT_S = 1.0
+_DRAIN_S = 10.0
+_TURN_S = 0.1
 _SDK = str(Path(types.__file__).parent)
 _THREADS = 16
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -58,6 +60,9 @@ class ToolServer(Server[object, Any]):
         self._facade = facade
         self._caller = caller
         self._threads = anyio.CapacityLimiter(_THREADS)
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.request_handlers |= {
             types.ListToolsRequest: _answered(self._list_tools),
             types.CallToolRequest: _answered(self._call_tool),
@@ -82,6 +87,12 @@ class ToolServer(Server[object, Any]):
     async def _run(self, work: Callable[[], R]) -> R:
         return await run_sync(work, limiter=self._threads)
 
+    async def drained(self) -> None:
+        """Wait until no call runs, for as long as whoever hung up is worth waiting for."""
+        with anyio.move_on_after(_DRAIN_S):
+            await anyio.sleep(_TURN_S)  # what was read is on its way
+            await self._idle.wait()
+
     # ---- tools ----
 
     async def _list_tools(self, request: types.ListToolsRequest) -> types.ListToolsResult:
@@ -93,6 +104,8 @@ class ToolServer(Server[object, Any]):
         return types.ListToolsResult(tools=tools_of(actions[start : start + _PAGE]), nextCursor=following)
 
     async def _call_tool(self, request: types.CallToolRequest) -> types.CallToolResult:
+        self._calls += 1
+        self._idle.clear()
         beat = asyncio.create_task(_beat(self.request_context, request.params.name[:200]))
         try:
             action = action_of(request.params.name)
@@ -103,6 +116,9 @@ class ToolServer(Server[object, Any]):
             return _failed(error)
         finally:
             beat.cancel()
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
         return _succeeded(outcome.output)
 
     # ---- resources ----

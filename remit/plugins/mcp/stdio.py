@@ -31,14 +31,14 @@ async def _serve(facade: Facade, caller: Caller) -> None:
     server = ToolServer(facade, caller)
     # A copy, for the SDK's stream closes what it writes to.
     output = anyio.wrap_file(os.fdopen(os.dup(_OUTPUT), "w", encoding="utf-8"))
-    lines = cast("Any", _lines())  # it takes whatever gives lines
+    lines = cast("Any", _lines(server))  # it takes whatever gives lines
     async with stdio_server(lines, output) as (reading, writing), anyio.create_task_group() as group:
         group.start_soon(server.lists.watch)
         await server.run(reading, writing, server.create_initialization_options())
         group.cancel_scope.cancel()
 
 
-async def _lines() -> AsyncIterator[str]:
+async def _lines(server: ToolServer) -> AsyncIterator[str]:
     """Lines of standard input. They are read on a thread that nobody waits for: a signal must not wait for a line."""
     lines: asyncio.Queue[str | None] = asyncio.Queue(_MOST_WAITING)
     reader = threading.Thread(
@@ -47,6 +47,7 @@ async def _lines() -> AsyncIterator[str]:
     reader.start()
     while (line := await lines.get()) is not None:
         yield line
+    await server.drained()  # who hung up may still read: a pipe does
 
 
 def _read(lines: asyncio.Queue[str | None], loop: asyncio.AbstractEventLoop) -> None:

@@ -22,7 +22,7 @@ from remit.errors import (
     UnitFailed,
     UnitRejected,
 )
-from remit.host import Caller, Kernel
+from remit.host import Caller, Home, Kernel
 from remit.plugins.mcp.remote import tools_now
 from remit.schemas.config import load_config
 
@@ -108,6 +108,14 @@ def test_a_tool_whose_words_changed_is_not_called(pinned):
     assert record["event"]["type"] == "action.failed"
 
 
+@pytest.mark.parametrize("names", [("a_b", "a-b"), ("A.b", "a_b"), ("___",)])
+def test_tools_that_would_be_one_action_or_none_are_named_at_the_start(home, names):
+    write(home, started(), {f'"{name}"': f"sha256:{'0' * 64}" for name in names})
+    with pytest.raises(ConfigInvalid, match="the tool"):
+        Kernel.open(home)
+    assert Home.open(home).holder() is None
+
+
 def test_policy_decides_who_calls_it(pinned):
     with Kernel.open(pinned) as kernel, pytest.raises(Denied):
         kernel.call("mcp/weather:forecast", {"city": "Riga"}, caller=Caller(principal="stranger"))
@@ -120,7 +128,7 @@ def test_input_that_does_not_fit_never_reaches_the_server(pinned):
 
 def test_a_tool_that_says_it_failed_is_a_rejection_with_its_words(pinned):
     with Kernel.open(pinned) as kernel, pytest.raises(UnitRejected, match="the sky fell"):
-        kernel.call("mcp/weather:storm", {})
+        kernel.call("mcp/weather:big-storm", {})
 
 
 def test_a_tool_that_hangs_or_floods_ends_and_the_next_call_works(pinned):
@@ -186,6 +194,6 @@ def test_the_command_line_shows_the_lines_that_pin(home, capsys):
     assert root.run(["mcp", "pin", "weather", "--home", str(home)]) in {0, None}
     shown = capsys.readouterr().out
     assert "[mcp.weather.tools]" in shown
-    assert f"not pinned: {TOLD}" in shown
+    assert f"not pinned, mcp/weather:forecast: {TOLD}" in shown
     digest = next(tool.digest for tool in tools_now(home, "weather") if tool.name == "forecast")
     assert f'forecast = "{digest}"' in shown

@@ -16,7 +16,7 @@ def forecast(city: str) -> dict[str, str]:
 
 
 @server.tool(description="Fails.")
-def storm() -> str:
+def Big_Storm() -> str:  # noqa: N802 - others name their tools as they like
     raise ValueError("the sky fell")
 
 
