@@ -52,7 +52,7 @@ class Upkeep(Supplies):
         # Blobs are written before the record that names them: those of this moment are all that the copy can name.
         with rooms.lifecycle.steady():
             made = write_backup(rooms.home, rooms.journal, Path(path), context.progress)
-        rooms.journal.append([Draft(type="home.backedup", data=msgspec.to_builtins(made))])
+        rooms.journal.append([Draft(type="home.saved", data=msgspec.to_builtins(made))])
         return made
 
     def gc(self, context: Context, keep: int, dry_run: bool) -> Garbage:

@@ -29,6 +29,7 @@ PAGES = [
     "docs/events.md",
     "docs/observability.md",
     "docs/mcp.md",
+    "docs/operating.md",
 ]
 
 _BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)
