@@ -147,11 +147,19 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "disable": Verb("plugins", "disable", "Take a plugin out of use, now and after a restart."),
         },
     ),
+    "mcp": (
+        "Speak with agents, in the Model Context Protocol.",
+        {
+            "serve": Verb("agents", "serve", "Offer the home's actions as tools to the program that starts this."),
+            "pin": Verb("agents", "pin", "Show the tools of another server with the digests that pin them."),
+        },
+    ),
     "journal": (
         "Read and verify the record of everything, whether or not a kernel runs.",
         {
             "verify": Verb("journal", "verify", "Check every record's place in the chain."),
             "tail": Verb("journal", "tail", "Show the newest records."),
+            "archive": Verb("journal", "archive", "Move old records to compressed files."),
             "backup": Verb("journal", "backup", "Write the whole home into one file, while it works."),
             "restore": Verb("journal", "restore", "Make a home from such a file."),
         },

@@ -26,6 +26,7 @@ RemitError
 
 from __future__ import annotations
 
+import remit.errors.refusals  # noqa: F401 - its codes are known to from_dict
 from remit.errors.base import (
     EXIT_CHANGES,
     EXIT_ERROR,
@@ -113,10 +114,14 @@ from remit.errors.journal import (
 )
 from remit.errors.plugins import (
     AdapterMissing,
+    AgentServerFailed,
+    AgentServerUnknown,
+    AgentsMissing,
     PluginBlocked,
     PluginError,
     PluginFailed,
     PluginUnknown,
+    ToolDrifted,
 )
 from remit.errors.policy import (
     ConsentNeeded,
@@ -214,6 +219,9 @@ __all__ = [
     "ActionUnknown",
     "AdapterMissing",
     "AddressInUse",
+    "AgentServerFailed",
+    "AgentServerUnknown",
+    "AgentsMissing",
     "ArtifactInvalid",
     "ArtifactMissing",
     "BackupInvalid",
@@ -341,6 +349,7 @@ __all__ = [
     "TimerUnknown",
     "TimersExceeded",
     "TokenInvalid",
+    "ToolDrifted",
     "TranscriptInvalid",
     "TransformFailed",
     "TrustError",

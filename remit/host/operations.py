@@ -48,7 +48,7 @@ READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "bus", "subscriptions", "dead_letters", "timers", "leases", "cache", "findings", "lease", "why",
     "consents", "policy_diff", "policy_what_if", "plugins", "slots", "generation", "sync_check", "upgrade_preview",
-    "doctor", "trace", "episode", "logs", "latest", "trust", "verify",
+    "doctor", "trace", "episode", "logs", "latest", "trust",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 

@@ -51,9 +51,10 @@ def resolve(
     :param held: the digests of ``remit.lock``, by unit
     """
     result = Resolved()
+    running = {unit.ref.id: unit for unit in active.units}
     for unit in wanted:
         try:
-            ref = _choose(unit, active.unit(unit.id), installed, named, held.get(unit.id))
+            ref = _choose(unit, running.get(unit.id), installed, named, held.get(unit.id))
             entry, findings = _resolve_one(unit, ref, library, config)
         except RemitError as error:
             result.findings.append(_blocking("unit.unresolved", unit.id, error.message, error.remedy))
@@ -81,11 +82,12 @@ def with_required(
     A unit that is needed in vain stays out: what needs it is then a blocking finding.
     """
     listed = {unit.id for unit in wanted}
+    running = {unit.ref.id: unit for unit in active.units}
     result: list[WantedUnit] = []
 
     def place(unit: WantedUnit) -> None:
         with suppress(UnitUnknown):  # resolving it says so
-            ref = _choose(unit, active.unit(unit.id), installed, named, held.get(unit.id))
+            ref = _choose(unit, running.get(unit.id), installed, named, held.get(unit.id))
             for other, text in sorted(library.manifest(ref.digest).requires.units.items()):
                 if other not in listed and installed.candidates(other, text, standing=True):
                     listed.add(other)
@@ -223,10 +225,12 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
         requires = library.manifest(unit.ref.digest).requires
         if not in_range(VERSION, requires.remit):
             message = f"needs remit {requires.remit}; this is {VERSION}"
-            findings.append(_blocking("requires.remit", unit.ref.id, message, "install another version of the unit"))
+            remedy = f"install another version of the unit, or remit {requires.remit}"
+            findings.append(_blocking("requires.remit", unit.ref.id, message, remedy))
         if not in_range(formats.WORLD, _as_range(requires.world)):
             message = f"needs world {requires.world}; this host offers {formats.WORLD}"
-            findings.append(_blocking("requires.world", unit.ref.id, message, "install another version of the unit"))
+            remedy = f"install another version of the unit, or a remit that offers world {requires.world}"
+            findings.append(_blocking("requires.world", unit.ref.id, message, remedy))
         for other, wanted in requires.units.items():
             if other not in versions or not in_range(versions[other], wanted):
                 have = versions.get(other, "nothing")

@@ -25,11 +25,13 @@ PROMISED = {
     "lease list", "lease show", "lease request", "lease approve", "lease deny", "lease renew", "lease revoke",
     "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",
     "policy diff", "policy what-if", "policy shadow", "policy publish", "policy rollback", "policy history",
-    "policy authorize", "policy posture", "journal verify", "journal backup", "journal restore", "journal tail",
+    "policy authorize", "policy posture", "journal verify", "journal archive", "journal backup", "journal restore",
+    "journal tail",
     "plugin list", "plugin new", "plugin enable", "plugin disable",
     "cache list", "cache clear", "document show",
     "unit pack", "unit publish", "unit search", "unit info", "unit sign", "unit verify",
     "trust init", "trust show", "trust serve", "trust import", "trust rotate", "trust retire", "trust verify-bundle",
+    "mcp serve", "mcp pin",
     "registry export", "registry serve", "registry check", "registry yank", "registry log",
 }  # fmt: skip
 

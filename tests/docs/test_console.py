@@ -27,6 +27,9 @@ PAGES = [
     "docs/publishing.md",
     "docs/http.md",
     "docs/events.md",
+    "docs/observability.md",
+    "docs/mcp.md",
+    "docs/operating.md",
 ]
 
 _BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)

@@ -102,7 +102,7 @@ def _action(plugin: str, service: Service, taken: Container[str]) -> Action:
     if service.name in taken:
         raise ValueError(f"another plugin serves {service.name}")
     artifact = f"service:{service.name}"
-    digest = digest_of(f"{plugin}\n{service.name}".encode())
+    digest = digest_of("\n".join(filter(None, (plugin, service.name, service.definition))).encode())
     ref = UnitRef(unit, "0.0.0", digest, "tool", "local")
     limits = msgspec.structs.replace(Limits(), deadline_ms=service.deadline_ms)
     return Action(
@@ -145,6 +145,7 @@ class ServingRunner:
 
     def __init__(self, units: Runner, services: Services) -> None:
         self._units = units
+        self._looping = units if isinstance(units, LoopRunner) else None
         self._services = services
         self.interfaces = units.interfaces
         self.functions = units.functions
@@ -172,8 +173,8 @@ class ServingRunner:
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
     ) -> GuestOutcome:
         """See :class:`remit.host.looping.LoopRunner`: what cannot wait on a loop has a thread wait."""
-        if isinstance(self._units, LoopRunner) and not self._services.serves(program.artifact):
-            return await self._units.arun(program, export, arguments, host, deadline_ms)
+        if self._looping is not None and not self._services.serves(program.artifact):
+            return await self._looping.arun(program, export, arguments, host, deadline_ms)
         run = partial(self.run, program, export, arguments, host, deadline_ms)
         return await aside(run, cancel=partial(self.cancel, host))
 
