@@ -53,8 +53,8 @@ def test_a_posture_is_changed_in_the_file_and_its_comments_stay(bureau):
     "name",
     [
         "policy/../x.cedar", "elsewhere/site.cedar", "/etc/site.cedar", "policy/a/b.cedar",
-        "{outside}/policy/site.cedar", "elsewhere/policy/site.cedar", "policy//site.cedar", "./policy/site.cedar", "policy/./site.cedar",
-        "policy/a\0.cedar", "policy/a\n.cedar", "policy/\udcff.cedar", "", "policy",
+        "{outside}/policy/site.cedar", "elsewhere/policy/site.cedar", "policy//site.cedar", "./policy/site.cedar",
+        "policy/./site.cedar", "policy/a\0.cedar", "policy/a\n.cedar", "policy/\udcff.cedar", "", "policy",
     ],
 )  # fmt: skip
 def test_files_outside_the_homes_policies_are_refused(bureau, name, tmp_path_factory):
