@@ -137,8 +137,9 @@ class Journal:
         guard: Callable[[apsw.Connection], None] | None = None,
         project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
         generation: int | None = None,
+        urgent: bool = True,
     ) -> Future[list[Record]]:
-        """:meth:`append` without waiting: the future gives the records once they are durable."""
+        """:meth:`append` without waiting: the future gives them once durable. What is not urgent is gathered first."""
         if self._writer is None:
             raise JournalCorrupt("the journal was opened for reading only", remedy="open the home as its kernel")
         table: dict[str, bytes] = {}
@@ -147,7 +148,7 @@ class Journal:
         now = timestamp(self._clock.now_ms())
         events = [self._event(draft, now, namespace, table) for draft in drafts]
         number = self.generation if generation is None else generation
-        return self._writer.submit(Batch(events, namespace, number, table, guard, project))
+        return self._writer.submit(Batch(events, namespace, number, table, guard, project, urgent))
 
     @staticmethod
     def durable(future: Future[list[Record]]) -> list[Record]:
