@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,6 +90,23 @@ def _host_call(resources: ExitStack) -> Figure:
     return Figure(each.pop("remit"), "us", each, runs=50)
 
 
+def _recorded(resources: ExitStack) -> Figure:
+    from remit.kernel.model import LOCAL_OPERATOR, Caller  # noqa: PLC0415 - as above
+
+    dispatcher = _kernel(resources)._rooms.dispatcher  # noqa: SLF001 - as above
+    dispatcher._interfaces = {"secrets": _Secrets()}  # noqa: SLF001 - as above
+    found = interleaved(
+        {
+            mode: partial(
+                dispatcher.call, "bench/echo:ask", b"4", Caller(LOCAL_OPERATOR, record=mode), durability="queued"
+            )
+            for mode in ("full", "digests", "off")
+        },
+        each=20,
+    )
+    return Figure(found.pop("full"), "us", found, runs=200)
+
+
 BENCHMARKS = (
     Benchmark(
         "sandbox.host_call",
@@ -105,5 +123,14 @@ BENCHMARKS = (
         "≤ 40 µs",
         "A fresh sandbox for each call, policy, input, journal; 100 bytes of JSON in and out.",
         _call,
+    ),
+    Benchmark(
+        "kernel.recorded",
+        "the same with four host calls, recorded in full",
+        "≤ 2 times unrecorded",
+        "A transcript that holds all that a replay needs, against a call whose host calls are recorded by digest, or "
+        "not at all (`off`).",
+        _recorded,
+        {"off": 0.5},
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import random
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
@@ -219,6 +220,46 @@ def swap(runs: int) -> Figure:
     return _figure(max(3, runs // 10), "ms", medians, 1_000)
 
 
+def swap_pause(runs: int) -> Figure:
+    """The longest that a thread waits which checks leases all the time, during that change. Milliseconds.
+
+    ``nothing`` is the longest it waits in as much time without one: what the machine itself does.
+    """
+    texts = [_site(1_000), _site(1_000).replace('site.7"', 'site.seven"')]
+    sets = [load("standard", {"policy/site.cedar": text}) for text in texts]
+    authority, grants = _many_leases(sets[0])
+    unit, resource = grants[0].unit, grants[0].capability.resource
+    rounds, gaps, done = max(3, runs // 10), [0], threading.Event()
+
+    def check() -> None:
+        last = time.perf_counter_ns()
+        while not done.is_set():
+            authority.use(unit, _EMIT, resource)
+            now = time.perf_counter_ns()
+            gaps[0], last = max(gaps[0], now - last), now
+
+    def longest(work: Callable[[], object]) -> float:
+        gaps[0] = 0
+        work()
+        return gaps[0] / 1e6
+
+    gc.collect()
+    checker = threading.Thread(target=check)
+    checker.start()
+    try:
+        publish = _cycle(sets, authority.publish)
+        publish()
+        begin = time.perf_counter()
+        publish()
+        seconds = time.perf_counter() - begin
+        found = [(longest(publish), longest(lambda: time.sleep(seconds))) for _ in range(rounds)]
+    finally:
+        done.set()
+        checker.join()
+    during, without = (statistics.median(values) for values in zip(*found, strict=True))
+    return Figure(max(0.0, during - without), "ms", {"nothing": without}, rounds)
+
+
 def revoke_prefix(runs: int) -> Figure:
     """Ten thousand grants revoked at once. Milliseconds."""
     policies, taken = load("standard", {}), []
@@ -296,6 +337,11 @@ BENCHMARKS = (
     _benchmark(
         "swap_1000", "publish 1,000 policies under 10,000 leases", "≤ 250 ms",
         "One policy of them gets another id; from the call to the new set being in force.", swap,
+    ),
+    _benchmark(
+        "swap_pause", "longest wait of a lease check beside that", "≤ 1 ms",
+        "A thread checks all the time: its longest wait, less the longest in as much time without one (`nothing`).",
+        swap_pause,
     ),
     _benchmark("revoke_10000", "revoke 10,000 grants by prefix", "≤ 10 ms", "All of them leased.", revoke_prefix),
     _benchmark("explain", "explain a denial", "≤ 10 ms", "Each condition of each near permit.", explanation),

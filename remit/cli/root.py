@@ -1,14 +1,17 @@
 """The root command: finds verbs in the table, loads them on use, turns whatever goes wrong into a line and a code.
 
-Exit codes: 0 done, 1 error, 2 changes pending, 3 refused or consent needed, 64 usage, 130 interrupted.
+Exit codes: 0 done, 1 error, 2 changes pending, 3 refused or consent needed, 64 usage, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
@@ -23,6 +26,8 @@ __all__ = ["main", "root", "run"]
 
 _EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+_EXIT_TERMINATED = 143
+"""128 + SIGTERM."""
 _MOST_FAULTS = 20
 _HELP = """Run other people's logic within its remit.
 
@@ -30,6 +35,28 @@ Units are planned, applied and reverted like infrastructure; they run sandboxed,
 else; and whatever they do is in the journal.
 """
 _FIRST = "Begin with 'remit demo', or with 'remit init DIR'."
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: what runs ends as it does at Ctrl-C, with its guests stopped and the journal whole."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM end the command in order, unless who runs it has other plans for the signal."""
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class LazyGroup(click.Group):
@@ -103,15 +130,17 @@ class Root(LazyGroup):
     def run(self, args: Sequence[str] | None = None, prog_name: str | None = None) -> int:
         """Run a command line and give its exit code; every error has been printed by then."""
         try:
-            result = super().main(args=args, prog_name=prog_name or "remit", standalone_mode=False)
-            sys.stdout.flush()
+            with _terminable():
+                result = super().main(args=args, prog_name=prog_name or "remit", standalone_mode=False)
+                sys.stdout.flush()
         except BrokenPipeError:
             # Nobody reads any more. Point stdout elsewhere, so that the interpreter's last flush is quiet too.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return EXIT_ERROR
-        except (click.Abort, KeyboardInterrupt):
-            _say("interrupted")
-            return _EXIT_INTERRUPTED
+        except (click.Abort, KeyboardInterrupt) as error:  # click makes the one of the other
+            terminated = isinstance(error.__cause__ or error, _Terminated)
+            _say("terminated" if terminated else "interrupted")
+            return _EXIT_TERMINATED if terminated else _EXIT_INTERRUPTED
         except click.ClickException as error:
             return _misused(error, as_json="--json" in (sys.argv[1:] if args is None else args))
         except RemitError as error:

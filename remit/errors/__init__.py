@@ -26,6 +26,7 @@ RemitError
 
 from __future__ import annotations
 
+import remit.errors.refusals  # noqa: F401 - its codes are known to from_dict
 from remit.errors.base import (
     EXIT_CHANGES,
     EXIT_ERROR,

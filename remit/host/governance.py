@@ -5,11 +5,12 @@ One method an operation, by the same name, as in :mod:`remit.host.operations`, w
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import GrantUnknown, PolicyUnknown, UsageError
+from remit.errors import ConsentUnknown, GrantUnknown, PolicyUnknown, UsageError
 from remit.journal import Draft, Progress
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import Budget, Caller, Capability, Decision, EntityRef, GrantStatus
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "Governance"]
 
+_PUBLISHER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _HOUR_MS = 3_600_000
 """The window of a delegated budget, where the grant has none."""
 
@@ -110,13 +112,21 @@ class Governance:
             whole = {"window_ms": _HOUR_MS} if budget is None else msgspec.structs.asdict(budget)
             budget = msgspec.convert(whole | narrower, Budget)
         part = Capability(given.action, resource, tuple(methods) or given.methods, budget)
+        active = self._cedar.epoch.standing.units.get(unit)
+        asked = None if active is None else self._cedar.review(active, part)
+        if asked is not None and asked.outcome == "ask":
+            self._allow(context, "consent:give", EntityRef("Unit", unit), asked=asked.policies)
         delegated = self._cedar.delegate(grant, unit, part, by=context.caller.principal)
         built: dict[str, Any] = msgspec.to_builtins(delegated)
         return built
 
     def answer(self, context: Context, consent: str, given: bool, reason: str) -> dict[str, Any]:
-        asked = self._cedar.consents.get(consent)
-        self._allow(context, "consent:give", EntityRef("Unit", asked.unit))
+        try:
+            asked = self._cedar.consents.get(consent)
+        except ConsentUnknown:
+            self._allow(context, "home:read")  # who may not look is not told what there is (here and below)
+            raise
+        self._allow(context, "consent:give", EntityRef("Unit", asked.unit), approvers=list(asked.approvers) or None)
         answered = self._cedar.answer(consent, given=given, by=context.caller.principal, reason=reason)
         built: dict[str, Any] = msgspec.to_builtins(answered)
         return built
@@ -130,6 +140,7 @@ class Governance:
             if one.state == "standing" and (one.grant.id == grant or one.grant.unit.id == unit)
         ]
         if not found:
+            self._allow(context, "home:read")
             raise GrantUnknown(f"no standing grant matches {(grant or unit)[:200]!r}")
         for one in found:
             self._allow(context, "lease:renew", EntityRef("Grant", one))
@@ -137,7 +148,7 @@ class Governance:
         return len(found)
 
     def quarantine(self, context: Context, publisher: str, lift: bool, reason: str) -> None:
-        if not publisher.replace("-", "").isalnum():
+        if _PUBLISHER.fullmatch(publisher) is None:
             raise UsageError(f"{publisher[:80]!a} is not a publisher", remedy="name the part of a unit's id before '/'")
         self._allow(context, "unit:quarantine")
         change = self._cedar.release if lift else self._cedar.quarantine
@@ -168,6 +179,8 @@ class Governance:
         self, context: Context, files: dict[str, str] | None, posture: str, reason: str, override: bool
     ) -> dict[str, Any]:
         office = self._office
+        # Before anything of it is read: only who may publish has a text parsed by a kernel that serves others.
+        self._allow(context, "policy:publish", widens=False, override=override)
         candidate = office.candidate(files, posture)
         shadowed = office.shadowed_ms(candidate)
         self._allow(context, "policy:publish", widens=self._widens(candidate), override=override, shadow=shadowed)
@@ -179,6 +192,7 @@ class Governance:
         return bool(self._office.diff(candidate)["widens"])
 
     def policy_rollback(self, context: Context, digest: str, reason: str) -> dict[str, Any]:
+        self._allow(context, "policy:rollback", widens=False)
         earlier = self._office.earlier(digest)
         self._allow(context, "policy:rollback", widens=self._widens(earlier))
         built: dict[str, Any] = msgspec.to_builtins(

@@ -73,6 +73,7 @@ class Home:
         self.id = ""
         """The random id in row 1 of the journal; set when the journal is opened."""
         self._config: Config | None = None
+        self._read = b""
 
     # ---- paths ----
 
@@ -112,7 +113,8 @@ class Home:
             raise HomeMissing(f"{self.root} has no remit.toml") from error
         except OSError as error:
             raise translate_os_error(error, "reading remit.toml") from error
-        self._config = load_config(data)
+        if self._config is None or data != self._read:
+            self._config, self._read = load_config(data), data
         return self._config
 
     def secret(self, name: str) -> bytes:

@@ -48,7 +48,7 @@ READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "bus", "subscriptions", "dead_letters", "timers", "leases", "cache", "findings", "lease", "why",
     "consents", "policy_diff", "policy_what_if", "plugins", "slots", "generation", "sync_check", "upgrade_preview",
-    "doctor", "trace", "episode", "logs", "latest", "trust", "verify",
+    "doctor", "trace", "episode", "logs", "latest", "trust",
 })  # fmt: skip
 """Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
 
@@ -75,6 +75,7 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
     # ---- units ----
 
     def install(self, context: Context, reference: str, allow_unsigned: bool, override: bool) -> InstalledUnit:
+        self._allow(context, "home:read")  # who may not even look has nothing fetched
         bundle = self._fetch(reference, context.progress)
         return self._rooms.lifecycle.install(
             bundle, context.caller, allow_unsigned=allow_unsigned, override=override, progress=context.progress
@@ -207,6 +208,7 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
             and status.grant.capability.resource.startswith(prefix)
         ]
         if not found:
+            self._allow(context, "home:read")  # who may not look is not told what there is
             raise GrantUnknown(f"no standing grant matches {(grant or unit or publisher or prefix)[:200]!r}")
         for status in found:
             rooms.lifecycle.authorize(context.caller, "lease:revoke", EntityRef("Grant", status.grant.id))
@@ -216,10 +218,11 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
         ids = {status.grant.id for status in found}
         return [view for view in self._leases() if view.id in ids]
 
-    def egress_preview(self, _context: Context, url: str, unit: str, method: str) -> list[EgressPreview]:
+    def egress_preview(self, context: Context, url: str, unit: str, method: str) -> list[EgressPreview]:
         active = self._rooms.lifecycle.generations.active
         manifest = self._rooms.lifecycle.library.manifest
         if unit and active.unit(unit) is None:
+            self._allow(context, "home:read")
             raise UnitUnknown(f"{unit[:200]!r} is not active")
         asked = [
             one.ref
@@ -227,6 +230,8 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
             if one.ref.id == unit
             or (not unit and any(each.action == "net:http" for each in manifest(one.ref.digest).capabilities))
         ]
+        for ref in asked:  # names are looked up outside, and a question may be raised
+            self._allow(context, "lease:request", EntityRef("Unit", ref.id))
         return [preview(self._rooms.authority, ref, url, method.upper(), Names()) for ref in asked]
 
     # ---- upkeep ----
@@ -235,7 +240,8 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
         entries: Sequence[Any] = self._rooms.runner.entries()
         return [plain(entry) for entry in entries]
 
-    def clear_cache(self, _context: Context) -> int:
+    def clear_cache(self, context: Context) -> int:
+        self._allow(context, "unit:uninstall")
         entries = len(self._rooms.runner.entries())
         self._rooms.runner.clear()
         return entries
@@ -290,5 +296,5 @@ def _lease_view(status: GrantStatus) -> LeaseView:
 
 
 def _revocation(status: GrantStatus, caller: Caller, reason: str) -> Draft:
-    data = {"id": status.grant.id, "unit": status.grant.unit.id, "reason": reason, "by": caller.principal}
+    data = {"id": status.grant.id, "unit": status.grant.unit.id, "reason": reason[:500], "by": caller.principal}
     return Draft(type="grant.revoked", subject=status.grant.id, data=data)

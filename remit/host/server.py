@@ -160,9 +160,17 @@ class Server:
                 self._idle.notify_all()
 
     def linger(self, seconds: float) -> None:
-        """Serve on until nobody is in the middle of an operation, so that a leaving kernel locks nobody out."""
+        """Serve on until nobody is in the middle of an operation, so that a leaving kernel locks nobody out.
+
+        What is not done after so many seconds is cancelled.
+        """
         with self._idle:
-            self._idle.wait_for(lambda: self._busy == 0, seconds)
+            if self._idle.wait_for(lambda: self._busy == 0, seconds):
+                return
+        with self._lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.stop()
 
     def forget(self, session: _Session) -> None:
         """A client went away."""
@@ -204,10 +212,14 @@ class _Session:
         except (OSError, ValueError, ProtocolError) as error:
             _log.debug("client %s: %s", self.client, error)
         finally:
-            for token in list(self._running.values()):
-                token.cancel()
+            self.stop()
             self._server.forget(self)
             self.channel.close()
+
+    def stop(self) -> None:
+        """Cancel what this client waits for."""
+        for token in list(self._running.values()):
+            token.cancel()
 
     def _take(self, message: Message) -> None:
         if message.method == "cancel":

@@ -32,10 +32,16 @@ class Vouches(Supplies):
     def trust_import(
         self, context: Context, text: str, name: str, publisher: str, identity: Identity | None
     ) -> TrustView:
+        self._may_change(context, "import", name or publisher)
         return self._change(context, "import", imported(self._holdings, text, name, publisher, identity))
 
     def trust_retire(self, context: Context, name: str, publisher: str, identity: Identity | None) -> TrustView:
+        self._may_change(context, "retire", name or publisher)
         return self._change(context, "retire", retired(self._holdings, name, publisher, identity))
+
+    def _may_change(self, context: Context, change: str, what: str) -> None:
+        """Ask before anything that was given is read; what is found in it is asked about afterwards."""
+        self._allow(context, "trust:change", EntityRef("TrustDomain", what), change=change)
 
     def _change(self, context: Context, change: str, facts: dict[str, Any]) -> TrustView:
         signer = facts["signer"] or {}
@@ -49,4 +55,6 @@ class Vouches(Supplies):
         return view(self._holdings)
 
     def verify(self, context: Context, reference: str) -> Verification:
+        # Whoever may ask has the kernel open files and connections: that is for those who may install.
+        self._allow(context, "unit:install")
         return self._rooms.lifecycle.verify(self._fetch(reference, context.progress))

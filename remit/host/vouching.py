@@ -42,7 +42,7 @@ class Vouching(ABC):
         """Trust somebody: all that a root vouches for, the holder of a key, or an identity as a publisher.
 
         :param text: a trusted root (JSON) or a public key (PEM); "" to say only who signs for a publisher
-        :param name: what to call a root; one of that name is replaced
+        :param name: what to call a root, where one of that name is replaced; or, without a text, which root vouches
         :param publisher: for whom the key or the identity signs
         :raises Rejected: if the root or key cannot be used
         :raises Denied: if policy does not let the caller change trust
@@ -67,5 +67,6 @@ class Vouching(ABC):
 
         :raises Rejected: if it is signed, and no signature is to be believed
         :raises UnsignedRefused: if it is not signed, and no folder
+        :raises Denied: if policy does not let the caller install units
         """
         return self.perform("verify", {"reference": reference}, Verification, caller=caller, progress=progress)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -166,7 +167,12 @@ def is_kernel(source: str) -> bool:
 
 def timestamp(now_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{_second(now_ms // 1_000)}.{now_ms % 1_000:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(now_s: int) -> str:
+    return datetime.fromtimestamp(now_s, UTC).isoformat().removesuffix("+00:00")
 
 
 def check_topic(topic: str) -> None:

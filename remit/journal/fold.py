@@ -74,6 +74,7 @@ class Folds:
     def __init__(self, journal: Journal, folds: Iterable[Fold[Any]]) -> None:
         self._journal = journal
         self._current: dict[str, _Current[Any]] = {}
+        self._decoded: tuple[str, Any] = ("", None)
         for fold in folds:
             self._current[fold.name] = _Current(fold, *self._nearest(fold, journal.head.seq))
 
@@ -140,9 +141,18 @@ class Folds:
                 break
             batch.append(record)
             if len(batch) >= _BATCH:
-                state = fold.apply(state, batch, self._journal.data)
+                state = fold.apply(state, batch, self._data)
                 batch = []
-        return fold.apply(state, batch, self._journal.data) if batch else state
+        return fold.apply(state, batch, self._data) if batch else state
+
+    def _data(self, record: Record) -> Any:
+        """The data of a record, kept for the fold that asks for it next: a generation takes long to decode."""
+        if not record.event.dataref:
+            return record.event.data
+        decoded = self._decoded
+        if decoded[0] != record.event.dataref:
+            decoded = self._decoded = (record.event.dataref, self._journal.data(record))
+        return decoded[1]
 
     def _nearest(self, fold: Fold[S], seq: int) -> tuple[int, S]:
         """The newest snapshot of this fold up to ``seq`` that still fits the chain, else the beginning."""

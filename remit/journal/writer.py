@@ -25,6 +25,8 @@ from remit.schemas import formats
 __all__ = ["Batch", "Head", "Writer", "chain_hash"]
 
 _MOST_AT_ONCE = 512
+_PATIENCE_S = 0.005
+"""How long batches that nobody waits for are gathered: a transaction costs as much as the rows of thirty calls."""
 _U64 = struct.Struct(">Q")
 
 
@@ -46,6 +48,10 @@ class Batch(msgspec.Struct):
     """Runs inside the transaction, before the rows; a :class:`RemitError` from it refuses the batch."""
     project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None
     """Runs inside the transaction, after the rows: keeps the tables that are derived from them."""
+    urgent: bool = True
+    """Whether somebody waits for it."""
+    alone: Callable[[apsw.Connection], None] | None = None
+    """Runs instead of all this, outside any transaction."""
     future: Future[list[Record]] = msgspec.field(default_factory=Future)
 
 
@@ -71,6 +77,8 @@ class Writer:
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._closed = False
         self._closing = threading.Lock()
+        self._urgent = threading.Event()
+        """Something that is queued shall be written at once."""
         self._thread = threading.Thread(target=self._run, name="remit-journal", daemon=True)
         self._thread.start()
 
@@ -83,6 +91,8 @@ class Writer:
             if self._closed:
                 raise JournalClosed("the journal is closed")
             self._queue.put(batch)
+        if batch.urgent:
+            self._urgent.set()
         return batch.future
 
     def close(self) -> None:
@@ -91,6 +101,7 @@ class Writer:
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
+        self._urgent.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -103,17 +114,33 @@ class Writer:
 
     def _serve(self) -> None:
         while (first := self._queue.get()) is not None:
+            self._urgent.wait(_PATIENCE_S)
+            self._urgent.clear()  # before the queue is emptied: what is queued from here on says so again
             batches = [first]
             stop = False
-            while len(batches) < _MOST_AT_ONCE and not self._queue.empty():
+            while len(batches) < _MOST_AT_ONCE and batches[-1].alone is None and not self._queue.empty():
                 batch = self._queue.get()
                 if batch is None:
                     stop = True
                     break
                 batches.append(batch)
+            if not self._queue.empty():  # what was left for the next turn may have said that it is urgent
+                self._urgent.set()
+            alone = batches.pop() if batches[-1].alone is not None else None
             self._commit(batches)
+            if alone is not None:
+                self._do_alone(alone)
             if stop:
                 return
+
+    def _do_alone(self, batch: Batch) -> None:
+        try:
+            if batch.alone is not None:
+                batch.alone(self._connection)
+        except apsw.Error as error:
+            batch.future.set_exception(translate_sqlite_error(error, "looking after the journal"))
+        else:
+            batch.future.set_result([])
 
     def _commit(self, batches: Sequence[Batch]) -> None:
         head = self._head

@@ -213,6 +213,8 @@ class Recording:
                 remember(connection, _key(started.action, caller), records[0].seq)
 
         keeps_tables = bool(writes or caller.idempotency_key)
+        # What may still be refused, or must be found by the next call, is waited for.
+        urgent = durability == "committed" or keeps_tables
         future = self._journal.submit(
             drafts,
             namespace=caller.namespace,
@@ -220,9 +222,9 @@ class Recording:
             guard=guard if writes else None,
             project=project if keeps_tables else None,
             generation=started.generation,
+            urgent=urgent,
         )
-        # What may still be refused, or must be found by the next call, is waited for.
-        return None if durability == "queued" and not keeps_tables else future
+        return future if urgent else None
 
 
 def _who(action: Action, caller: Caller) -> dict[str, Any]:

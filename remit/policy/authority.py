@@ -20,7 +20,7 @@ from remit.journal.event import Draft
 from remit.kernel.model import Capability, Decision, GrantStatus
 from remit.policy.accounts import Accounts
 from remit.policy.changes import changed, lease_scope, reaches
-from remit.policy.consents import Consents
+from remit.policy.consents import Consents, roles_of
 from remit.policy.decider import Decider
 from remit.policy.delegation import child_of
 from remit.policy.denials import denied, exhausted, withdrawn
@@ -30,6 +30,7 @@ from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
 from remit.policy.resources import parse_resource
 from remit.policy.standing import Holding, Lease, LeaseKey, Standing
+from remit.policy.yielding import giving_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,8 +102,15 @@ class CedarAuthority:
     def authorize(
         self, principal: str, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
     ) -> Decision:
-        """May the operator do this? Deny for whatever is unknown: an operator, an action, a key of the context."""
-        decision, asked = self.operators.decide(self._epoch, principal, action, resource, context or {})
+        """May the operator do this? Deny for whatever is unknown: an operator, an action, a key of the context.
+
+        :param context: facts of the schema; ``asked`` are ids of the policies that ask for a consent
+        """
+        epoch, facts = self._epoch, dict(context or {})
+        if isinstance(facts.get("asked"), tuple):
+            approvers = roles_of(epoch.policies.engine.annotation(facts.pop("asked"), "approvers"))
+            facts["approvers"] = list(approvers) or None
+        decision, asked = self.operators.decide(epoch, principal, action, resource, facts)
         if asked is not None:
             self.issuer.decided(asked, decision)
         return decision
@@ -201,10 +209,11 @@ class CedarAuthority:
         """
         while True:
             before = self._epoch
-            fresh = make(before)
-            kept = self._leases.copy()
-            for lease in touched([*kept.values()]):
-                del kept[lease.key]
+            with giving_way():
+                fresh = make(before)
+                kept = self._leases.copy()
+                for lease in touched([*kept.values()]):
+                    del kept[lease.key]
             with self._lock:
                 if self._epoch is before:
                     self._turn(fresh, kept)

@@ -111,6 +111,11 @@ def _administration() -> Iterator[tuple[str, Request]]:
     yield "a kernel topic emitted by an owner", topic
     own = administration("owner", owner, "consent:give", EntityRef("Unit", "canary/unit"), {}, units={}, grants={})
     yield "a consent by the unit's own publisher", own
+    named = {"approvers": ["security"]}
+    other = administration(
+        "owner", Operator(("owner",)), "consent:give", EntityRef("Unit", "canary/unit"), named, units={}, grants={}
+    )
+    yield "a consent by somebody without the role that the question is for", other
 
 
 def _groups_hold(schema: cedarpy.Schema | None) -> bool:

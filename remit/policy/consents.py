@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from remit.kernel.model import Capability, Decision, Grant, UnitRef
     from remit.policy.engine import Engine
 
-__all__ = ["Consents"]
+__all__ = ["Consents", "roles_of"]
 
 _PROMPT = "Let {unit} use {action} on {resource}?"
 
@@ -69,7 +69,7 @@ class Consents:
                 grant=grant.id,
                 policies=decision.policies,
                 prompt=_prompt(grant, engine.annotation(decision.policies, "prompt")),
-                approvers=_roles(engine.annotation(decision.policies, "approvers")),
+                approvers=roles_of(engine.annotation(decision.policies, "approvers")),
             )
             self._write([Draft(type="consent.asked", subject=consent.unit, data=_facts(consent))])
             self._by_id[consent_id] = consent
@@ -128,6 +128,7 @@ def _prompt(grant: Grant, written: Sequence[str]) -> str:
     return text[:500]
 
 
-def _roles(written: Sequence[str]) -> tuple[str, ...]:
+def roles_of(written: Sequence[str]) -> tuple[str, ...]:
+    """The roles that ``@approvers`` annotations name."""
     roles = [role.strip() for text in written for role in text.split(",")]
     return tuple(dict.fromkeys(role for role in roles if role))

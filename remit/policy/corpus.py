@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "authorize_lines"]
 
 _MOST_FAULT = 300
+_ENTITIES = "correct the entities: a JSON list with uid, attrs and parents of each"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -58,10 +59,10 @@ def _facts(engine: Engine, entities: str) -> Facts:
     try:
         parsed = _strict(entities)
         if not isinstance(parsed, list):
-            raise PolicyInvalid("the entities are not a JSON list")
+            raise PolicyInvalid("the entities are not a JSON list", remedy=_ENTITIES)
         return engine.entities(parsed)
     except (ValueError, RecursionError) as error:
-        raise PolicyInvalid(f"the entities cannot be read: {str(error)[:_MOST_FAULT]}") from error
+        raise PolicyInvalid(f"the entities cannot be read: {str(error)[:_MOST_FAULT]}", remedy=_ENTITIES) from error
 
 
 def _verdict(engine: Engine, facts: Facts, line: str) -> tuple[Verdict, str]:

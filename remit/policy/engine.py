@@ -90,10 +90,11 @@ def parse_schema(text: str) -> cedarpy.Schema:
         is_json = text.lstrip().startswith("{")
         schema = cedarpy.Schema.from_json_str(text) if is_json else cedarpy.Schema.from_str(text)
     except ValueError as error:
-        raise PolicyInvalid(f"the Cedar schema does not parse: {error}") from error
+        raise PolicyInvalid(f"the Cedar schema does not parse: {error}", remedy="correct the schema") from error
     # The rendered form is the only look that the binding gives into a schema.
     if "action " not in str(schema):
-        raise PolicyInvalid("the Cedar schema declares no action: every request would be refused")
+        message = "the Cedar schema declares no action: every request would be refused"
+        raise PolicyInvalid(message, remedy="give the whole schema")
     return schema
 
 
@@ -144,12 +145,12 @@ class Engine:
         """
         _, findings = scan("(policies)", policies, PLAIN)
         if findings:
-            raise PolicyInvalid(f"the policies cannot be read: {findings[0]}")
+            raise PolicyInvalid(f"the policies cannot be read: {findings[0]}", remedy="correct the policy text")
         handle = None if schema is None else parse_schema(schema)
         try:
             whole = on_large_stack(lambda: cedarpy.PolicySet.from_str(policies))
         except ValueError as error:
-            raise PolicyInvalid(f"the policies do not parse: {error}") from error
+            raise PolicyInvalid(f"the policies do not parse: {error}", remedy="correct the policy text") from error
         try:
             node = on_large_stack(lambda: cedarpy.policies_to_pst(policies))
         except ValueError:  # valid Cedar that the syntax tree cannot hold: evaluated as a whole

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Operators"]
 
 _MAX_MEMO = 4_096
-_MAX_PRINCIPAL = 200
+_MAX_NAME = 200
+_MAX_FACTS = 32
 _STRANGER = Operator()
 
 
@@ -42,8 +43,9 @@ class Operators:
 
         Deny for whatever is unknown: an operator, an action, a key of the context.
         """
-        if len(principal) > _MAX_PRINCIPAL or len(resource.id) > MAX_RESOURCE:
-            return Decision("deny", reason="the name of the operator or of the resource is too long"), None
+        sizes = [len(principal) // _MAX_NAME, len(action) // _MAX_NAME, len(resource.type) // _MAX_NAME]
+        if any(sizes) or len(resource.id) > MAX_RESOURCE or not _small(context):
+            return Decision("deny", reason="a name in the question, or one of its facts, is too long"), None
         number, memo = self._memo
         if number != epoch.number:
             memo = {}
@@ -80,6 +82,14 @@ class Operators:
             grants={} if holding is None else {holding.grant.id: holding.grant.unit.id},
             quarantined=epoch.quarantined,
         )
+
+
+def _small(context: Mapping[str, Any]) -> bool:
+    """Whether the facts are few and short: answers are remembered with them."""
+    texts = [text for name, value in context.items() for text in (name, value)]
+    texts += [one for text in texts if isinstance(text, list | tuple) for one in text]
+    fitting = (len(text) <= MAX_RESOURCE for text in texts if isinstance(text, str | list | tuple))
+    return len(context) <= _MAX_FACTS and all(fitting)
 
 
 def _memo_key(principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]) -> Any:

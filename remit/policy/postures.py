@@ -15,6 +15,7 @@ from remit.policy.engine import Engine, parse_schema
 from remit.policy.findings import Finding, refuse
 from remit.policy.policyset import compile_set
 from remit.policy.prescan import MAX_FILE
+from remit.policy.yielding import giving_way
 from remit.schemas import text
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def load(posture: str, files: Mapping[str, str]) -> PolicySet:
 
     :raises PolicyInvalid: if there is any fault; it lists them all
     """
-    engine, findings = _compile(posture, files)
+    with giving_way():
+        engine, findings = _compile(posture, files)
     if engine is None or any(finding.severity == "error" for finding in findings):
         raise refuse(findings)
     return PolicySet(engine, _digest(posture, files), posture, dict(files))

@@ -178,6 +178,8 @@ def administration(
     else:
         entities[uid] = _entity(uid)
     facts = {name: value for name, value in context.items() if value is not None}
+    if isinstance(facts.get("approvers"), list):
+        facts["approvers"] = [{"__entity": _uid(Uid("Role", role))} for role in facts["approvers"]]
     if isinstance(facts.get("shadow"), int):
         facts["shadow"] = _duration(facts["shadow"])
     return Request(operator, action, uid, facts, list(entities.values()))

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
-from remit.errors import BundleInvalid, NotAUnit
+from remit.errors.refusals import (
+    BundleChanged,
+    BundleUnnamed,
+    FilesTooLarge,
+    FilesTooMany,
+    FileTooLarge,
+    LayersTooMany,
+    LayersUnnamed,
+    LayerTooLarge,
+    NameBelowFile,
+    NameForbidden,
+    NamesAlike,
+)
 from remit.kernel.model import Bundle
 from remit.registry.oci import IMAGE_MANIFEST, TITLE, referrer_manifest, sha256
 from remit.schemas import formats
@@ -85,7 +97,7 @@ def verify(bundle: Bundle) -> None:
     """
     again = pack(bundle.files)
     if again.oci_manifest != bundle.oci_manifest or again.digest != bundle.digest:
-        raise BundleInvalid("the bundle's files are not what its digest says")
+        raise BundleChanged("the bundle's files are not what its digest says")
 
 
 def layers_by_name(manifest: Manifest) -> dict[str, Descriptor]:
@@ -96,11 +108,11 @@ def layers_by_name(manifest: Manifest) -> dict[str, Descriptor]:
     layers = manifest.layers
     named = {layer.annotations.get(TITLE, ""): layer for layer in layers}
     if "" in named or len(named) != len(layers):
-        raise NotAUnit("the manifest's files have no names, or the same one twice")
+        raise LayersUnnamed("the manifest's files have no names, or the same one twice")
     if len(layers) > MAX_FILES or sum(layer.size for layer in layers) > MAX_TOTAL:
-        raise NotAUnit("the manifest names more than a unit may hold")
+        raise LayersTooMany("the manifest names more than a unit may hold")
     if any(layer.size > MAX_FILE for layer in layers):
-        raise NotAUnit("the manifest names a file that is larger than a unit's may be")
+        raise LayerTooLarge("the manifest names a file that is larger than a unit's may be")
     return named
 
 
@@ -132,20 +144,20 @@ def _media_type(name: str, data: bytes) -> str:
 
 def _check(files: Mapping[str, bytes]) -> None:
     if MANIFEST not in files:
-        raise BundleInvalid(f"the bundle has no {MANIFEST}")
+        raise BundleUnnamed(f"the bundle has no {MANIFEST}")
     if len(files) > MAX_FILES:
-        raise BundleInvalid(f"the bundle has {len(files)} files; {MAX_FILES} are allowed")
+        raise FilesTooMany(f"the bundle has {len(files)} files; {MAX_FILES} are allowed")
     for name, data in files.items():
         if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
-            raise BundleInvalid(
+            raise NameForbidden(
                 f"{name[:_MAX_NAME]!r} cannot be a file of a bundle",
                 remedy="use letters, digits, '_', '-' and '.', with '/' between folders; no part begins with a dot",
             )
         if len(data) > MAX_FILE:
-            raise BundleInvalid(f"{name} has {len(data)} bytes; {MAX_FILE} are allowed")
+            raise FileTooLarge(f"{name} has {len(data)} bytes; {MAX_FILE} are allowed")
     total = sum(map(len, files.values()))
     if total > MAX_TOTAL:
-        raise BundleInvalid(f"the bundle has {total} bytes; {MAX_TOTAL} are allowed")
+        raise FilesTooLarge(f"the bundle has {total} bytes; {MAX_TOTAL} are allowed")
     _check_collisions(files)
 
 
@@ -155,9 +167,9 @@ def _check_collisions(files: Mapping[str, bytes]) -> None:
     for name in files:
         other = by_fold.setdefault(name.casefold(), name)
         if other != name:
-            raise BundleInvalid(f"{name} and {other} differ in case only")
+            raise NamesAlike(f"{name} and {other} differ in case only")
     for folded, name in by_fold.items():
         parts = folded.split("/")
         for end in range(1, len(parts)):
             if "/".join(parts[:end]) in by_fold:
-                raise BundleInvalid(f"{name} lies below a file of the bundle")
+                raise NameBelowFile(f"{name} lies below a file of the bundle")

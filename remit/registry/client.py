@@ -19,13 +19,21 @@ import msgspec
 import rfc8785
 
 from remit.errors import (
-    BundleInvalid,
-    ContentMismatch,
     ReferenceUnknown,
-    RegistryFailed,
-    ReplyInvalid,
     ReplyTooLarge,
     VersionTaken,
+)
+from remit.errors.refusals import (
+    BlobMismatch,
+    BlobTooLong,
+    ManifestMismatch,
+    PackedOtherwise,
+    ReferrerElsewhere,
+    ReferrersTooMany,
+    ReferrerTooLarge,
+    ResumedElsewhere,
+    TagsEndless,
+    UploadNowhere,
 )
 from remit.kernel.model import Bundle, Referrer
 from remit.kernel.ports import Clock, Progress, SystemClock, no_progress
@@ -123,7 +131,7 @@ class RegistryClient:
             progress(f"fetching from {self.registry.host}", done / total)
         bundle = pack(files, origin=str(reference), referrers=referring.result())
         if bundle.oci_manifest != raw:
-            raise BundleInvalid(f"{reference} is not packed as a unit is")
+            raise PackedOtherwise(f"{reference} is not packed as a unit is")
         return bundle
 
     def manifest(self, repository: str, reference: str) -> bytes:
@@ -135,7 +143,7 @@ class RegistryClient:
         found = sha256(reply.body)
         promised = reference if ":" in reference else reply.headers.get("docker-content-digest", found)
         if found != promised:
-            raise ContentMismatch(f"{self.registry.host} gives {found} for {promised[:80]}")
+            raise ManifestMismatch(f"{self.registry.host} gives {found} for {promised[:80]}")
         return reply.body
 
     def blob(self, repository: str, wanted: Descriptor) -> bytes:
@@ -154,11 +162,11 @@ class RegistryClient:
                     raise
                 continue
             except ReplyTooLarge as error:
-                raise ContentMismatch(f"{wanted.digest} is longer than its {wanted.size} bytes") from error
+                raise BlobTooLong(f"{wanted.digest} is longer than its {wanted.size} bytes") from error
             got = got + reply.body if reply.status == _PARTIAL else reply.body
             break
         if len(got) != wanted.size or sha256(got) != wanted.digest:
-            raise ContentMismatch(f"{self.registry.host} gives other contents than {wanted.digest}")
+            raise BlobMismatch(f"{self.registry.host} gives other contents than {wanted.digest}")
         return got
 
     def tags(self, repository: str) -> list[str]:
@@ -176,7 +184,7 @@ class RegistryClient:
             more = _NEXT.search(reply.headers.get("link", ""))
             target = str(self._http.place(more.group(1))) if more else ""
             if target in seen or len(seen) > _MOST_PAGES or len(found) > _MOST_TAGS:
-                raise ReplyInvalid(f"the list of tags of {repository} has no end")
+                raise TagsEndless(f"the list of tags of {repository} has no end")
             seen.add(target)
         return found
 
@@ -202,7 +210,7 @@ class RegistryClient:
         """What refers to a manifest: over the referrers API, or the fallback tag where the registry has none."""
         found = [entry for entry in self._referring(repository, digest).manifests if entry.media_type == IMAGE_MANIFEST]
         if len(found) > MAX_REFERRERS:
-            raise ReplyTooLarge(f"{len(found)} manifests refer to {digest}; {MAX_REFERRERS} may")
+            raise ReferrersTooMany(f"{len(found)} manifests refer to {digest}; {MAX_REFERRERS} may")
         return tuple(self._each(lambda entry: self._referrer(repository, entry, digest), found, here=True))
 
     def _referring(self, repository: str, digest: str) -> Index:
@@ -227,10 +235,10 @@ class RegistryClient:
     def _referrer(self, repository: str, entry: Descriptor, subject: str) -> Referrer:
         manifest = read_manifest(self.manifest(repository, entry.digest))
         if manifest.subject is None or manifest.subject.digest != subject or len(manifest.layers) != 1:
-            raise ReplyInvalid(f"{entry.digest} does not refer to {subject} as it should")
+            raise ReferrerElsewhere(f"{entry.digest} does not refer to {subject} as it should")
         layer = manifest.layers[0]
         if layer.size > MAX_REFERRER:
-            raise ReplyTooLarge(f"{layer.digest} has {layer.size} bytes; {MAX_REFERRER} are allowed")
+            raise ReferrerTooLarge(f"{layer.digest} has {layer.size} bytes; {MAX_REFERRER} are allowed")
         return Referrer(manifest.artifact_type or layer.media_type, self.blob(repository, layer))
 
     def _tag(self, reference: Reference) -> str:
@@ -356,7 +364,7 @@ class RegistryClient:
     def _location(self, reply: Reply) -> str:
         location = reply.headers.get("location", "")
         if not location:
-            raise ReplyInvalid(f"{self.registry.host} begins an upload without saying where")
+            raise UploadNowhere(f"{self.registry.host} begins an upload without saying where")
         return str(self._http.place(location))
 
     # ---- both ----
@@ -368,7 +376,7 @@ class RegistryClient:
         bound = limit + len(begun)
         reply = self._http.send("GET", target, accept=accept, limit=bound, headers=headers, scope=_scope(repository))
         if reply.status == _PARTIAL and not reply.headers.get("content-range", "").startswith(f"bytes {len(begun)}-"):
-            raise RegistryFailed(f"{self.registry.host} resumes elsewhere than was asked")
+            raise ResumedElsewhere(f"{self.registry.host} resumes elsewhere than was asked")
         return reply
 
     def _each(self, work: Callable[[T], R], items: Iterable[T], *, here: bool = False) -> Iterable[R]:

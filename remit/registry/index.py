@@ -11,7 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from remit.errors import ReplyInvalid
+from remit.errors.refusals import (
+    ListMalformed,
+    ListTooLong,
+    ListVersion,
+)
 from remit.schemas.versions import Version, is_version
 
 __all__ = ["MAX_LOG", "Entry", "Offer", "Release", "fold", "read_log", "search"]
@@ -70,13 +74,13 @@ def read_log(data: bytes) -> list[Entry]:
     """
     whole, _, _ = data.rpartition(b"\n")
     if len(data) > MAX_LOG or whole.count(b"\n") >= _MOST_LINES:
-        raise ReplyInvalid("the list of units is longer than it may be")
+        raise ListTooLong("the list of units is longer than it may be")
     try:
         entries: list[Entry] = msgspec.json.Decoder(Entry).decode_lines(whole)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ReplyInvalid(f"the list of units is malformed: {error}") from error
+        raise ListMalformed(f"the list of units is malformed: {error}") from error
     if not all(is_version(entry.version) for entry in entries):
-        raise ReplyInvalid("the list of units holds what is no version")
+        raise ListVersion("the list of units holds what is no version")
     return entries
 
 

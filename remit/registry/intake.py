@@ -11,7 +11,13 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import BundleInvalid, NotAUnit, ReferenceUnknown, RemitError, ReplyInvalid, ValueInvalid
+from remit.errors import BundleInvalid, ReferenceUnknown, RemitError, ValueInvalid
+from remit.errors.refusals import (
+    MediaTypeRefused,
+    PushedOtherwise,
+    TagOtherwise,
+    UnitElsewhere,
+)
 from remit.registry.bundle import MANIFEST, MAX_FILE, pack
 from remit.registry.index import Entry, fold, read_log
 from remit.registry.oci import (
@@ -43,7 +49,7 @@ def take(store: Store, repository: str, tag: str, data: bytes, media_type: str, 
     :raises VersionTaken: if the tag is a version, and names other contents
     """
     if media_type not in (IMAGE_MANIFEST, IMAGE_INDEX):
-        raise ReplyInvalid(f"{media_type[:80]!r} is not kept here", remedy="push OCI image manifests and indexes")
+        raise MediaTypeRefused(f"{media_type[:80]!r} is not kept here", remedy="push OCI image manifests and indexes")
     subject = ""
     names: list[str] = []
     entry = Descriptor(media_type, sha256(data), len(data))
@@ -133,18 +139,18 @@ def _unit(store: Store, repository: str, tag: str, data: bytes, manifest: Manife
     files = {layer.annotations.get(TITLE, ""): store.read(layer.digest, MAX_FILE) for layer in manifest.layers}
     bundle = pack(files)
     if bundle.oci_manifest != data:
-        raise BundleInvalid("the manifest is not packed as a unit's is", remedy="publish with 'remit unit publish'")
+        raise PushedOtherwise("the manifest is not packed as a unit's is", remedy="publish with 'remit unit publish'")
     try:
         facts = load_toml(files[MANIFEST])
     except ValueInvalid as error:
         raise BundleInvalid(f"{MANIFEST}: {error.message}") from error
     unit, version = facts.get("id"), facts.get("version")
     if unit != repository or not isinstance(version, str) or not is_version(version):
-        raise NotAUnit(
+        raise UnitElsewhere(
             f"the unit {str(unit)[:100]} does not belong into {repository}", remedy="push it where it belongs"
         )
     if tag and is_release(tag) and tag.replace("_", "+") != version:
-        raise NotAUnit(f"the tag {tag} is not the unit's version, {version}", remedy=f"tag it {version}")
+        raise TagOtherwise(f"the tag {tag} is not the unit's version, {version}", remedy=f"tag it {version}")
     return Entry(
         "published",
         repository,

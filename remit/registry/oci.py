@@ -15,7 +15,12 @@ from typing import TypeVar
 import msgspec
 import rfc8785
 
-from remit.errors import NotAUnit, ReplyInvalid
+from remit.errors import NotAUnit
+from remit.errors.refusals import (
+    DescriptorInvalid,
+    JsonMalformed,
+    ManifestKind,
+)
 from remit.kernel.model import Referrer
 from remit.schemas import formats
 
@@ -102,7 +107,7 @@ def read_json(data: bytes, kind: type[T], what: str) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ReplyInvalid(f"{what} is not what it should be: {error}") from error
+        raise JsonMalformed(f"{what} is not what it should be: {error}") from error
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -112,7 +117,7 @@ def read_manifest(data: bytes) -> Manifest:
     """
     manifest = read_json(data, Manifest, "the manifest")
     if manifest.schema_version != 2 or manifest.media_type not in ("", IMAGE_MANIFEST):  # noqa: PLR2004 - OCI's version
-        raise ReplyInvalid("the manifest is not an OCI image manifest", remedy="name a unit, not an index or an image")
+        raise ManifestKind("the manifest is not an OCI image manifest", remedy="name a unit, not an index or an image")
     for entry in (manifest.config, *manifest.layers, *([manifest.subject] if manifest.subject else [])):
         _check(entry)
     return manifest
@@ -158,4 +163,4 @@ def referrer_manifest(subject: bytes, referrer: Referrer) -> bytes:
 
 def _check(entry: Descriptor) -> None:
     if not is_digest(entry.digest) or entry.size < 0:
-        raise ReplyInvalid(f"{entry.digest[:80]!r} is no digest, or its size no size")
+        raise DescriptorInvalid(f"{entry.digest[:80]!r} is no digest, or its size no size")

@@ -27,7 +27,10 @@ from pathlib import Path
 
 import msgspec
 
-from remit.errors import ContentMismatch, ReferenceUnknown, StoreInvalid, VersionTaken
+from remit.errors import ReferenceUnknown, StoreInvalid, VersionTaken
+from remit.errors.refusals import (
+    UploadMismatch,
+)
 from remit.kernel.ports import Clock, Ids, SystemClock, SystemIds
 from remit.registry.oci import Descriptor, Index, read_json, sha256
 from remit.schemas.versions import is_version
@@ -134,7 +137,7 @@ class Store:
                 hasher.update(part)
         if f"sha256:{hasher.hexdigest()}" != digest:
             path.unlink()
-            raise ContentMismatch(f"what was sent is not {digest}", remedy="send it again")
+            raise UploadMismatch(f"what was sent is not {digest}", remedy="send it again")
         path.replace(self.blob_path(digest))
         self.offer(repository, digest)
 

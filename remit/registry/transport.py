@@ -25,8 +25,19 @@ from remit.errors import (
     RegistryFailed,
     RegistryTooSlow,
     RegistryUnreachable,
-    ReplyInvalid,
     ReplyTooLarge,
+)
+from remit.errors.refusals import (
+    AddressInvalid,
+    AnswerDrips,
+    CredentialsRedirected,
+    CredentialsWanted,
+    RedirectInvalid,
+    RedirectUnprotected,
+    ReplyCompressed,
+    TokenMissing,
+    TokenRefused,
+    WriteRedirected,
 )
 from remit.kernel.ports import Clock
 from remit.registry.credentials import Credentials
@@ -118,7 +129,7 @@ class Transport:
             if reply.status not in _REDIRECTS:
                 break
             if method not in ("GET", "HEAD"):
-                raise RedirectRefused(f"{self.registry.host} redirects a {method}")
+                raise WriteRedirected(f"{self.registry.host} redirects a {method}")
             url, mine = self._followed(url, reply.headers.get("location", ""))
             authorization = self._authorization(scope) if mine else ""
             reply = self._once(method, url, headers, content, authorization, accept, limit)
@@ -134,22 +145,22 @@ class Transport:
         try:
             url = self._client.base_url.join(target)
         except (httpx.InvalidURL, ValueError) as error:
-            raise ReplyInvalid(f"{self.registry.host} gave an address that is none: {target[:120]!r}") from error
+            raise AddressInvalid(f"{self.registry.host} gave an address that is none: {target[:120]!r}") from error
         if _origin(url) != _origin(self._client.base_url):
-            raise RedirectRefused(f"{self.registry.host} sends the client to {url.host[:100]}, with credentials")
+            raise CredentialsRedirected(f"{self.registry.host} sends the client to {url.host[:100]}, with credentials")
         return url
 
     def _followed(self, url: httpx.URL, location: str) -> tuple[httpx.URL, bool]:
         try:
             target = url.join(location)
         except (httpx.InvalidURL, ValueError) as error:
-            raise ReplyInvalid(f"{self.registry.host} redirects to what is no address") from error
+            raise RedirectInvalid(f"{self.registry.host} redirects to what is no address") from error
         mine = _origin(target) == _origin(self._client.base_url)
         secure = target.scheme == "https" or (
             target.scheme == "http" and self.registry.loopback and Registry(target.netloc.decode("ascii")).loopback
         )
         if not location or not target.host or not secure:
-            raise RedirectRefused(f"{self.registry.host} redirects to {str(target)[:120]}, which is not protected")
+            raise RedirectUnprotected(f"{self.registry.host} redirects to {str(target)[:120]}, which is not protected")
         return target, mine
 
     def _once(
@@ -178,7 +189,7 @@ class Transport:
 
     def _read(self, response: httpx.Response, limit: int) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise ReplyInvalid(f"{self.registry.host} sends compressed what was asked for plain")
+            raise ReplyCompressed(f"{self.registry.host} sends compressed what was asked for plain")
         parts: list[bytes] = []
         size = 0
         try:
@@ -196,7 +207,7 @@ class Transport:
 
     def _check_time(self) -> None:
         if self._clock.monotonic_ns() > self._until:
-            raise RegistryTooSlow(f"{self.registry.host} took longer than it may")
+            raise AnswerDrips(f"{self.registry.host} took longer than it may")
 
     # ---- who is asking ----
 
@@ -214,7 +225,7 @@ class Transport:
             elif scheme.lower() == "bearer":
                 self._tokens[scope] = f"Bearer {self._token(dict(_CHALLENGE.findall(rest)), scope)}"
             else:
-                raise RegistryDenied(f"{self.registry.host} wants credentials")
+                raise CredentialsWanted(f"{self.registry.host} wants credentials")
             return self._tokens[scope]
 
     def _token(self, asked: Mapping[str, str], scope: str) -> str:
@@ -227,11 +238,11 @@ class Transport:
         url = realm.copy_merge_params({key: value for key, value in parameters.items() if value})
         reply = self._once("GET", url, None, None, basic, (_OK,), _MAX_TOKEN)
         if reply.status != _OK:
-            raise RegistryDenied(f"{realm.host} gives no token for {self.registry.host}")
+            raise TokenRefused(f"{realm.host} gives no token for {self.registry.host}")
         found = read_json(reply.body, _Token, "the token")
         token = found.token or found.access_token
         if not token or not token.isascii() or not token.isprintable():
-            raise ReplyInvalid(f"{realm.host} answers without a token")
+            raise TokenMissing(f"{realm.host} answers without a token")
         return token
 
 

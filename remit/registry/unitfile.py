@@ -15,7 +15,19 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from remit.errors import BundleInvalid, ReplyInvalid
+from remit.errors import ReplyInvalid
+from remit.errors.refusals import (
+    UnitFileCut,
+    UnitFileEntries,
+    UnitFileEntryCut,
+    UnitFileMismatch,
+    UnitFileNameTwice,
+    UnitFileReferrer,
+    UnitFileReferrers,
+    UnitFileRewritten,
+    UnitFileTooLarge,
+    UnitFileUnnamed,
+)
 from remit.kernel.model import Referrer
 from remit.registry.bundle import MAX_FILE, MAX_FILES, MAX_TOTAL, pack
 from remit.registry.oci import MAX_MANIFEST, MAX_REFERRER, MAX_REFERRERS, read_manifest, referrer_manifest
@@ -61,16 +73,16 @@ def decode(data: bytes, *, origin: str = "") -> Bundle:
     :raises BundleInvalid: if the bytes are not exactly what :func:`encode` would write for it
     """
     if len(data) > MAX_UNIT_FILE:
-        raise BundleInvalid(f"the file has {len(data)} bytes; {MAX_UNIT_FILE} are allowed")
+        raise UnitFileTooLarge(f"the file has {len(data)} bytes; {MAX_UNIT_FILE} are allowed")
     entries = _entries(data)
     manifest = entries.pop(_MANIFEST_ENTRY, None)
     if manifest is None:
-        raise BundleInvalid("the file is not a .unit file: its manifest is missing")
+        raise UnitFileUnnamed("the file is not a .unit file: its manifest is missing")
     bundle = pack(_without_referrers(entries), origin=origin, referrers=_referrers(entries))
     if bundle.oci_manifest != manifest:
-        raise BundleInvalid("the file's contents are not what its manifest says")
+        raise UnitFileMismatch("the file's contents are not what its manifest says")
     if encode(bundle) != data:
-        raise BundleInvalid("the file is not written as a .unit file is")
+        raise UnitFileRewritten("the file is not written as a .unit file is")
     return bundle
 
 
@@ -84,11 +96,11 @@ def _referrers(entries: Mapping[str, bytes]) -> list[Referrer]:
     while (manifest := entries.get(f"{_REFERRERS}{len(found)}.json")) is not None:
         data = entries.get(f"{_REFERRERS}{len(found)}", b"")
         if len(found) >= MAX_REFERRERS or len(data) > MAX_REFERRER or len(manifest) > MAX_MANIFEST:
-            raise BundleInvalid("more travels beside the bundle than may")
+            raise UnitFileReferrers("more travels beside the bundle than may")
         try:
             found.append(Referrer(read_manifest(manifest).artifact_type, data))
         except ReplyInvalid as error:
-            raise BundleInvalid(f"what travels beside the bundle is malformed: {error.message}") from error
+            raise UnitFileReferrer(f"what travels beside the bundle is malformed: {error.message}") from error
     return found
 
 
@@ -115,18 +127,18 @@ def _entries(data: bytes) -> dict[str, bytes]:
     offset = 0
     while data[offset : offset + 4] == _LOCAL_SIGNATURE:
         if len(found) >= _MOST_ENTRIES:
-            raise BundleInvalid(f"the file has more than {_MOST_ENTRIES} entries")
+            raise UnitFileEntries(f"the file has more than {_MOST_ENTRIES} entries")
         if offset + _LOCAL.size > len(data):
-            raise BundleInvalid("the file is cut off")
+            raise UnitFileCut("the file is cut off")
         fields = _LOCAL.unpack_from(data, offset)
         size, name_length = fields[7], fields[9]
         start = offset + _LOCAL.size + name_length
         end = start + size
         if size > MAX_FILE or end > len(data):
-            raise BundleInvalid("the file is cut off, or an entry is too large")
+            raise UnitFileEntryCut("the file is cut off, or an entry is too large")
         name = data[offset + _LOCAL.size : start].decode("latin-1")  # any byte decodes; names are checked by pack
         if name in found:
-            raise BundleInvalid(f"the file holds {name[:80]!r} twice")
+            raise UnitFileNameTwice(f"the file holds {name[:80]!r} twice")
         found[name] = data[start:end]
         offset = end
     return found

@@ -39,17 +39,25 @@ class _Tasks:
     def __init__(self, *, threaded: bool) -> None:
         self._threaded = threaded
         self.task: asyncio.Task[None] | None = None
+        self.quick: Callable[[], None] | None = None
+        """A host call that is to be answered at once, but not on the guest's own stack, where it is started: what the
+        door leads to (Cedar) wants to know how much of its thread's stack is left."""
 
     def start(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
-        interface, function = target.names
-        if self._threaded and interface in _QUICK:
-            self._finish(call, target, call.host(interface, function, arguments), results)
-            self.task = None
+        if self._threaded and target.names[0] in _QUICK:
+            self.quick = partial(self._answer, call, target, arguments, results)
         else:
             self.task = asyncio.get_running_loop().create_task(self._perform(call, target, arguments, results))
 
     def done(self) -> bool:
-        return self.task is None or self.task.done()
+        return self.quick is None and (self.task is None or self.task.done())
+
+    def _answer(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
+        self.quick = self.task = None
+        try:
+            self._finish(call, target, call.host(*target.names, arguments), results)
+        except BaseException as error:  # noqa: BLE001 - raised by the run, once the guest has stopped
+            call.keep(error)
 
     async def _perform(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
         try:
@@ -133,7 +141,9 @@ class LoopInstance(Instance):
         future = begin(ctypes.addressof(error))
         try:
             while not capi.future_poll(future):
-                if tasks.task is None or tasks.task.done():
+                if tasks.quick is not None:
+                    tasks.quick()
+                elif tasks.task is None or tasks.task.done():
                     await asyncio.sleep(0)
                 else:
                     await asyncio.wait([tasks.task], timeout=_LOOK_S)

@@ -288,8 +288,11 @@ class ComponentRunner:
 
 
 def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
-    fields = [value for item in arguments for value in (item.values() if isinstance(item, dict) else (item,))]
-    size = sum(len(value.encode(errors="replace")) for value in fields if isinstance(value, str))
+    size = 0
+    for item in arguments:
+        for value in item.values() if isinstance(item, dict) else (item,):
+            if isinstance(value, str):
+                size += len(value) if value.isascii() else len(value.encode(errors="replace"))
     if size > limits.input:
         raise InputTooLarge(f"the input has {size} bytes, more than the {limits.input} of one call", limit=limits.input)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from semantic_version import NpmSpec, Version  # type: ignore[attr-defined] # the library marks no exports
 
 __all__ = ["Version", "in_range", "is_range", "is_version", "parse_range"]
 
 _MAX = 128
+_REMEMBERED = 4_096
 _COMMA = re.compile(r"\s*,\s*")
 _AFTER_OPERATOR = re.compile(r"([<>=^~])\s+")
 
@@ -31,6 +33,7 @@ def is_range(text: str) -> bool:
     return True
 
 
+@lru_cache(_REMEMBERED)
 def parse_range(text: str) -> NpmSpec:
     """The range that a text stands for.
 
@@ -41,6 +44,7 @@ def parse_range(text: str) -> NpmSpec:
     return NpmSpec(_AFTER_OPERATOR.sub(r"\1", _COMMA.sub(" ", text.strip())))
 
 
+@lru_cache(_REMEMBERED)
 def in_range(version: str, text: str) -> bool:
     """Whether a version lies in a range; a pre-release only where the range names one of the same version.
 

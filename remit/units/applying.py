@@ -56,10 +56,10 @@ def check_consent(plan: Plan, *, given: bool) -> None:
         )
 
 
-def consenting(plan: Plan) -> set[str]:
-    """The units that a consent to the plan is about."""
-    asked = {answer.unit for answer in plan.capabilities if answer.status == "consent"}
-    return asked | {item.unit for item in plan.widening}
+def consenting(plan: Plan) -> set[tuple[str, tuple[str, ...]]]:
+    """The units that a consent to the plan is about, each with the policies that ask for it, where some do."""
+    asked = {(answer.unit, answer.decision.policies) for answer in plan.capabilities if answer.status == "consent"}
+    return asked | {(item.unit, ()) for item in plan.widening}
 
 
 def completed(plan: Plan, at_ms: int, author: str, message: str, *, consent: bool) -> Generation:

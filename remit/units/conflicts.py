@@ -60,7 +60,10 @@ def _enter(place: _Place, pointer: str, unit: str) -> str:
 
 
 def _other(units: tuple[str, ...], unit: str) -> str:
-    return next((other for other in units if other != unit), "")
+    for other in units:  # asked twenty thousand times by a plan over a thousand units
+        if other != unit:
+            return other
+    return ""
 
 
 def _with(units: tuple[str, ...], unit: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.errors import PatchFailed
+from remit.journal import encode_json
 from remit.units.manifest import Patch
 
 __all__ = ["fill_patches"]
@@ -43,6 +44,9 @@ def fill_patches(patches: Sequence[Patch], values: Mapping[str, Any], hidden: Co
 
 
 def _filled(patch: Patch, look: Callable[[str], Any]) -> Patch:
+    # The same object where nothing is filled: a thousand units share what their manifests say.
+    if b"${" not in encode_json(patch.value):
+        return patch
     if patch.op == "merge":
         value = _fill(patch.value, look)
     else:
@@ -50,8 +54,7 @@ def _filled(patch: Patch, look: Callable[[str], Any]) -> Patch:
             {**operation, "value": _fill(operation["value"], look)} if "value" in operation else operation
             for operation in patch.value
         ]
-    # The same object where nothing was filled: a thousand units share what their manifests say.
-    return patch if value == patch.value else msgspec.structs.replace(patch, value=value)
+    return msgspec.structs.replace(patch, value=value)
 
 
 def _fill(value: Any, look: Callable[[str], Any]) -> Any:

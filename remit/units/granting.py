@@ -63,8 +63,9 @@ def decide_grants(
     """
     result = Granting()
     grants = [status.grant for status in authority.grants() if status.state == "standing"]
+    running = {unit.ref.id: unit for unit in active.units}
     for unit in units:
-        before = active.unit(unit.ref.id)
+        before = running.get(unit.ref.id)
         previous = manifest(before.ref.digest) if before is not None else None
         if before is not None and previous is not None:
             result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)

@@ -337,8 +337,9 @@ class Lifecycle:
         self.authorize(caller, action, EntityRef("Home", self._home.id), {"widens": plan.needs_consent})
         check_consent(plan, given=consent)
         if plan.needs_consent:
-            for unit_id in sorted(consenting(plan)):
-                self.authorize(caller, "consent:give", EntityRef("Unit", unit_id))
+            for unit_id, policies in sorted(consenting(plan)):
+                asked = {"asked": policies} if policies else {}
+                self.authorize(caller, "consent:give", EntityRef("Unit", unit_id), asked)
 
     def _compile(self, unit: UnitRef, progress: Progress) -> None:
         artifact = self.library.artifact(unit.digest)

@@ -13,7 +13,7 @@ import tomlkit
 
 from remit.errors import LockInvalid, ValueInvalid
 from remit.kernel.model import Release
-from remit.schemas import formats, load_toml
+from remit.schemas import Fault, formats, load_toml
 from remit.schemas.own import faults
 from remit.schemas.versions import is_version
 
@@ -73,13 +73,14 @@ def read_lock(data: bytes) -> Lock:
     try:
         document = load_toml(data, limit=_MAX_LOCK)
     except ValueInvalid as error:
-        raise LockInvalid(f"{NAME}: {error.message}") from error
-    found = [f"{fault.path or NAME}: {fault.message}" for fault in faults(formats.LOCK, document)]
-    if not found:
-        found = list(_odd(document.get("unit", [])))
+        raise LockInvalid(f"{NAME}: {error.message}", **error.details) from error
+    found = faults(formats.LOCK, document) or list(_odd(document.get("unit", [])))
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise LockInvalid(f"{NAME} has {len(found)} fault(s): {found[0]}{more}", faults=found)
+        raise LockInvalid(
+            f"{NAME} has {len(found)} fault(s): {found[0].path or NAME}: {found[0].message}{more}",
+            faults=[{"path": fault.path, "message": fault.message} for fault in found],
+        )
     return msgspec.convert(document, Lock)
 
 
@@ -105,11 +106,11 @@ def _inline(value: Mapping[str, str]) -> Any:
     return table
 
 
-def _odd(units: list[dict[str, Any]]) -> Iterable[str]:
+def _odd(units: list[dict[str, Any]]) -> Iterable[Fault]:
     seen: set[str] = set()
     for index, unit in enumerate(units):
         if unit["id"] in seen:
-            yield f"unit[{index}].id: {unit['id']} is listed twice"
+            yield Fault(f"unit[{index}].id", f"{unit['id']} is listed twice")
         if not is_version(unit["version"]):
-            yield f"unit[{index}].version: {unit['version']!r} is no version"
+            yield Fault(f"unit[{index}].version", f"{unit['version']!r} is no version")
         seen.add(unit["id"])

@@ -18,7 +18,7 @@ from remit.schemas.config import Config, WantedUnit
 from remit.units.changes import document_diffs, drift_of, unit_changes
 from remit.units.conflicts import circles, lost_ground, overlaps
 from remit.units.declared import DeclaredSchemas
-from remit.units.documents import apply_patch
+from remit.units.documents import Folding
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
 from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
@@ -192,26 +192,27 @@ class Planner(msgspec.Struct, frozen=True):
 
         Gives the units with their patches, the documents (without the patches that fail), and what is wrong.
         """
-        effective = {name: snapshot.base for name, snapshot in documents.items()}
+        foldings = {name: Folding(snapshot.base) for name, snapshot in documents.items()}
         patched, findings = [], []
         for unit in units:
             try:
-                entry = self._transformed(unit, effective)
+                entry = self._transformed(unit, foldings)
             except RemitError as error:
                 findings.append(_blocking("transform.failed", unit.ref.id, error.message, error.remedy))
                 entry = unit
             patched.append(entry)
             for patch in entry.patches:
-                if patch.target not in effective:
+                if patch.target not in foldings:
                     message = f"it patches the document {patch.target!r}, which this home does not declare"
                     remedy = f"add [document.{patch.target}] to remit.toml"
                     findings.append(_blocking("document.unknown", unit.ref.id, message, remedy))
                     continue
                 try:
-                    effective[patch.target] = apply_patch(effective[patch.target], patch)
+                    foldings[patch.target].apply(patch)
                 except PatchFailed as error:
                     remedy = "keep the unit that it builds on, or take another version of this one"
                     findings.append(_blocking("patch.failed", unit.ref.id, error.message, remedy))
+        effective = {name: folding.document for name, folding in foldings.items()}
         findings += _schema_faults(effective, documents)
         return patched, effective, findings
 
@@ -229,12 +230,12 @@ class Planner(msgspec.Struct, frozen=True):
                 findings += self.rehearsals.findings(manifest, program, self.config.plan.tests)
         return findings
 
-    def _transformed(self, unit: ActiveUnit, effective: Mapping[str, Any]) -> ActiveUnit:
+    def _transformed(self, unit: ActiveUnit, foldings: Mapping[str, Folding]) -> ActiveUnit:
         manifest = self.library.manifest(unit.ref.digest)
         artifact = self.library.artifact(unit.ref.digest)
         if manifest.transform is None or artifact is None:
             return unit
-        reads = {name: effective[name] for name in manifest.transform.reads if name in effective}
+        reads = {name: foldings[name].document for name in manifest.transform.reads if name in foldings}
         # What a transform answers is shown and journalled: it never sees what is sensitive.
         schema = self.library.schema(unit.ref.digest, manifest.parameters.schema)
         parameters = parameters_of(unit, manifest)

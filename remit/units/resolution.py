@@ -51,9 +51,10 @@ def resolve(
     :param held: the digests of ``remit.lock``, by unit
     """
     result = Resolved()
+    running = {unit.ref.id: unit for unit in active.units}
     for unit in wanted:
         try:
-            ref = _choose(unit, active.unit(unit.id), installed, named, held.get(unit.id))
+            ref = _choose(unit, running.get(unit.id), installed, named, held.get(unit.id))
             entry, findings = _resolve_one(unit, ref, library, config)
         except RemitError as error:
             result.findings.append(_blocking("unit.unresolved", unit.id, error.message, error.remedy))
@@ -81,11 +82,12 @@ def with_required(
     A unit that is needed in vain stays out: what needs it is then a blocking finding.
     """
     listed = {unit.id for unit in wanted}
+    running = {unit.ref.id: unit for unit in active.units}
     result: list[WantedUnit] = []
 
     def place(unit: WantedUnit) -> None:
         with suppress(UnitUnknown):  # resolving it says so
-            ref = _choose(unit, active.unit(unit.id), installed, named, held.get(unit.id))
+            ref = _choose(unit, running.get(unit.id), installed, named, held.get(unit.id))
             for other, text in sorted(library.manifest(ref.digest).requires.units.items()):
                 if other not in listed and installed.candidates(other, text, standing=True):
                     listed.add(other)

@@ -194,6 +194,8 @@ class Supplier:
         progress: Progress,
     ) -> Supply:
         lifecycle, config = self._lifecycle, self._config()
+        if not check:  # before anything is asked of registries, or believed of them
+            lifecycle.authorize(caller, "unit:apply", self._home())
         before = lifecycle.lock.read() or Lock()
         pins = {unit.id: unit.pin for unit in config.units if unit.pin}
         offers = _Offers(lifecycle, before, self._questions(), pins)
@@ -213,7 +215,6 @@ class Supplier:
         entries = [self._entry(release, before) for release in chosen]
         idle = self._idle(entries) if prune else []
         if not check:
-            lifecycle.authorize(caller, "unit:apply", self._home())
             lifecycle.lock.write(entries)
             for unit, version in idle:
                 lifecycle.uninstall(unit, f"={version}", caller)

@@ -101,18 +101,30 @@ def rewrite(text: str, units: Sequence[ActiveUnit], documents: Mapping[str, Docu
 
     :raises ConfigInvalid: if the text is not TOML
     """
-    try:
-        root = tomlkit.parse(text)
-    except TOMLKitError as error:
-        raise ConfigInvalid(f"remit.toml cannot be edited: {error}") from error
     wanted = [
         WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=unit.choices, pin=unit.pin)
         for unit in units
     ]
-    if encode_json(wanted) != encode_json(config.units):
+    same = encode_json(wanted) == encode_json(config.units)
+    if same and all(_declared(name, snapshot, config) for name, snapshot in documents.items()):
+        return text  # reading it for an edit takes a second for a thousand units
+    try:
+        root = tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise ConfigInvalid(f"remit.toml cannot be edited: {error}") from error
+    if not same:
         _write_units(root, wanted)
     _write_documents(root, documents, config)
     return tomlkit.dumps(root)
+
+
+def _declared(name: str, snapshot: DocumentSnapshot, config: Config) -> bool:
+    declared = config.documents.get(name)
+    return (
+        declared is not None
+        and encode_json(declared.base) == encode_json(snapshot.base)
+        and (isinstance(declared.schema, str) or encode_json(declared.schema) == encode_json(snapshot.schema))
+    )
 
 
 def _write_documents(root: Any, documents: Mapping[str, DocumentSnapshot], config: Config) -> None:

@@ -22,6 +22,28 @@ from remit.host import build_unit
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "units"
 ENTRY = "from remit.cli import main; main()"
+TELLING = """
+from remit.cli import main
+from remit.host import Kernel, kernel
+
+kernel._LINGER_S = 0.2  # a minute of a test's time is not needed to see that it ends
+opened = Kernel.open
+
+def telling(*arguments, **named):
+    kernel = opened(*arguments, **named)
+    runner = kernel._rooms.runner
+    run = runner.run
+
+    def told(*arguments, **named):
+        print("running", flush=True)
+        return run(*arguments, **named)
+
+    runner.run = told
+    return kernel
+
+Kernel.open = telling
+main()
+"""
 
 
 def make_tool(
@@ -121,8 +143,15 @@ class Processes:
 
     def start(self, *words: object, **environment: str) -> subprocess.Popen[str]:
         """Start one; its output is piped."""
+        return self._popen(ENTRY, *words, **environment)
+
+    def telling(self, *words: object) -> subprocess.Popen[str]:
+        """Start one whose first line of output is "running": it comes when a guest starts."""
+        return self._popen(TELLING, *words)
+
+    def _popen(self, program: str, *words: object, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", ENTRY, *map(str, words)],
+            [sys.executable, "-c", program, *map(str, words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -144,6 +173,14 @@ class Processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.communicate()
+
+
+@pytest.fixture
+def slow(echo: Path, remit: Run, units: Path) -> Path:
+    """A home with an action that takes a minute."""
+    remit("unit", "install", units / "slow", "--allow-unsigned")
+    remit("unit", "apply", "acme/slow", "--yes")
+    return echo
 
 
 @pytest.fixture

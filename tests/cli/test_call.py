@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import signal
-import time
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remit.cli import inputs
-from remit.host import connect
 
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
@@ -157,56 +152,9 @@ def test_output_cannot_steer_a_terminal(remit):
     assert json.loads(result.stdout) == "\x1b[2J\x9b1m\u202e"
 
 
-@pytest.fixture
-def slow(echo, remit, units):
-    """A home with an action that takes a minute."""
-    remit("unit", "install", units / "slow", "--allow-unsigned")
-    remit("unit", "apply", "acme/slow", "--yes")
-    return echo
-
-
 @pytest.mark.usefixtures("slow")
 def test_a_deadline_on_the_command_line_ends_the_call(remit):
     assert "RM-5011" in remit("call", "acme/slow:spin", "--deadline", "50ms", code=1).stderr
-
-
-def test_ctrl_c_stops_a_runaway_call_with_130_and_leaves_a_usable_home(slow, remit, processes, wait_for):
-    process = processes.start("call", "acme/slow:spin")
-    wait_for((slow / ".remit" / "kernel.sock").exists)
-    with connect(slow) as client:  # the caller is the kernel; it answers others while the guest spins
-        assert not client.is_kernel
-        wait_for(lambda: process.poll() is None and client.home().head > 0)
-    time.sleep(0.3)  # so that the guest is surely inside; nothing is asserted about it
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
-    assert remit("call", "acme/echo:echo", "7").stdout == "7\n"
-    remit("journal", "verify")
-
-
-def speaks(process):
-    """Whether a process has a socket: the programs of these tests have one to their kernel only."""
-    for file in Path(f"/proc/{process.pid}/fd").iterdir():
-        with suppress(OSError):  # it was closed meanwhile
-            if str(file.readlink()).startswith("socket:"):
-                return True
-    return False
-
-
-def test_ctrl_c_in_a_client_stops_the_guest_in_the_kernels_process(slow, remit, processes, wait_for):
-    processes.start("events", "--follow")
-    wait_for((slow / ".remit" / "kernel.sock").exists)
-    caller = processes.start("call", "acme/slow:spin")
-    wait_for(lambda: speaks(caller))
-    time.sleep(1.0)  # so that the guest is surely inside; nothing is asserted about it
-    caller.send_signal(signal.SIGINT)
-    assert caller.wait(20) == 130
-
-    def failed():
-        return "acme/slow:spin" in remit("events", "--prefix", "action.failed", "--json").stdout
-
-    wait_for(failed)  # long before its own deadline of a minute
-    assert remit("call", "acme/echo:echo", "7").stdout == "7\n"
 
 
 @pytest.mark.usefixtures("texts")

@@ -169,6 +169,48 @@ def test_authorize_prints_a_line_for_each_request_and_needs_no_home(remit, tmp_p
     )
 
 
+def test_authorize_names_the_file_at_fault(remit, tmp_path):
+    ask = json.dumps({name: {"type": "T", "id": "a"} for name in ("principal", "action", "resource")})
+    good = {"policies": b"permit (principal, action, resource);", "entities": b"[]", "requests": ask.encode()}
+
+    def tried(code, **changed):
+        words = ["policy", "authorize"]
+        for name, content in {**good, **changed}.items():
+            path = tmp_path / name
+            path.write_bytes(content)
+            words += [f"--{name}", path]
+        return remit(*words, code=code)
+
+    box = {"uid": {"type": "T", "id": "a"}, "attrs": {}, "parents": []}
+    twice = json.dumps([box, box | {"attrs": {"n": 1}}]).encode()
+    for entities in (b"nope", b"{}", twice):
+        assert "correct the entities" in tried(1, entities=entities).stderr
+    assert "correct the policy text" in tried(1, policies=b"permit (").stderr
+    assert "give the whole schema" in tried(1, schema=b"entity Foo;").stderr
+    for name in good:
+        if name != "requests":
+            assert "is not UTF-8" in tried(64, **{name: b"\xff"}).stderr
+    odd = b"\xef\xbb\xbf%b\r\n\r\n\xff\xfe\n[]\n%b" % (ask.encode(), ask.encode())
+    result = tried(0, requests=odd)
+    assert [json.loads(line)["decision"] for line in result.stdout.splitlines()] == ["allow", "deny", "deny", "allow"]
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["request 2", "request 3"]
+    words = ("policy", "authorize", "--policies", tmp_path / "policies", "--entities", tmp_path / "entities")
+    for missing in (tmp_path, tmp_path / "nowhere"):
+        assert "name a readable file" in remit(*words, "--requests", missing, code=64).stderr
+
+
+def test_a_folder_is_laid_out_file_by_file(remit, draft):
+    (draft / "more.cedar").write_text(QUIET)
+    assert len(data(remit("policy", "fmt", draft, "--json"))["changed"]) == 2
+    remit("policy", "fmt", "--check", draft)
+
+
+def test_bounds_are_of_a_part_that_is_delegated(remit):
+    for option, value in (("--calls", "3"), ("--bytes", "3"), ("--host-time", "3s"), ("--fuel", "3")):
+        words = ("lease", "request", "acme/tool", "net:http", "https://a.example", option, value)
+        assert "--from" in remit(*words, code=64).stderr
+
+
 @pytest.mark.usefixtures("sneaky")
 def test_a_part_of_a_grant_is_delegated_listed_and_revoked(remit):
     parent = grant_of(remit, "acme/sneaky", "net:http")["id"]

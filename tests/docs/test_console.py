@@ -27,6 +27,7 @@ PAGES = [
     "docs/publishing.md",
     "docs/http.md",
     "docs/events.md",
+    "docs/operating.md",
 ]
 
 _BLOCK = re.compile(r"^(?:```|<!--)console\n(.*?)^(?:```|-->)", re.MULTILINE | re.DOTALL)

@@ -105,7 +105,7 @@ def test_a_backup_replaces_the_one_before_only_when_it_is_whole(kernel: Kernel, 
     second = kernel.backup(str(file))
     assert file.read_bytes() != before
     assert file.stat().st_mode & 0o777 == 0o600
-    assert kernel.events(prefixes=["home.backedup"])[-1]["event"]["data"]["seq"] == second.seq
+    assert kernel.events(prefixes=["home.saved"])[-1]["event"]["data"]["seq"] == second.seq
     assert not list(file.parent.glob(".*.tmp"))
 
 

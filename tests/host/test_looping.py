@@ -175,6 +175,10 @@ def test_a_hundred_guests_share_a_loop_and_no_thread(managed):
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("remit-guest")]
 
 
+def test_policy_can_be_asked_while_a_guest_waits_on_the_loop(managed):
+    assert asyncio.run(managed.acall("acme/counter:increment", {})) == {"count": 1}
+
+
 def test_a_call_with_a_key_happens_once(managed):
     caller = Caller(idempotency_key="once")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 
-from remit.errors import Denied, SignerChanged, UnsignedRefused
+from remit.errors import Denied, RemitError, SignerChanged, UnsignedRefused
 from remit.errors import signatures as why
 from remit.host import Identity, Kernel, connect, init, pack_unit, publish_unit, sign_unit, verify_unit
 from remit.kernel.model import Caller
@@ -139,6 +141,33 @@ def test_whom_a_home_trusts_survives_a_restart_and_works_over_the_socket(home, u
         signed = str(remit_trust_domain.sign(unit("echo")))
         assert client.verify(signed).facts["pin"] == "same"
         assert client.install(signed).signer.startswith(ANN)
+
+
+def test_only_who_may_install_has_the_kernel_look_at_units(opened, unit, remit_trust_domain):
+    remit_trust_domain.trusted_by(opened)
+    signed = str(remit_trust_domain.sign(unit("echo")))
+    assert opened.verify(signed, caller=OLGA).admission == "signed"
+    with pytest.raises(Denied):
+        opened.verify(signed, caller=Caller(principal="mallory"))
+
+
+def test_what_was_verified_is_what_is_loaded(opened, unit, remit_trust_domain):
+    """A component that is replaced on disk between the verification and its use is found out, and does not run."""
+    remit_trust_domain.trusted_by(opened)
+    installed = opened.install(str(remit_trust_domain.sign(unit("echo"))))
+    root = Path(opened.home().root)
+    evil = unit("counter").joinpath("counter.wasm").read_bytes()
+    component = "sha256:" + hashlib.sha256(unit("echo").joinpath("echo.wasm").read_bytes()).hexdigest()
+    [place] = [path for path in (root / ".remit" / "blobs").rglob("*") if path.name in component and path.is_file()]
+    place.chmod(0o600)
+    place.write_bytes(evil)
+    for cached in (root / ".remit" / "cache").rglob("*"):
+        if cached.is_file():
+            cached.unlink()
+    with pytest.raises(RemitError) as caught:
+        opened.apply(opened.plan(add=[installed]), consent=True)
+    assert "has other bytes than its digest says" in caught.value.message
+    assert opened.home().generation == 0
 
 
 def test_verifying_without_a_home_believes_exactly_whom_it_is_told(unit, remit_trust_domain):

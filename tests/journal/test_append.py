@@ -23,7 +23,7 @@ from remit.errors import (
     RemitError,
     SourceReserved,
 )
-from remit.journal import Draft, check_topic, digest_of, encode_json, verify
+from remit.journal import Draft, check_topic, digest_of, encode_json, verify, writer
 from remit.journal.event import KERNEL_TOPICS
 from tests.journal.simulators import copy_of, open_journal, rows_of, say, temporary_journal
 
@@ -121,6 +121,29 @@ def test_what_waits_together_is_committed_together(journal):
     futures, commits = _group(journal, submits)
     assert [future.result()[0].seq for future in futures] == list(range(3, 23))
     assert commits == 2
+
+
+def test_what_nobody_waits_for_is_gathered_and_goes_with_what_somebody_does(journal, monkeypatch):
+    monkeypatch.setattr(writer, "_PATIENCE_S", 3_600)
+    commits = []
+    journal._connection.set_commit_hook(lambda: bool(commits.append(1)))
+    futures = [journal.submit([say("a.b", n)], urgent=False) for n in range(20)]
+    (record,) = journal.append([say("a.b", 20)])
+    assert record.seq == 22
+    assert [future.result(0)[0].seq for future in futures] == list(range(2, 22))
+    assert len(commits) == 1
+
+
+def test_what_nobody_waits_for_is_written_all_the_same(journal):
+    assert journal.submit([say("a.b")], urgent=False).result(10)[0].seq == 2
+
+
+def test_closing_hurries_what_is_gathered(folder, monkeypatch):
+    monkeypatch.setattr(writer, "_PATIENCE_S", 3_600)
+    journal = open_journal(folder)
+    future = journal.submit([say("a.b")], urgent=False)
+    journal.close()
+    assert future.result(0)[0].seq == 2
 
 
 def test_a_guard_that_refuses_fails_its_own_batch_only(journal):

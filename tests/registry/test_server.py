@@ -232,7 +232,7 @@ def test_a_unit_that_is_not_what_it_says_is_refused(client, make_bundle, change)
     if change == "version":
         version = "2.0.0"
     if change == "files":
-        bundle = type(bundle)(sha256(bundle.oci_manifest + b" "), bundle.oci_manifest + b" ", bundle.files, "local", "")
+        bundle = type(bundle)(sha256(bundle.oci_manifest + b" "), bundle.oci_manifest + b" ", bundle.files, "")
     with pytest.raises(Exception, match=r"belong|not the unit's version|not packed"):
         client.push(name, bundle, version)
     with pytest.raises(ReferenceUnknown):

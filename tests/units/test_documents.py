@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from remit.errors import PatchFailed
 from remit.journal import encode_json
-from remit.units.documents import apply_patch, diff, fold, operations, pointers
+from remit.units.documents import Folding, apply_patch, diff, fold, operations, pointers
 from remit.units.manifest import Patch
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text("ab/~", max_size=3))
@@ -112,3 +112,32 @@ def test_a_document_cannot_grow_without_bound() -> None:
 
 def test_pointers_of_a_merge_are_its_leaves() -> None:
     assert sorted(pointers(merge({"a": {"b": 1, "c": {}}, "d/e": None}))) == ["/a/b", "/a/c", "/d~1e"]
+
+
+@given(documents, st.lists(documents, max_size=4))
+def test_a_folding_makes_what_the_patches_make_one_by_one_and_leaves_the_base(base: Any, patches: list[Any]) -> None:
+    before = encode_json(base)
+    folding, expected = Folding(base), base
+    for value in patches:
+        folding.apply(merge(value))
+        expected = apply_patch(expected, merge(value))
+        assert encode_json(folding.document) == encode_json(expected)
+    assert encode_json(base) == before
+
+
+def test_a_patch_that_is_refused_leaves_the_folding_as_it_was() -> None:
+    folding = Folding({"a": 1})
+    folding.apply(merge({"b": {"c": "x" * (3 << 20)}}))
+    removal = Patch(target="assistant", op="json-patch", value=[{"op": "remove", "path": "/z"}])
+    for patch in (merge({"b": {"d": "y" * (2 << 20)}}), removal):
+        with pytest.raises(PatchFailed):
+            folding.apply(patch)
+        assert set(folding.document) == {"a", "b"}
+        assert set(folding.document["b"]) == {"c"}
+
+
+def test_what_is_overwritten_does_not_count_as_size() -> None:
+    folding = Folding({})
+    for letter in "abcdefgh":
+        folding.apply(merge({"text": letter * (3 << 20)}))
+    assert folding.document["text"][0] == "h"

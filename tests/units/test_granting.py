@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.errors import (
-    ConsentNeeded,
-)
+from remit.errors import ConsentNeeded, Denied
 from remit.host import Kernel
+from remit.kernel.model import Caller
 
 EMIT = 'action = "events:emit"\nresource = "ticket.created"\nreason = "tell"'
 HTTP = 'action = "net:http"\nresource = "https://api.example.com"\nmethods = ["GET"]\nreason = "look up"'
@@ -175,3 +174,34 @@ def test_a_revoked_capability_that_is_needed_does_not_block_what_others_do(
     kernel.revoke(unit="acme/tool")
     plan = kernel.plan(add=["acme/tone"])
     assert [(f.id, f.severity) for f in plan.findings] == [("capability.revoked", "warning")]
+
+
+ASKS_SECURITY = """@id("site.http") @why("the network") @decision("ask") @approvers("security")
+permit (principal is Remit::Unit, action == Remit::Action::"net:http", resource) when { context.lease.approved };
+"""
+OPERATORS = """
+[operator.sam]
+roles = ["owner", "security"]
+"""
+
+
+def test_a_consent_at_apply_is_given_by_those_whom_the_policy_names(home: Path, author) -> None:
+    (home / "remit.toml").write_text((home / "remit.toml").read_text() + OPERATORS)
+    (home / "policy" / "site.cedar").write_text(ASKS_SECURITY)
+    sam = Caller(principal="sam")
+    with Kernel.open(home, serve=False) as kernel:
+        kernel.install(str(author.tool("acme/tool", HTTP)), allow_unsigned=True)
+        kernel.install(str(author.tool("acme/other", EMIT)), allow_unsigned=True)
+        plan = kernel.plan(add=["acme/tool"])
+        with pytest.raises(Denied) as refused:
+            kernel.apply(plan, consent=True)
+        assert refused.value.details["policies"] == ["guard.approvers"]
+        assert kernel.home().generation == 0
+        kernel.apply(plan, consent=True, caller=sam)
+        # Neither is a part delegated past them, nor a question answered.
+        kernel.apply(kernel.plan(add=["acme/other"]), consent=True)
+        [grant] = [one.id for one in kernel.leases() if one.action == "net:http"]
+        part = {"resource": "https://api.example.com", "methods": ("GET",)}
+        with pytest.raises(Denied):
+            kernel.delegate(grant, "acme/other", **part)
+        assert kernel.delegate(grant, "acme/other", **part, caller=sam)["consent"] == "sam"

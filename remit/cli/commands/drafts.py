@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,16 +27,21 @@ def read_texts(path: Path, suffix: str = ".cedar") -> dict[str, str]:
 
     :raises UsageError: if there is none, or one cannot be read
     """
-    paths = sorted(one for one in path.iterdir() if one.suffix == suffix) if path.is_dir() else [path]
-    if not paths:
+    return {f"policy/{one.name}": _text(one) for one in _files(path, suffix)}
+
+
+def _files(path: Path, suffix: str = ".cedar") -> list[Path]:
+    found = sorted(one for one in path.iterdir() if one.suffix == suffix) if path.is_dir() else [path]
+    if not found:
         raise UsageError(f"{path} holds no *{suffix}", remedy="name a folder or a file with policies")
-    texts = {}
-    for one in paths:
-        try:
-            texts[f"policy/{one.name}"] = read_bounded(one).decode()
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{one} is not UTF-8 text", remedy="convert it to UTF-8") from error
-    return texts
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bounded(path).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text", remedy="convert it to UTF-8") from error
 
 
 def _drafts(session: Session, path: Path | None, posture: str) -> tuple[str, Mapping[str, str]]:
@@ -83,13 +87,13 @@ def validate(session: Session, path: Path | None, posture: str) -> None:
 
 
 @verb("fmt", example="remit policy fmt policy/site.cedar\nremit policy fmt --check policy/site.cedar")
-@click.argument("paths", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="FILE|DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 if a file would change.")
 def fmt(session: Session, paths: tuple[Path, ...], *, check: bool) -> None:
     """Lay policy files out as Cedar does."""
     changed = []
-    for path in paths:
-        [text] = read_texts(path).values()
+    for path in (one for given in paths for one in _files(given)):
+        text = _text(path)
         laid = host.format_policies(str(path), text)
         if laid != text:
             changed.append(str(path))
@@ -150,9 +154,8 @@ def authorize(session: Session, policies: Path, entities: Path, schema: Path | N
     None of Remit's own policies are mixed in, and no home is needed. Prints one line for each request: decision,
     reasons and errors. What Cedar cannot judge is a deny, with a note on standard error.
     """
-    texts = (read_bounded(one).decode() if one is not None else None for one in (policies, entities, schema))
-    policy_text, entity_text, schema_text = texts
-    verdicts = host.authorize_corpus(policy_text or "", entity_text or "", schema_text, _lines(requests))
+    schema_text = None if schema is None else _text(schema)
+    verdicts = host.authorize_corpus(_text(policies), _text(entities), schema_text, _lines(requests))
     for number, (verdict, fault) in enumerate(verdicts, 1):
         said = {"decision": verdict.decision, "reasons": list(verdict.reasons), "errors": list(verdict.errors)}
         if fault:
@@ -161,8 +164,9 @@ def authorize(session: Session, policies: Path, entities: Path, schema: Path | N
 
 
 def _lines(path: Path) -> Iterator[str]:
-    if str(path) == "-":
-        yield from sys.stdin
-        return
-    with path.open(encoding="utf-8") as file:
-        yield from file
+    """The lines of a file or of standard input. One that is not UTF-8 is a request that cannot be read, like others."""
+    try:
+        with click.open_file(str(path), encoding="utf-8", errors="surrogateescape") as file:
+            yield from file
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", remedy="name a readable file") from error

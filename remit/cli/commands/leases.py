@@ -78,6 +78,8 @@ def request(
     The question waits for 'remit lease approve' or 'deny', as it would when the unit first needs it. With --from, lets
     the unit use a part of another unit's grant instead: never more than that grant, and no longer than it stands.
     """
+    if not parent and any(bound is not None for bound in (calls, nbytes, host_ms, fuel)):
+        raise UsageError("bounds are of a part that is delegated", remedy="say of which grant, with --from GRANT")
     with session.connect() as kernel:
         if parent:
             if kernel.lease(parent)["grant"]["capability"]["action"] != action:

@@ -83,7 +83,7 @@ def serve(session: Session, folder: Path, port: int) -> None:
 )
 @click.argument("file", metavar="[FILE|DOMAIN]", type=_FILE, required=False)
 @click.option("--public", is_flag=True, help="The public Sigstore instance.")
-@click.option("--name", metavar="NAME", default="", help="What to call a root; one of that name is replaced.")
+@click.option("--name", metavar="NAME", default="", help="What to call the root; without FILE: under which root.")
 @_PUBLISHER
 @_IDENTITY
 @_ISSUER

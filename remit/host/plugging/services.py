@@ -145,6 +145,7 @@ class ServingRunner:
 
     def __init__(self, units: Runner, services: Services) -> None:
         self._units = units
+        self._looping = units if isinstance(units, LoopRunner) else None
         self._services = services
         self.interfaces = units.interfaces
         self.functions = units.functions
@@ -172,8 +173,8 @@ class ServingRunner:
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
     ) -> GuestOutcome:
         """See :class:`remit.host.looping.LoopRunner`: what cannot wait on a loop has a thread wait."""
-        if isinstance(self._units, LoopRunner) and not self._services.serves(program.artifact):
-            return await self._units.arun(program, export, arguments, host, deadline_ms)
+        if self._looping is not None and not self._services.serves(program.artifact):
+            return await self._looping.arun(program, export, arguments, host, deadline_ms)
         run = partial(self.run, program, export, arguments, host, deadline_ms)
         return await aside(run, cancel=partial(self.cancel, host))
 

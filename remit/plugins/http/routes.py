@@ -206,6 +206,7 @@ async def specification(context: Context, request: Request, caller: Caller) -> R
 
 
 TABLE: tuple[Route, ...] = (
+    Route("POST", "/actions/{publisher}/{name}/{action}", call),  # asked most, and they are looked at in turn
     Route("GET", "/state", models),
     Route("GET", "/state/episode/{id}/snapshot", episode),
     Route("GET", "/state/episode/{id}/trace", trace),
@@ -213,7 +214,6 @@ TABLE: tuple[Route, ...] = (
     Route("GET", "/events", events),
     Route("POST", "/events", emit),
     Route("GET", "/actions", actions),
-    Route("POST", "/actions/{publisher}/{name}/{action}", call),
     Route("GET", "/spec/{kind}", specification),
     Route("GET", "/healthz", healthy, public=True),
     Route("GET", "/readyz", ready, public=True),

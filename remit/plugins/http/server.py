@@ -9,8 +9,10 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -38,12 +40,14 @@ _THREADS = 16
 _MOST_CONNECTIONS = 1_000
 _IDLE_S = 20
 _BACKLOG = 1_024
+_LONGEST_HOST = 300
+"""A name of DNS has 253 characters at most, and a port five."""
 _NOBODY = Caller(principal="nobody", client="http")
 _HEADERS = {
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
+    b"x-content-type-options": b"nosniff",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
 }
 
 
@@ -93,14 +97,22 @@ def application(facade: Facade, options: ServiceOptions, offers: Offers) -> Star
 
 def _refuse_strange_names(request: Request, options: ServiceOptions) -> None:
     """A page of elsewhere that got its name to lead here (DNS rebinding) sends that name; an address is no name."""
-    if "host" not in request.headers:
+    host = request.headers.get("host")
+    if host is None:
         raise RequestInvalid("the request names no host")  # RFC 9112, 3.2
+    if len(host) > _LONGEST_HOST or not _is_ours(host, options.host, options.names):
+        raise RequestInvalid("the service is not known by this name", remedy="serve with --name HOST")
+
+
+@lru_cache(maxsize=256)
+def _is_ours(host: str, own: str, names: tuple[str, ...]) -> bool:
     try:
-        name = request.url.hostname or ""  # ValueError: a bracket that is not closed
-        if name not in {"localhost", options.host, *options.names}:
+        name = urlsplit(f"//{host}").hostname or ""  # ValueError: a bracket that is not closed
+        if name not in {"localhost", own, *names}:
             ip_address(name)
     except ValueError:
-        raise RequestInvalid("the service is not known by this name", remedy="serve with --name HOST") from None
+        return False
+    return True
 
 
 def _served(route: Route, context: Context, tokens: Tokens) -> Served:
@@ -115,8 +127,8 @@ def _served(route: Route, context: Context, tokens: Tokens) -> Served:
 
 
 def _guarded(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    said = {name for name, _ in response.raw_headers}
+    response.raw_headers += [header for header in _HEADERS.items() if header[0] not in said]
     return response
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from remit.registry.trust.model import Verified
     from remit.registry.trust.root import Root
 
-__all__ = ["AdmissionVerifier", "release_of"]
+__all__ = ["AdmissionVerifier"]
 
 _MOST_ROOTS = 16
 """Trusted roots that stay parsed."""
@@ -64,10 +64,11 @@ class AdmissionVerifier:
                 )
             return Verification("local", facts={"resembles": likeness}, warnings=warnings)
         root, found = _preferred(bundle, unit, version, holdings)
-        pin = holdings.pin(unit.partition("/")[0], found.signer)
-        known = "same" if pin else "other" if holdings.pinned(unit.partition("/")[0]) else "first"
+        publisher = unit.partition("/")[0]
+        pin = holdings.pin(publisher, found.signer, root)
+        known = "same" if pin else "other" if holdings.pinned(publisher) else "first"
         if known == "other":
-            warnings += (f"units of {unit.partition('/')[0]} were signed by somebody else so far",)
+            warnings += (f"units of {publisher} were signed by somebody else so far",)
         floor = holdings.floors.get(unit)
         lower = floor is not None and is_version(version) and Version(version) < Version(floor)
         rollback = lower and bundle.digest not in holdings.admitted
@@ -79,20 +80,12 @@ class AdmissionVerifier:
                 "pin": known,
                 "resembles": likeness,
                 "rollback": rollback,
+                "root": root,
                 "signer": found.signer.subject or found.signer.key,
             },
             record=_record(found, root),
             warnings=(*warnings, *([f"{unit}@{floor} was admitted before"] if rollback else [])),
         )
-
-
-def release_of(bundle: Bundle, data: bytes, holdings: Holdings) -> tuple[str, Verified]:
-    """A signature bundle as the proof that a unit's bundle is a release; gives the name of the root as well.
-
-    :raises Rejected: if it is none
-    """
-    unit, version = _names(bundle.unit_toml)
-    return _release(bundle, unit, version, data, holdings)
 
 
 def _preferred(bundle: Bundle, unit: str, version: str, holdings: Holdings) -> tuple[str, Verified]:
@@ -104,26 +97,29 @@ def _preferred(bundle: Bundle, unit: str, version: str, holdings: Holdings) -> t
         if referrer.artifact_type != SIGNATURE:
             continue
         try:
-            root, found = _release(bundle, unit, version, referrer.data, holdings)
+            believed = _release(bundle, unit, version, referrer.data, holdings)
         except Rejected as error:
             refused.append(error)
             continue
-        pin = holdings.pin(publisher, found.signer)
-        if pin == "retired":
-            refused.append(SignerRetired(f"{found.signer.text} signs no longer for {publisher}"))
-        elif pin:
-            return root, found
-        else:
-            strangers.append((root, found))
+        for root, found in believed:
+            pin = holdings.pin(publisher, found.signer, root)
+            if pin == "retired":
+                refused.append(SignerRetired(f"{found.signer.text} signs no longer for {publisher}"))
+            elif pin:
+                return root, found
+            else:
+                strangers.append((root, found))
     if strangers:
         return strangers[0]
     # What is said about a release (a list of parts, a provenance) is no fault, and not what was looked for either.
     raise next((error for error in refused if not isinstance(error, PredicateType)), refused[0])
 
 
-def _release(bundle: Bundle, unit: str, version: str, data: bytes, holdings: Holdings) -> tuple[str, Verified]:
+def _release(bundle: Bundle, unit: str, version: str, data: bytes, holdings: Holdings) -> list[tuple[str, Verified]]:
+    """By whom a signature is believed to be, under each root or key that vouches for it: at least one."""
     from remit.registry.trust.statement import check_release  # noqa: PLC0415 - after what loads Sigstore
 
+    believed: list[tuple[str, Verified]] = []
     refused: Rejected | None = None
     for root, verify in _ways(data, Artifact.of(bundle.oci_manifest), holdings):
         try:
@@ -134,9 +130,10 @@ def _release(bundle: Bundle, unit: str, version: str, data: bytes, holdings: Hol
         if found.statement is None:
             raise PredicateType("the signature is over the manifest itself, and says nothing of a release")
         check_release(found.statement, unit, version, bundle.unit_toml)
-        return root, found
-    assert refused is not None
-    raise refused
+        believed.append((root, found))
+    if refused is not None and not believed:
+        raise refused
+    return believed
 
 
 def _ways(data: bytes, artifact: Artifact, holdings: Holdings) -> Iterator[tuple[str, Callable[[], Verified]]]:

@@ -29,6 +29,8 @@ class SignerView(msgspec.Struct, frozen=True):
     signer: Signer
     pin: str
     """``named`` by an operator, ``first`` that was admitted, or ``retired``."""
+    root: str
+    """Under which trusted root; "" for a key, and for whoever is retired."""
 
 
 class TrustView(msgspec.Struct, frozen=True):
@@ -48,9 +50,9 @@ def view(holdings: Holdings) -> TrustView:
         roots={name: sha256(text.encode()) for name, text in sorted(holdings.roots.items())},
         keys=tuple(sorted(holdings.keys)),
         signers=tuple(
-            SignerView(publisher, signer, pin)
+            SignerView(publisher, one.signer, one.pin, one.root)
             for publisher, known in sorted(holdings.signers.items())
-            for signer, pin in known
+            for one in known
         ),
         floors=dict(sorted(holdings.floors.items())),
     )
@@ -62,10 +64,12 @@ def imported(
     """What ``trust.imported`` says: a trusted root, a public key, or only who signs for a publisher.
 
     :param text: ``trusted_root.json``, a client's trust configuration, or a public key in PEM; "" for neither
-    :param name: what to call a root; by default what it calls itself
+    :param name: what to call a root, by default what it calls itself; or, without a text, the root under which the
+        identity signs, by default the only one
     :param publisher: for whom a key or an identity signs
     :raises Rejected: if the root or the key cannot be used
     :raises UsageError: if the parts do not go together
+    :raises TrustUnknown: if there is no root that could vouch for the identity
     """
     if publisher and not _PUBLISHER.fullmatch(publisher):
         raise UsageError(f"{publisher[:80]!r} is no publisher", remedy="name the part of a unit's id before '/'")
@@ -84,6 +88,8 @@ def imported(
             raise UsageError(f"a home trusts at most {_MOST} roots", remedy="run 'remit trust retire' first")
     elif identity is None:
         raise UsageError("there is nothing to import", remedy="name a trusted root, a key, or an identity")
+    else:
+        name = _vouching(holdings, name)
     return {"kind": kind, "name": name, "text": text, "publisher": publisher, "signer": signer}
 
 
@@ -109,6 +115,17 @@ def retired(
     if not kind:
         raise TrustUnknown(f"no root and no key is called {name[:100]!r}")
     return {"kind": kind, "name": name, "publisher": "", "signer": None}
+
+
+def _vouching(holdings: Holdings, name: str) -> str:
+    if name in holdings.roots:
+        return name
+    if name or not holdings.roots:
+        raise TrustUnknown(f"no root {name[:80]!r} is trusted" if name else "no root is trusted that could vouch")
+    if len(holdings.roots) > 1:
+        raise UsageError(f"{len(holdings.roots)} roots are trusted", remedy="say with --name which one vouches")
+    [only] = holdings.roots
+    return only
 
 
 def _key(text: str, publisher: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from remit.errors import DomainExists, DomainInvalid
+from remit.errors import DomainExists, DomainInvalid, SigningFailed
 from remit.journal.files import sync_folder, translate_os_error, write_atomically
 from remit.journal.ports import Clock, Ids, SystemClock, SystemIds
 from remit.registry.trust import token
@@ -56,6 +57,8 @@ _LISTS = {
 _LIFETIME = timedelta(days=3650)
 _EARLIER = timedelta(hours=1)
 """How long before its making a new domain counts: clocks of others may be behind."""
+_SUBJECT = re.compile(r"[!-?A-~]{1,64}@[a-zA-Z0-9.-]{1,253}|[a-z][a-z0-9+.-]*://[!-~]+")
+_MOST_SUBJECT = 2_000
 _PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -166,8 +169,11 @@ class Domain:
         return self.about.issuer
 
     def token(self, subject: str) -> str:
-        """An identity token for somebody, for ten minutes: whoever may read the domain's keys says who they are."""
-        return token.issue(self._tokens, Identity(subject, self.issuer), self.clock.now_ms() // 1000)
+        """An identity token for somebody, for ten minutes: whoever may read the domain's keys says who they are.
+
+        :raises SigningFailed: if that is neither an e-mail address nor a URI
+        """
+        return token.issue(self._tokens, self._somebody(subject), self.clock.now_ms() // 1000)
 
     def whose(self, bearer: str) -> Identity:
         """Who an identity token is for.
@@ -177,10 +183,19 @@ class Domain:
         return token.read(self._tokens.public_key(), bearer, self.issuer, self.clock.now_ms() // 1000)
 
     def certify(self, key: ec.EllipticCurvePublicKey, subject: str) -> list[x509.Certificate]:
-        """A certificate that somebody holds a key, for ten minutes, with the chain above it."""
-        identity = Identity(subject, self.issuer)
-        leaf = self._authority.certify(key, identity, self._serial(), _now(self.clock))
+        """A certificate that somebody holds a key, for ten minutes, with the chain above it.
+
+        :raises SigningFailed: if that is neither an e-mail address nor a URI
+        """
+        leaf = self._authority.certify(key, self._somebody(subject), self._serial(), _now(self.clock))
         return [leaf, self._authority.certificate, self._above]
+
+    def _somebody(self, subject: str) -> Identity:
+        if len(subject) > _MOST_SUBJECT or not _SUBJECT.fullmatch(subject):
+            raise SigningFailed(
+                f"{subject[:100]!r} is no e-mail address and no URI", remedy="write ann@example.com or https://…"
+            )
+        return Identity(subject, self.issuer)
 
     def stamp(self, request: bytes) -> bytes:
         """The answer to a timestamp request.

@@ -16,10 +16,19 @@ from remit.registry.trust.model import Signer
 from remit.registry.trust.note import Checkpoint
 from remit.schemas.versions import Version
 
-__all__ = ["Holdings", "HoldingsFold", "Pin"]
+__all__ = ["Holdings", "HoldingsFold", "Known", "Pin"]
 
 Pin = Literal["named", "first", "retired"]
 """Named by an operator; the first that was admitted; or one that counts no longer."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """Who signs for a publisher."""
+
+    signer: Signer
+    pin: Pin
+    root: str = ""
+    """Under which trusted root: another one could certify the same name. "" for a key, which needs none."""
 
 
 class Holdings(msgspec.Struct, frozen=True):
@@ -29,7 +38,7 @@ class Holdings(msgspec.Struct, frozen=True):
     """``trusted_root.json`` by the operator's name for it."""
     keys: Mapping[str, str] = {}
     """PEM by the key's ``sha256:…``."""
-    signers: Mapping[str, tuple[tuple[Signer, Pin], ...]] = {}
+    signers: Mapping[str, tuple[Known, ...]] = {}
     """By publisher."""
     floors: Mapping[str, str] = {}
     """The highest signed version that was ever admitted, by unit."""
@@ -40,13 +49,17 @@ class Holdings(msgspec.Struct, frozen=True):
     checkpoints: tuple[Checkpoint, ...] = ()
     """States that logs showed."""
 
-    def pin(self, publisher: str, signer: Signer) -> Pin | None:
-        """What somebody is to a publisher; ``None`` for strangers."""
-        return next((pin for known, pin in self.signers.get(publisher, ()) if known == signer), None)
+    def pin(self, publisher: str, signer: Signer, root: str = "") -> Pin | None:
+        """What somebody is to a publisher; ``None`` for strangers.
+
+        :param root: under which trusted root they signed; "" asks for any
+        """
+        found = [known for known in self.signers.get(publisher, ()) if known.signer == signer]
+        return next((known.pin for known in found if "" in (root, known.root) or known.root == root), None)
 
     def pinned(self, publisher: str) -> bool:
         """Whether anybody signs for a publisher."""
-        return any(pin != "retired" for _, pin in self.signers.get(publisher, ()))
+        return any(known.pin != "retired" for known in self.signers.get(publisher, ()))
 
 
 class HoldingsFold:
@@ -83,7 +96,7 @@ class HoldingsFold:
             "roots": sorted(state.roots),
             "keys": sorted(state.keys),
             "signers": {
-                publisher: [{"signer": signer.text, "pin": pin} for signer, pin in known]
+                publisher: [{"signer": one.signer.text, "pin": one.pin, "root": one.root} for one in known]
                 for publisher, known in sorted(state.signers.items())
             },
             "floors": dict(sorted(state.floors.items())),
@@ -93,7 +106,8 @@ class HoldingsFold:
 def _imported(state: Holdings, facts: Mapping[str, Any]) -> Holdings:
     signers = state.signers
     if facts["publisher"]:
-        signers = _with(signers, facts["publisher"], msgspec.convert(facts["signer"], Signer), "named")
+        root = "" if facts["kind"] == "key" else facts["name"]
+        signers = _with(signers, facts["publisher"], Known(msgspec.convert(facts["signer"], Signer), "named", root))
     roots, keys = dict(state.roots), dict(state.keys)
     if facts["kind"] == "root":
         roots[facts["name"]] = facts["text"]
@@ -106,11 +120,11 @@ def _retired(state: Holdings, facts: Mapping[str, Any]) -> Holdings:
     name = facts["name"]
     signers = state.signers
     if facts["publisher"]:
-        signers = _with(signers, facts["publisher"], msgspec.convert(facts["signer"], Signer), "retired")
+        signers = _with(signers, facts["publisher"], Known(msgspec.convert(facts["signer"], Signer), "retired"))
     elif facts["kind"] == "key":
         for publisher, known in state.signers.items():
-            if any(signer.key == name for signer, _ in known):
-                signers = _with(signers, publisher, Signer(key=name), "retired")
+            if any(one.signer.key == name for one in known):
+                signers = _with(signers, publisher, Known(Signer(key=name), "retired"))
     roots = {known: text for known, text in state.roots.items() if (facts["kind"], known) != ("root", name)}
     keys = {known: text for known, text in state.keys.items() if (facts["kind"], known) != ("key", name)}
     return msgspec.structs.replace(state, roots=roots, keys=keys, signers=signers)
@@ -124,8 +138,8 @@ def _installed(state: Holdings, facts: Mapping[str, Any]) -> Holdings:
     found = facts["signature"]
     publisher, signer = unit.partition("/")[0], msgspec.convert(found["signer"], Signer)
     signers = state.signers
-    if state.pin(publisher, signer) is None:
-        signers = _with(signers, publisher, signer, "first")
+    if state.pin(publisher, signer, found["root"]) is None:
+        signers = _with(signers, publisher, Known(signer, "first", found["root"]))
     floor = state.floors.get(unit)
     higher = floor is None or Version(facts["version"]) > Version(floor)
     shown = msgspec.convert(found["checkpoints"], tuple[Checkpoint, ...])
@@ -138,8 +152,10 @@ def _installed(state: Holdings, facts: Mapping[str, Any]) -> Holdings:
     )
 
 
-def _with(
-    signers: Mapping[str, tuple[tuple[Signer, Pin], ...]], publisher: str, signer: Signer, pin: Pin
-) -> dict[str, tuple[tuple[Signer, Pin], ...]]:
-    others = tuple((known, each) for known, each in signers.get(publisher, ()) if known != signer)
-    return {**signers, publisher: (*others, (signer, pin))}
+def _with(signers: Mapping[str, tuple[Known, ...]], publisher: str, new: Known) -> dict[str, tuple[Known, ...]]:
+    others = tuple(
+        known
+        for known in signers.get(publisher, ())
+        if known.signer != new.signer or ("" not in (known.root, new.root) and known.root != new.root)
+    )
+    return {**signers, publisher: (*others, new)}

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rapidfuzz.distance import OSA
-
 __all__ = ["POPULAR", "resembled"]
 
 POPULAR = ("acme/calc", "acme/counter", "acme/redact", "acme/tone")
@@ -42,6 +40,8 @@ def _alike(one: str, other: str) -> bool:
         return False
     if _skeleton(one) == _skeleton(other):
         return True
+    from rapidfuzz.distance import OSA  # noqa: PLC0415 - only an admission needs it, and it takes a while to load
+
     shorter = min(len(one), len(other))
     allowed = 0 if shorter <= _SHORT else 1 if shorter < _LONG else 2
     return OSA.distance(one, other, score_cutoff=allowed) <= allowed

@@ -8,8 +8,7 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
-from remit.host import Kernel, ServiceOptions, new_token, open_service
-from remit.host.service import digest
+from remit.host import Kernel, ServiceOptions, open_service
 
 OWNER = "remit_owner-token-of-the-tests"
 
@@ -39,24 +38,6 @@ def served(active_home):
     """The URL of a served home with echo, counter and loop active, and operators of each role."""
     with Kernel.open(active_home, program="tests") as kernel, serving(kernel, active_home) as service:
         yield service.url
-
-
-@pytest.fixture
-def operators(active_home):
-    """Gives operators of remit.toml a token each: ``operators(bob=["caller"])`` gives tokens by name."""
-
-    def give(**roles):
-        tokens = {}
-        text = ""
-        for name, held in roles.items():
-            tokens[name], known = new_token(active_home)
-            text += f"\n[operator.{name}]\nroles = {held!r}\ntokens = [{known!r}]\n".replace("'", '"')
-            assert digest(tokens[name]) == known
-        config = active_home / "remit.toml"
-        config.write_text(config.read_text() + text)
-        return tokens
-
-    return give
 
 
 @pytest.fixture

@@ -83,6 +83,12 @@ def _(at):
     with pytest.raises(Denied):
         authority.answer(consent, given=True, by="nobody")
     assert authority.authorize("sam", "consent:give", TOOL).allowed
+    # Nor does a consent at apply, which names the policies that ask, go around them.
+    alone = at.world.authority(operators=operators, files={"policy/a.cedar": ASKS})
+    asked = {"asked": ("site.secrets",)}
+    assert alone.authorize("local", "consent:give", TOOL).allowed
+    assert alone.authorize("local", "consent:give", TOOL, asked).policies == ("guard.approvers",)
+    assert alone.authorize("sam", "consent:give", TOOL, asked).allowed
     authority.answer(consent, given=True, by="sam")
     assert authority.use(unit, "secret:read", "TOKEN") == grant
 

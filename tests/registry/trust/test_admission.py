@@ -102,6 +102,7 @@ def test_a_release_is_signed_by_whom_it_says(world):
     found = world.verifier.verify(world.release())
     assert (found.admission, found.signer) == ("signed", f"{ANN} ({world.domain.issuer})")
     expected = {"issuer": world.domain.issuer, "pin": "first", "resembles": "", "rollback": False, "signer": ANN}
+    expected["root"] = "trust.example.com"
     assert dict(found.facts) == expected
     assert found.record["signature"]["root"] == "trust.example.com"
     assert found.record["checkpoint"].startswith(world.domain.log.origin)
@@ -247,6 +248,41 @@ def test_the_same_subject_of_another_issuer_is_somebody_else(world, tmp_path, cl
     world.trust(other.trusted_root.decode())
     bundle = signed(world.make(), UNIT, "1.2.0", DomainSigner(other, ANN))
     assert world.verifier.verify(bundle).facts["pin"] == "other"
+
+
+def test_another_root_that_certifies_the_same_name_makes_nobody_the_same_signer(world, tmp_path, clock):
+    """Whoever runs a Sigstore writes the issuer into its certificates: a name means something under its root only."""
+    world.trust_domain(publisher="acme", identity=world.whom())
+    twin = type(world.domain).create(tmp_path / "twin", "trust.example.com", clock)
+    world.trust(twin.trusted_root.decode(), name="twin")
+    bundle = signed(world.make(), UNIT, "1.2.0", DomainSigner(twin, ANN))
+    found = world.verifier.verify(bundle)
+    assert (found.facts["signer"], found.facts["issuer"]) == (ANN, world.domain.issuer)
+    assert (found.facts["root"], found.facts["pin"]) == ("twin", "other")
+    with pytest.raises(UsageError, match="2 roots"):
+        world.trust(publisher="acme", identity=world.whom())
+    world.trust(publisher="acme", identity=world.whom(), name="twin")
+    assert world.verifier.verify(bundle).facts["pin"] == "same"
+    assert world.verifier.verify(world.release()).facts["pin"] == "same"
+    world.follow("trust.retired", retired(world.held, publisher="acme", identity=world.whom()))
+    for each in (bundle, world.release()):
+        with pytest.raises(why.SignerRetired):
+            world.verifier.verify(each)
+
+
+def test_one_root_under_two_names_is_no_stranger(world):
+    world.trust_domain(publisher="acme", identity=world.whom())
+    retire = retired(world.held, "trust.example.com")
+    world.trust_domain(name="again")
+    assert world.verifier.verify(world.release()).facts["pin"] == "same"
+    world.follow("trust.retired", retire)
+    assert world.verifier.verify(world.release()).facts["pin"] == "other"
+
+
+def test_an_identity_needs_a_root_that_vouches_for_it(world):
+    for name in ("", "nobody"):
+        with pytest.raises(TrustUnknown):
+            world.trust(publisher="acme", identity=world.whom(), name=name)
 
 
 def test_of_many_signatures_the_one_of_the_publishers_signer_counts(world):

@@ -6,7 +6,12 @@ import json
 import os
 import random
 
-from remit.errors import Rejected
+import pytest
+
+from remit.errors import BundleInvalid, Rejected
+from remit.kernel.model import Referrer
+from remit.registry import decode, encode
+from remit.registry.oci import SIGNATURE
 from remit.registry.trust import Artifact, Identity
 from remit.registry.trust.verifier import verify_identity, verify_key
 
@@ -48,3 +53,15 @@ def test_a_flipped_bundle_under_a_key_is_rejected_or_says_the_same(keyed):
             assert verify_key(flipped(data, chance), artifact, pem) == right
         except Rejected:
             continue
+
+
+def test_a_flipped_signed_unit_is_no_unit_and_nothing_else_goes_wrong(forge, make_bundle):
+    referrer = Referrer(SIGNATURE, json.dumps(forge.bundle()).encode())
+    data = encode(make_bundle("1.2.0", referrers=[referrer]))
+    decode(data)
+    chance = random.Random(9)
+    for _ in range(FLIPS):
+        damaged = flipped(data, chance)
+        if damaged != data:  # two flips may undo each other
+            with pytest.raises(BundleInvalid):
+                decode(damaged)

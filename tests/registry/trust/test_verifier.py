@@ -17,6 +17,7 @@ from sigstore_models.trustroot.v1 import TrustedRoot as Document
 from remit.errors import Rejected
 from remit.errors import signatures as why
 from remit.registry.trust import Artifact, Identity
+from remit.registry.trust.domain import Domain
 from remit.registry.trust.root import Root, public_root
 from remit.registry.trust.signing import DomainSigner
 from remit.registry.trust.stamper import stamp_request
@@ -171,3 +172,14 @@ def test_whatever_a_library_raises_is_a_rejection(forge, monkeypatch):
     monkeypatch.setattr(Verifier, "verify_artifact", burst)
     with pytest.raises(Rejected):
         verify(forge, forge.bundle())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_authority_of_the_same_name_before_the_right_one_confuses_nobody(forge, tmp_path, clock, whole):
+    """The certificate's log signs over the key of its issuer, which its name does not tell."""
+    twin = json.loads(Domain.create(tmp_path / "twin", "trust.example.com", clock).trusted_root)
+    [decoy] = twin["certificateAuthorities"]
+    if not whole:
+        decoy["certChain"]["certificates"] = decoy["certChain"]["certificates"][:1]
+    root = forge.root(lambda document: document["certificateAuthorities"].insert(0, decoy))
+    assert verify(forge, forge.bundle(), root)
