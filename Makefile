@@ -47,11 +47,13 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 demo: $(VENV)/.run
 	$(BIN)/remit demo
 
-## test: all tests (ARGS="-k name" narrows)
+# Every test has folders and ports of its own, so they run beside one another.
+JOBS ?= 2
+## test: all tests, JOBS at a time (ARGS="-k name" narrows)
 .PHONY: test
 test: $(VENV)/.dev
 	@$(BIN)/python tools/system_packages.py
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
 
 ## docs: the site, as HTML in build/docs; its reference is made from the code first
 .PHONY: docs

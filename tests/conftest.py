@@ -102,3 +102,27 @@ def kernel(active_home):
 
     with Kernel.open(active_home, program="tests") as kernel:
         yield kernel
+
+
+@pytest.fixture(scope="session")
+def patient_template(tmp_path_factory, active_template, unit):
+    """An active home whose loop may run for a minute."""
+    from remit.host import Kernel, build_unit  # noqa: PLC0415 - as above
+
+    root = tmp_path_factory.mktemp("homes") / "patient"
+    shutil.copytree(active_template, root)
+    folder = tmp_path_factory.mktemp("units") / "loop"
+    shutil.copytree(unit("loop"), folder)
+    manifest = folder / "unit.toml"
+    text = manifest.read_text().replace('"250ms"', '"60s"').replace('"1.0.0"', '"1.1.0"')
+    manifest.write_text(text)
+    build_unit(folder)
+    with Kernel.open(root) as kernel:
+        kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
+    return root
+
+
+@pytest.fixture
+def patient_home(tmp_path, patient_template):
+    """The path of a home in which ``acme/loop:spin`` runs for a minute."""
+    return Path(shutil.copytree(patient_template, tmp_path / "patient"))

@@ -147,6 +147,13 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "disable": Verb("plugins", "disable", "Take a plugin out of use, now and after a restart."),
         },
     ),
+    "mcp": (
+        "Speak with agents, in the Model Context Protocol.",
+        {
+            "serve": Verb("agents", "serve", "Offer the home's actions as tools to the program that starts this."),
+            "pin": Verb("agents", "pin", "Show the tools of another server with the digests that pin them."),
+        },
+    ),
     "journal": (
         "Read and verify the record of everything, whether or not a kernel runs.",
         {

@@ -114,10 +114,14 @@ from remit.errors.journal import (
 )
 from remit.errors.plugins import (
     AdapterMissing,
+    AgentServerFailed,
+    AgentServerUnknown,
+    AgentsMissing,
     PluginBlocked,
     PluginError,
     PluginFailed,
     PluginUnknown,
+    ToolDrifted,
 )
 from remit.errors.policy import (
     ConsentNeeded,
@@ -215,6 +219,9 @@ __all__ = [
     "ActionUnknown",
     "AdapterMissing",
     "AddressInUse",
+    "AgentServerFailed",
+    "AgentServerUnknown",
+    "AgentsMissing",
     "ArtifactInvalid",
     "ArtifactMissing",
     "BackupInvalid",
@@ -342,6 +349,7 @@ __all__ = [
     "TimerUnknown",
     "TimersExceeded",
     "TokenInvalid",
+    "ToolDrifted",
     "TranscriptInvalid",
     "TransformFailed",
     "TrustError",

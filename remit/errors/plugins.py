@@ -31,3 +31,23 @@ class PluginBlocked(
     remedy="take it off [plugin] disable in remit.toml or REMIT_PLUGINS_DISABLE, and start again",
 ):
     """A plugin is kept off by configuration, which no command overrides."""
+
+
+class AgentsMissing(PluginError, code="RM-9010", remedy="install it with pip install 'remit[mcp]'"):
+    """What speaks the protocol of agents is not installed."""
+
+
+class AgentServerUnknown(PluginError, code="RM-9011", remedy="declare it in remit.toml as [mcp.NAME]"):
+    """``remit.toml`` names no such server of tools."""
+
+
+class AgentServerFailed(PluginError, code="RM-9012", remedy="start it by hand and look at what it says"):
+    """A server of tools cannot be reached, or does not answer as the protocol wants, within its bounds."""
+
+
+class ToolDrifted(
+    PluginError,
+    code="RM-9013",
+    remedy="look at what it says now with 'remit mcp pin NAME', and pin that in remit.toml if it is wanted",
+):
+    """A server describes a tool differently from what was pinned: it is not called."""

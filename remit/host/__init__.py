@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remit.host.agents import AgentBridge, RemoteTool, agent_bridge
 from remit.host.backup import restore
 from remit.host.client import Client
 from remit.host.connection import Connection, connect
@@ -27,7 +28,7 @@ from remit.host.publishing import (
 from remit.host.scaffold import new_plugin, new_unit
 from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
 from remit.host.signing import SignAs, sign_unit, verify_unit
-from remit.host.spans import Span, Trace
+from remit.host.spans import Span, Trace, trace_of
 from remit.host.tools import (
     authorize_corpus,
     build_unit,
@@ -66,6 +67,7 @@ from remit.registry.trust.naming import Rotatable
 
 __all__ = [
     "ROTATABLE",
+    "AgentBridge",
     "Caller",
     "Client",
     "Connection",
@@ -84,6 +86,7 @@ __all__ = [
     "Kernel",
     "LogLine",
     "Offers",
+    "RemoteTool",
     "Rotatable",
     "ServiceOptions",
     "SignAs",
@@ -97,6 +100,7 @@ __all__ = [
     "Trace",
     "TrustView",
     "WebService",
+    "agent_bridge",
     "authorize_corpus",
     "build_unit",
     "built_unit",
@@ -137,6 +141,7 @@ __all__ = [
     "serve_registry",
     "show_domain",
     "sign_unit",
+    "trace_of",
     "try_unit",
     "verify_bundle",
     "verify_journal",

@@ -6,7 +6,8 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -17,11 +18,15 @@ from remit.host.typeinfo import make_ready
 from remit.host.wire import Channel, Message, address, peer_uid
 from remit.journal import Progress
 from remit.kernel.model import Caller
+from remit.kernel.outcome import Outcome
+from remit.sandbox.aside import aside
 from remit.schemas.release import VERSION
 
 __all__ = ["Client", "NotPerformed"]
 
 T = TypeVar("T")
+_LOCAL = Caller()
+_THREADS = 32
 
 
 class NotPerformed(ConnectionLost):
@@ -42,6 +47,7 @@ class Client(Facade):
         self._local = threading.local()
         self._channels: set[Channel] = set()
         self._closed = False
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="remit-client")
         make_ready()
         self._channel()
 
@@ -67,6 +73,36 @@ class Client(Facade):
         if isinstance(answer, RemitError):
             raise answer
         return msgspec.json.decode(answer, type=result)
+
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """See the façade. Each call has a connection of its own: hanging up is what stops its guest."""
+        stopped = threading.Event()
+        channels: list[Channel] = []
+
+        def work() -> Outcome:
+            self._local.channel = None
+            try:
+                channels.append(self._channel())
+                if stopped.is_set():
+                    raise NotPerformed("the call was cancelled before it began")
+                return self.call_text(action, text, durability=durability, caller=caller)
+            finally:
+                for channel in channels:
+                    self._drop(channel)
+
+        def cancel() -> None:
+            stopped.set()
+            for channel in channels:
+                channel.hang_up()
+
+        return await aside(work, pool=self._pool, cancel=cancel)
 
     def _exchange(self, channel: Channel, request: Message, progress: Progress) -> bytes | RemitError:
         accepted = False
@@ -122,6 +158,7 @@ class Client(Facade):
         self._closed = True
         while self._channels:
             self._channels.pop().close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _refuse_strangers(connection: socket.socket) -> None:

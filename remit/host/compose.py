@@ -45,6 +45,9 @@ BUILTINS = (
     "remit.registry.plugin",
     "remit.sandbox.plugin",
     "remit.host.models.plugin",
+    "remit.plugins.mcp",
+    "remit.plugins.metrics",
+    "remit.plugins.tracing",
 )
 """Registered like a third party's plugins, by module name."""
 

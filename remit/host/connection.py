@@ -18,11 +18,14 @@ from remit.host.kernel import Kernel
 from remit.host.operations import READS
 from remit.journal import Progress
 from remit.kernel.model import Caller
+from remit.kernel.outcome import Outcome
+from remit.sandbox.aside import aside
 
 __all__ = ["Connection", "connect"]
 
 T = TypeVar("T")
 Signals = Literal["leave", "manage"]
+_LOCAL = Caller()
 _ATTEMPTS = 500
 _PAUSE_S = 0.02
 
@@ -57,6 +60,24 @@ class Connection(Facade):
             except ConnectionLost as error:
                 self._forget(inner)
                 if not isinstance(error, NotPerformed) and operation not in READS:
+                    raise
+
+    async def acall_text(
+        self,
+        action: str,
+        text: str,
+        *,
+        durability: Literal["committed", "queued"] = "committed",
+        caller: Caller = _LOCAL,
+    ) -> Outcome:
+        """See the façade; again with the next kernel where the last one had not begun."""
+        while True:
+            inner = await aside(self._current)
+            try:
+                return await inner.acall_text(action, text, durability=durability, caller=caller)
+            except ConnectionLost as error:
+                self._forget(inner)
+                if not isinstance(error, NotPerformed):
                     raise
 
     def _current(self) -> Facade:

@@ -293,7 +293,7 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouchin
         durability: Literal["committed", "queued"] = "committed",
         caller: Caller = _LOCAL,
     ) -> Outcome:
-        """:meth:`call_text` on asyncio; a client's calls each have a thread wait for the kernel."""
+        """:meth:`call_text` on asyncio; cancelling the task stops the guest."""
         return await aside(partial(self.call_text, action, text, durability=durability, caller=caller))
 
     # ---- authority ----

@@ -26,6 +26,7 @@ from remit.journal import Clock, Ids, Progress, no_progress
 from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Caller, EntityRef, GuestOutcome
 from remit.sandbox.aside import aside
+from remit.schemas.config import Config
 
 __all__ = ["Kernel"]
 
@@ -102,6 +103,11 @@ class Kernel(Facade):
     def plugins(self) -> Plugins:
         """The plugins of this process's kernel, for what asks them at its own time: commands, HTTP, dashboards."""
         return self._rooms.plugins
+
+    @property
+    def config(self) -> Config:
+        """``remit.toml`` as it was read last."""
+        return self._rooms.home.config
 
     # ---- performing ----
 

@@ -7,6 +7,7 @@ once per overflow, and can be read again by cursor. Nothing here is durable: see
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ class Bus:
 
     def __init__(self, lagged: Callable[[str, int], None] = lambda _name, _after: None) -> None:
         self.published = 0
+        self._ended: Counter[str] = Counter()
         self._lagged = lagged
         self._subscriptions: tuple[Mailbox, ...] = ()
         self._changing = threading.Lock()
@@ -42,9 +44,25 @@ class Bus:
     def unsubscribe(self, subscription: Mailbox) -> None:
         """End a subscription. Idempotent."""
         with self._changing:
+            if subscription in self._subscriptions:
+                self._ended += _totals(subscription)
             self._subscriptions = tuple(one for one in self._subscriptions if one is not subscription)
         subscription.close()
 
     def status(self) -> dict[str, Any]:
-        """How many records were published, and each subscription's counters."""
-        return {"published": self.published, "subscriptions": [one.status() for one in self._subscriptions]}
+        """How many records were published, delivered and dropped by policy in all, and each subscription's counters."""
+        with self._changing:
+            standing = self._subscriptions
+            totals = sum(map(_totals, standing), self._ended.copy())
+        delivered = totals.pop("", 0)
+        return {
+            "published": self.published,
+            "delivered": delivered,
+            "dropped": dict(totals),
+            "subscriptions": [one.status() for one in standing],
+        }
+
+
+def _totals(one: Mailbox) -> Counter[str]:
+    """What was dropped by policy, and under "" what was delivered."""
+    return one.dropped + Counter({"": one.delivered})

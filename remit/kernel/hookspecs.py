@@ -87,6 +87,11 @@ def remit_web_service(facade: Any, options: Any, offers: Any) -> Any:
     """
 
 
+@hookspec
+def remit_agent_bridge() -> Any:
+    """Give what speaks the protocol of agents, as ``remit.host.AgentBridge`` describes it, or ``None``."""
+
+
 # ---- what is built from the journal ----
 
 

@@ -1,1 +1,1 @@
-"""Built-in plugins (http, dashboard, mcp, …) live here, one module or package each. There are none yet."""
+"""Built-in plugins (http, metrics, …), one package each. They use the hooks and the façade as a third party would."""

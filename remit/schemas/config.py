@@ -22,6 +22,7 @@ from remit.schemas.toml import load as load_toml
 
 __all__ = [
     "LOCAL_OPERATOR",
+    "AgentServer",
     "Config",
     "DocumentDecl",
     "Operator",
@@ -29,6 +30,7 @@ __all__ = [
     "Policy",
     "RegistryChoice",
     "SlotDecl",
+    "TracingChoice",
     "WantedUnit",
     "expand",
     "load_config",
@@ -121,6 +123,37 @@ class PluginChoice(msgspec.Struct, frozen=True):
         return parse_duration(self.deadline)
 
 
+class AgentServer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ``[mcp.NAME]``: a server whose tools become actions ``mcp/NAME:TOOL``. Only what is pinned does."""
+
+    command: tuple[str, ...] = ()
+    """A program to start and its arguments; else ``url``."""
+    url: str = ""
+    """Where it listens, over streamable HTTP."""
+    env: dict[str, str] = {}
+    """What the program gets of the environment besides the usual; ``${VAR}`` is replaced when it is started."""
+    headers: dict[str, str] = {}
+    """What goes with each request; ``${VAR}`` is replaced when it is sent."""
+    tools: dict[str, str] = {}
+    """``sha256:…`` of each tool's definition, by its name: no other tool runs, and none with another definition."""
+    deadline: str = "30s"
+    """How long a call may take, the connection included."""
+
+    @property
+    def deadline_ms(self) -> int:
+        """:attr:`deadline` in milliseconds."""
+        return parse_duration(self.deadline)
+
+
+class TracingChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``[tracing]``: where the spans of episodes are sent."""
+
+    endpoint: str = ""
+    """The base URL of an OTLP/HTTP receiver; "" is what OpenTelemetry's environment variables say."""
+    headers: dict[str, str] = {}
+    """What goes with each request; ``${VAR}`` is replaced when the kernel starts."""
+
+
 class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     """``remit.toml``, validated."""
 
@@ -136,6 +169,8 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     plugin: PluginChoice = PluginChoice()
     registry: dict[str, RegistryChoice] = {}
     """In the order of the file: the first that covers a publisher is asked, and no other."""
+    mcp: dict[str, AgentServer] = {}
+    tracing: TracingChoice = TracingChoice()
     limits: dict[str, Any] = {}
 
     def ceiling(self, limits: Limits) -> Limits:

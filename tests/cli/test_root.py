@@ -31,6 +31,7 @@ PROMISED = {
     "cache list", "cache clear", "document show",
     "unit pack", "unit publish", "unit search", "unit info", "unit sign", "unit verify",
     "trust init", "trust show", "trust serve", "trust import", "trust rotate", "trust retire", "trust verify-bundle",
+    "mcp serve", "mcp pin",
     "registry export", "registry serve", "registry check", "registry yank", "registry log",
 }  # fmt: skip
 

@@ -27,6 +27,8 @@ PAGES = [
     "docs/publishing.md",
     "docs/http.md",
     "docs/events.md",
+    "docs/observability.md",
+    "docs/mcp.md",
     "docs/operating.md",
 ]
 

@@ -18,7 +18,7 @@ from remit.errors import (
     RemitError,
     UsageError,
 )
-from remit.host import Kernel, read_journal, verify_journal
+from remit.host import Client, Home, Kernel, read_journal, verify_journal
 from remit.host.plugging import manager
 from remit.journal import Journal
 
@@ -99,6 +99,24 @@ def test_cancelling_a_task_stops_its_guest(patient, running):
 
     assert asyncio.run(main()) == {"a": 1}
     assert _codes(patient, head) == [CallCancelled.code, None]
+
+
+def test_cancelling_a_task_of_another_process_stops_its_guest_too(patient, running):
+    head = patient.home().head
+
+    async def main():
+        with Client(Home.open(patient.home().root)) as client:
+            task = asyncio.create_task(client.acall("acme/loop:spin", {}))
+            await asyncio.to_thread(running.wait, 30)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return await client.acall("acme/echo:echo", {"a": 1})
+
+    assert asyncio.run(main()) == {"a": 1}
+    while len(codes := _codes(patient, head)) < 2:  # the guest ends after its client went
+        patient.events(patient.home().head, wait_ms=1_000)
+    assert set(codes) == {CallCancelled.code, None}
 
 
 def test_tasks_run_side_by_side(kernel):

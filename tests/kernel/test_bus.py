@@ -129,7 +129,7 @@ def test_closing_wakes_who_waits_and_nothing_comes_after():
     timer.join()
     bus.publish([record(1)])
     assert mailbox.status()["lag"] == 0
-    assert bus.status() == {"published": 1, "subscriptions": []}
+    assert bus.status() == {"published": 1, "delivered": 0, "dropped": {}, "subscriptions": []}
 
 
 def test_a_stuck_subscriber_costs_others_nothing_they_would_notice():
@@ -155,3 +155,18 @@ def test_the_envelope_comes_through_the_journal_and_is_left_out_where_it_is_the_
             attributes.get("reply_to", ""), attributes.get("hops", 8), attributes.get("priority", 0),
         )  # fmt: skip
         assert (b"hops" in row[5], b"priority" in row[5], b"replyto" in row[5]) == (bool(attributes),) * 3
+
+
+def test_totals_stay_when_a_subscription_ends_and_count_it_once():
+    bus = Bus()
+    full = bus.subscribe("full", Filter(), capacity=2, drop="newest")
+    standing = bus.subscribe("standing", Filter())
+    bus.publish([record(seq) for seq in range(1, 6)])
+    assert len(full.receive(10, 0).records) == len(standing.receive(2, 0).records) == 2
+    before = bus.status()
+    bus.unsubscribe(full)
+    bus.unsubscribe(full)
+    after = bus.status()
+    assert before["delivered"] == after["delivered"] == 4
+    assert before["dropped"] == after["dropped"] == {"newest": 3}
+    assert [one["name"] for one in after["subscriptions"]] == ["standing"]

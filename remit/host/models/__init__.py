@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from remit.host.models.calls import BOUNDS_US, Calls, Use, actions, quantile
+from remit.host.models.calls import BOUNDS_US, ENDS, Calls, Use, actions, quantile, used
 from remit.host.models.documents import documents, slots
 from remit.host.models.episodes import Episode, Episodes, episodes
 from remit.host.models.health import Health, health
-from remit.host.models.model import Model
+from remit.host.models.model import Data, Model, amount, said, text
 from remit.host.models.topology import Topology, topology
 
 __all__ = [
     "BOUNDS_US",
+    "ENDS",
     "Calls",
+    "Data",
     "Episode",
     "Episodes",
     "Health",
@@ -19,10 +21,14 @@ __all__ = [
     "Topology",
     "Use",
     "actions",
+    "amount",
     "documents",
     "episodes",
     "health",
     "quantile",
+    "said",
     "slots",
+    "text",
     "topology",
+    "used",
 ]

@@ -11,14 +11,15 @@ import msgspec
 from remit.host.models.model import Data, Model, amount, said, text
 from remit.journal import Record
 
-__all__ = ["BOUNDS_US", "Calls", "Use", "actions", "quantile"]
+__all__ = ["BOUNDS_US", "ENDS", "Calls", "Use", "actions", "quantile", "used"]
 
 BOUNDS_US: Final = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
                     1_000_000, 2_500_000, 5_000_000, 10_000_000)  # fmt: skip
 """Upper bounds of the buckets of durations, in microseconds; one more bucket is without bound."""
 _MOST = 2_000
 _MOST_CODES = 16
-_ENDS = {"action.completed": "completed", "action.failed": "failed", "action.denied": "denied"}
+ENDS: Final = {"action.completed": "completed", "action.failed": "failed", "action.denied": "denied"}
+"""How a call ends, by the record that says so."""
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -45,23 +46,31 @@ class Calls(msgspec.Struct):
 
 
 def _step(state: Calls, record: Record, data: Data) -> Calls:
-    end = _ENDS.get(record.event.type)
+    end = ENDS.get(record.event.type)
     facts = said(record, data) if end else {}
     name = text(facts.get("action"))
     if end is None or not name:
         return state
     before = state.by_action.pop(name, None) or Use(name)
-    state.by_action[name] = msgspec.structs.replace(
+    state.by_action[name] = used(before, end, facts, record.event.time)
+    if len(state.by_action) > _MOST:
+        del state.by_action[next(iter(state.by_action))]
+    return state
+
+
+def used(before: Use, end: str, facts: Mapping[str, Any], time: str) -> Use:
+    """A use with one more call in it.
+
+    :param end: one of the values of :data:`ENDS`
+    """
+    return msgspec.structs.replace(
         before,
         unit=text(facts.get("unit")),
-        last=record.event.time,
+        last=time,
         codes=_counted(before.codes, text(facts.get("code"))),
         **{end: getattr(before, end) + 1},
         **({} if end == "denied" else _timed(before, facts)),
     )
-    if len(state.by_action) > _MOST:
-        del state.by_action[next(iter(state.by_action))]
-    return state
 
 
 def _timed(before: Use, facts: Mapping[str, Any]) -> dict[str, Any]:

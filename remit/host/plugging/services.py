@@ -102,7 +102,7 @@ def _action(plugin: str, service: Service, taken: Container[str]) -> Action:
     if service.name in taken:
         raise ValueError(f"another plugin serves {service.name}")
     artifact = f"service:{service.name}"
-    digest = digest_of(f"{plugin}\n{service.name}".encode())
+    digest = digest_of("\n".join(filter(None, (plugin, service.name, service.definition))).encode())
     ref = UnitRef(unit, "0.0.0", digest, "tool", "local")
     limits = msgspec.structs.replace(Limits(), deadline_ms=service.deadline_ms)
     return Action(

@@ -1,0 +1,68 @@
+"""Who is told that its tools changed: sessions that listed them, when an apply, a revert or a policy changed them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import anyio
+from anyio.to_thread import run_sync
+from mcp.server.session import ServerSession
+
+from remit.errors import RemitError
+from remit.host import Caller, Facade, Feed
+
+__all__ = ["Lists"]
+
+_TOPICS = ("unit.applied", "unit.reverted", "policy.published", "policy.rolledback")
+_TURN_MS = 1_000
+_PAUSE_S = 1.0
+_SEND_S = 5.0
+
+
+class _Told(NamedTuple):
+    caller: Caller
+    actions: list[dict[str, object]]
+
+
+class Lists:
+    """What each session was told of its tools, and the watch over it. For one event loop."""
+
+    def __init__(self, facade: Facade) -> None:
+        self._facade = facade
+        self._told: WeakKeyDictionary[ServerSession, _Told] = WeakKeyDictionary()
+
+    def told(self, session: ServerSession, caller: Caller, actions: Sequence[dict[str, object]]) -> None:
+        """A session was given this list."""
+        self._told[session] = _Told(caller, list(actions))
+
+    async def watch(self) -> None:
+        """Compare and tell, until cancelled. A kernel that goes away is waited for."""
+        while True:
+            with suppress(RemitError):
+                feed = await run_sync(lambda: self._facade.subscribe(*_TOPICS, sources=["kernel"]))
+                try:
+                    await self._follow(feed)
+                finally:
+                    with suppress(RemitError):  # it closed before us
+                        feed.close()
+            await anyio.sleep(_PAUSE_S)
+
+    async def _follow(self, feed: Feed) -> None:
+        await self._compare()  # something may have changed before there was a feed
+        while True:
+            heard = await run_sync(lambda: feed.receive(wait_ms=_TURN_MS), abandon_on_cancel=True)
+            if heard.records or heard.missed:
+                await self._compare()
+
+    async def _compare(self) -> None:
+        for session, told in list(self._told.items()):
+            now = await run_sync(partial(self._facade.actions, caller=told.caller))
+            if now == told.actions:
+                continue
+            self._told[session] = _Told(told.caller, now)
+            with anyio.move_on_after(_SEND_S), suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+                await session.send_tool_list_changed()
