@@ -53,6 +53,12 @@ test: $(VENV)/.dev
 	@$(BIN)/python tools/system_packages.py
 	$(BIN)/python -m pytest -q $(ARGS)
 
+## docs: the site, as HTML in build/docs; its reference is made from the code first
+.PHONY: docs
+docs: $(VENV)/.dev
+	$(BIN)/python tools/reference.py
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/docs-trees docs build/docs
+
 ## lint: style, types, layers, sizes, docs, untracked output
 .PHONY: lint
 lint: $(VENV)/.dev

@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any, NoReturn
 
 import click
@@ -88,7 +88,14 @@ class LazyGroup(click.Group):
         rows += [(name, group.help or "") for name, group in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+        if others := self.others():
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(others)
         del ctx
+
+    def others(self) -> list[tuple[str, str]]:
+        """Name and line of each command that is neither in the table nor given at construction."""
+        return []
 
 
 class Root(LazyGroup):
@@ -99,6 +106,14 @@ class Root(LazyGroup):
         from remit.cli.contributed import command  # noqa: PLC0415 - loads the host
 
         return command(name)
+
+    def others(self) -> list[tuple[str, str]]:
+        """The commands of plugins. Where none is installed, which is cheap to see, nothing is loaded."""
+        if not metadata.entry_points(group="remit.plugins"):
+            return []
+        from remit.cli.contributed import listed  # noqa: PLC0415 - as above
+
+        return listed({*TOP, *GROUPS})
 
     def main(
         self,

@@ -159,6 +159,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         {
             "verify": Verb("journal", "verify", "Check every record's place in the chain."),
             "tail": Verb("journal", "tail", "Show the newest records."),
+            "archive": Verb("journal", "archive", "Move old records to compressed files."),
             "backup": Verb("journal", "backup", "Write the whole home into one file, while it works."),
             "restore": Verb("journal", "restore", "Make a home from such a file."),
         },

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remit.errors import Denied, JournalError
+from remit.errors import Denied, JournalError, PluginFailed
 from remit.host.delivery import Listeners, Queues, Reactions, Scheduler, SubscriptionsFold, TimersFold
 from remit.host.home import Home
 from remit.host.offers import Service
 from remit.host.plugging import (
     Failure,
+    GuardedFold,
     Plugins,
     PluginsFold,
     ServedCatalog,
@@ -214,10 +215,14 @@ def _models(plugins: Plugins) -> Sequence[Fold[Any]]:
     own: tuple[Fold[Any], ...] = (PluginsFold(), SubscriptionsFold(), TimersFold())
     models = {fold.name: fold for fold in own}
     for plugin, fold in plugins.offers("remit_read_models", Fold):
-        if fold.name in models:
-            plugins.fail(plugin, "remit_read_models", ValueError(f"another plugin has a read model {fold.name}"))
+        try:
+            model = fold if plugins.is_builtin(plugin) else GuardedFold(plugins, plugin, fold)
+        except PluginFailed:
+            continue
+        if model.name in models:
+            plugins.fail(plugin, "remit_read_models", ValueError(f"another plugin has a read model {model.name}"))
         else:
-            models[fold.name] = fold
+            models[model.name] = model
     return list(models.values())
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import ManifestInvalid, RemitError
+from remit.errors import RemitError
 from remit.host.connection import connect
 from remit.host.facade import Facade
-from remit.host.tools import build_unit, check_unit, init
-from remit.host.views import LogLine, plain
+from remit.host.tools import build_unit, check_unit, init, sound_manifest
+from remit.host.views import LogLine
 from remit.journal import Progress, no_progress
 from remit.kernel.ports import SystemClock
 from remit.units.manifest.files import MANIFEST
@@ -148,11 +148,8 @@ def _swap(root: Path, home: Facade, *, consent: bool, progress: Progress) -> Swa
     clock = SystemClock()
     began, unit, digest, failed = clock.monotonic_ns(), "", "", None
     try:
-        manifest, faults = check_unit(root)
-        unit = manifest.id if manifest else ""
-        if manifest is None or faults:
-            first = f"{faults[0].path} {faults[0].message}".strip()
-            raise ManifestInvalid(f"{root} has {len(faults)} fault(s): {first}", faults=plain(faults))
+        manifest = sound_manifest(root)
+        unit = manifest.id
         if manifest.build is not None:
             build_unit(root, progress)
         installed = home.install(str(root), allow_unsigned=True, progress=progress)

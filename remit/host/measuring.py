@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import ManifestInvalid, RemitError, UsageError
+from remit.errors import RemitError, UsageError
 from remit.host.kernel import Kernel
-from remit.host.tools import build_unit, check_unit, init
-from remit.host.views import plain
+from remit.host.tools import build_unit, init, sound_manifest
 from remit.journal import Progress, no_progress
 from remit.kernel.ports import SystemClock
 from remit.units.manifest import Manifest
@@ -63,7 +62,7 @@ def measure_unit(
     :raises UsageError: if it has no such action, or nothing to call it with
     :raises RemitError: if the call fails
     """
-    manifest = _manifest(folder)
+    manifest = sound_manifest(folder)
     name = action or (manifest.actions[0].name if manifest.actions else "")
     if name not in [one.name for one in manifest.actions]:
         offered = ", ".join(one.name for one in manifest.actions) or "none"
@@ -80,14 +79,6 @@ def measure_unit(
         with Kernel.open(Path(work, "home"), program="remit unit bench", serve=False, signals="manage") as kernel:
             kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
             return _measured(kernel, manifest, name, value, seconds, progress)
-
-
-def _manifest(folder: Path | str) -> Manifest:
-    manifest, faults = check_unit(folder)
-    if manifest is None or faults:
-        first = f"{faults[0].path} {faults[0].message}".strip()
-        raise ManifestInvalid(f"{folder} has {len(faults)} fault(s): {first}", faults=plain(faults))
-    return manifest
 
 
 def _measured(

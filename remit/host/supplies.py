@@ -6,15 +6,19 @@ One method an operation, by the same name, as in :mod:`remit.host.operations`, w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from remit.errors import SourceUnknown
 from remit.host.governance import Context, Governance
 from remit.journal import Progress
 from remit.kernel.model import Bundle
-from remit.kernel.ports import ReleaseSource
+from remit.kernel.ports import BundleSource, ReleaseSource
 from remit.units import Question, Supplier, Supply
 
 __all__ = ["Supplies"]
+
+_FETCH_S = 600.0
+"""How long a plugin's source may take for one unit: a download, and not a hook."""
 
 
 class Supplies(Governance):
@@ -23,8 +27,21 @@ class Supplies(Governance):
     def _fetch(self, reference: str, progress: Progress) -> Bundle:
         for plugin, source in self._rooms.sources:
             if self._rooms.plugins.run(plugin, "source.accepts", source.accepts, reference):
-                return source.fetch(reference, progress)
+                return self._fetched(plugin, source, reference, progress)
         raise SourceUnknown(f"no unit source understands {reference[:200]!r}")
+
+    def _fetched(self, plugin: str, source: BundleSource, reference: str, progress: Progress) -> Bundle:
+        waited_for = [True]
+
+        def told(stage: str, share: float) -> None:
+            if waited_for[0]:  # a fetch that was given up may come back and go on talking
+                progress(stage, share)
+
+        try:
+            fetch = partial(source.fetch, reference, told)
+            return self._rooms.plugins.ask(plugin, "source.fetch", fetch, kind=Bundle, deadline_s=_FETCH_S)
+        finally:
+            waited_for[0] = False
 
     def _questions(self) -> Sequence[Question]:
         return [source.releases() for _, source in self._rooms.sources if isinstance(source, ReleaseSource)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from remit.host.views import BackupView, Examined
-from remit.journal import Progress, no_progress
+from remit.journal import Archived, Progress, no_progress
 from remit.kernel.model import Caller
 from remit.units import Garbage
 
@@ -48,6 +48,17 @@ class Tending(ABC):
         :raises Denied: if policy does not let the caller change what the home trusts, which the keys would let them
         """
         return self.perform("backup", {"path": path}, BackupView, caller=caller, progress=progress)
+
+    def archive(self, *, keep: int = 10_000, caller: Caller = _LOCAL, progress: Progress = no_progress) -> Archived:
+        """Move old, verified records of the journal to compressed files, 5,000 at a time.
+
+        Reading, time travel and verifying find them there; reading them is slower.
+
+        :param keep: how many of the newest records stay in the database at least
+        :raises ChainBroken: if the chain is not whole: what is broken is not moved
+        :raises Denied: if policy does not let the caller uninstall units, which is about the same power
+        """
+        return self.perform("archive", {"keep": keep}, Archived, caller=caller, progress=progress)
 
     def gc(self, *, keep: int = 10, dry_run: bool = False, caller: Caller = _LOCAL) -> Garbage:
         """Forget superseded versions and remove the blobs that nobody needs.

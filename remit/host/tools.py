@@ -41,6 +41,7 @@ __all__ = [
     "lint_policies",
     "mend_unit",
     "read_journal",
+    "sound_manifest",
     "verify_journal",
 ]
 
@@ -60,6 +61,18 @@ def init(root: Path | str) -> Home:
 def check_unit(folder: Path | str) -> tuple[Manifest | None, list[Fault]]:
     """Every fault of a unit's folder; the artifact need not be built yet."""
     return check(Path(folder), artifact=False)
+
+
+def sound_manifest(folder: Path | str) -> Manifest:
+    """The manifest of a unit's folder that has no fault; the artifact need not be built yet.
+
+    :raises ManifestInvalid: if it has any; the message says the first, the details all
+    """
+    manifest, faults = check_unit(folder)
+    if manifest is None or faults:
+        first = f"{faults[0].path} {faults[0].message}".strip()
+        raise ManifestInvalid(f"{folder} has {len(faults)} fault(s): {first}", faults=msgspec.to_builtins(faults))
+    return manifest
 
 
 def mend_unit(folder: Path | str) -> list[Mend]:

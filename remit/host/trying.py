@@ -14,10 +14,9 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import BuildFailed, ManifestInvalid, RemitError
+from remit.errors import BuildFailed, RemitError
 from remit.host.kernel import Kernel
-from remit.host.tools import build_unit, check_unit, init
-from remit.host.views import plain
+from remit.host.tools import build_unit, init, sound_manifest
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.model import Capability
 from remit.units.manifest import Manifest
@@ -80,7 +79,7 @@ def built_unit(folder: Path | str, progress: Progress = no_progress) -> Built:
     """
     artifact = build_unit(folder, progress)
     data = artifact.read_bytes()
-    return Built(str(artifact), len(data), digest_of(data), _manifest(folder).capabilities)
+    return Built(str(artifact), len(data), digest_of(data), sound_manifest(folder).capabilities)
 
 
 def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
@@ -89,7 +88,7 @@ def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
     :raises ManifestInvalid: if ``unit.toml`` has faults
     :raises BuildFailed: if it cannot be built, or the author's tests do not end within ten minutes
     """
-    manifest = _manifest(folder)
+    manifest = sound_manifest(folder)
     if manifest.build is not None:
         build_unit(folder, progress)
     progress("running the manifest's tests", 0.5)
@@ -102,15 +101,6 @@ def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
     if code == _NO_TESTS:
         code, said = None, ""
     return Tried(manifest.id, goldens, code, said + node_said, node)
-
-
-def _manifest(folder: Path | str) -> Manifest:
-    manifest, faults = check_unit(folder)
-    if manifest is None or faults:
-        raise ManifestInvalid(
-            f"{folder} has {len(faults)} fault(s): {faults[0].path} {faults[0].message}", faults=plain(faults)
-        )
-    return manifest
 
 
 def _goldens(folder: Path, manifest: Manifest) -> tuple[GoldenResult, ...]:

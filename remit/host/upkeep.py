@@ -17,7 +17,7 @@ from remit.host.home import Home
 from remit.host.plugging import Plugins
 from remit.host.supplies import Supplies
 from remit.host.views import BackupView, Examined
-from remit.journal import Draft
+from remit.journal import Archived, Draft, archive
 from remit.units import Garbage
 
 __all__ = ["Upkeep"]
@@ -54,6 +54,13 @@ class Upkeep(Supplies):
             made = write_backup(rooms.home, rooms.journal, Path(path), context.progress)
         rooms.journal.append([Draft(type="home.saved", data=msgspec.to_builtins(made))])
         return made
+
+    def archive(self, context: Context, keep: int) -> Archived:
+        if keep < 0:
+            raise UsageError("a number of records is not negative")
+        self._allow(context, "unit:uninstall")  # as for mending
+        with self._rooms.lifecycle.steady():  # a backup has all of a segment, in one place or the other
+            return archive(self._rooms.journal, keep, context.progress, by=context.caller.principal)
 
     def gc(self, context: Context, keep: int, dry_run: bool) -> Garbage:
         if keep < 0:

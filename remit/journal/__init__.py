@@ -5,6 +5,7 @@ Knows events, bytes and time. Does not know units, policy or calls: those write 
 
 from __future__ import annotations
 
+from remit.journal.archiving import Archived, archive
 from remit.journal.blobs import Blobs, digest_of
 from remit.journal.event import Draft, Event, Record, check_topic, encode_json, unit_source
 from remit.journal.files import translate_os_error, write_atomically
@@ -16,6 +17,7 @@ from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no
 from remit.journal.verify import VerifyReport, verify
 
 __all__ = [
+    "Archived",
     "Blobs",
     "Clock",
     "Draft",
@@ -33,6 +35,7 @@ __all__ = [
     "SystemClock",
     "SystemIds",
     "VerifyReport",
+    "archive",
     "check_topic",
     "digest_of",
     "encode_json",

@@ -24,7 +24,6 @@ from remit.errors import (
     BlobMissing,
     HomeMissing,
     JournalCorrupt,
-    JournalTruncated,
     PayloadMissing,
     SourceReserved,
 )
@@ -36,18 +35,17 @@ from remit.journal.event import (
     Record,
     decode_event,
     encode_data,
-    encode_json,
     kernel_source,
     timestamp,
 )
-from remit.journal.files import write_atomically
+from remit.journal.heads import GENESIS, check_not_truncated, read_checkpoint, read_head, write_checkpoint
 from remit.journal.ports import Clock, Ids
-from remit.journal.tables import connect, translate_sqlite_error
+from remit.journal.segments import Archive
+from remit.journal.tables import compact, connect, translate_sqlite_error
 from remit.journal.writer import Batch, Head, Writer, wait
 
 __all__ = ["GENESIS", "Journal", "Record"]
 
-GENESIS = Head(0, bytes(32))
 _INLINE = 4 << 10
 _IN_TABLE = 64 << 10
 _RECENT = 4096
@@ -74,6 +72,7 @@ class Journal:
         self._clock = clock
         self._ids = ids
         self.blobs = Blobs(folder / "blobs", ids)
+        self.archive = Archive(folder / "archive")
         self.generation = 0
         if not write and not self._path.exists():
             raise HomeMissing(f"there is no journal in {folder} yet")
@@ -87,10 +86,10 @@ class Journal:
         self._closed = False
         self._writer: Writer | None = None
         try:
-            self._head = self._read_head(connection)
-            self._check_not_truncated(connection)
+            self._head = read_head(connection)
+            check_not_truncated(connection, self._head, self.read_checkpoint())
             self._writer = Writer(connection, self._head, self._on_commit) if write else None
-            self.home_id = self._first_id(connection)
+            self.home_id = self._first_id()
         except BaseException:
             if self._writer is not None:
                 self._writer.close()
@@ -253,13 +252,24 @@ class Journal:
             before = records[-1].seq
         return found[:count][::-1]
 
-    @staticmethod
-    def decode_row(row: Sequence[Any]) -> Record:
+    def whole(self, row: Sequence[Any]) -> Sequence[Any]:
+        """A row of the table with its event, wherever that lies.
+
+        :raises JournalCorrupt: if it was archived and is not there
+        """
+        if row[5]:
+            return row
+        try:
+            return (*row[:5], self.archive.event(row[0]))
+        except JournalCorrupt as error:
+            raise JournalCorrupt(f"row {row[0]} of the journal cannot be read: {error.message}") from error
+
+    def decode_row(self, row: Sequence[Any]) -> Record:
         """The record in a row of the table.
 
         :raises JournalCorrupt: if its event cannot be decoded
         """
-        seq, generation, namespace, prev, digest, event = row
+        seq, generation, namespace, prev, digest, event = self.whole(row)
         try:
             return Record(seq, generation, namespace, prev, digest, decode_event(event))
         except Exception as error:
@@ -324,8 +334,7 @@ class Journal:
 
     def checkpoint(self) -> None:
         """Write the head beside the journal, so that a later, shorter journal is seen to be cut."""
-        head = {"seq": self._head.seq, "hash": self._head.hash.hex()}
-        write_atomically(self._checkpoint_path, encode_json(head))
+        write_checkpoint(self._checkpoint_path, self._head)
 
     def copy_to(self, path: Path) -> Head:
         """Write all that is committed now as a database of its own, from one read; appends go on meanwhile.
@@ -336,9 +345,21 @@ class Journal:
         self.execute("VACUUM INTO ?", (str(path),))
         copy = connect(path, write=False)
         try:
-            return self._read_head(copy)
+            return read_head(copy)
         finally:
             copy.close()
+
+    def compact(self) -> None:
+        """Give unused pages back to the disk; appends wait meanwhile.
+
+        :raises DiskFull: if there is no room for the copy that it takes
+        """
+        if self._writer is not None:
+            wait(self._writer.submit(Batch([], "", 0, {}, alone=compact)))
+
+    def size(self) -> int:
+        """Bytes of the database's file."""
+        return self._path.stat().st_size
 
     def close(self) -> None:
         """Commit what is queued, checkpoint the head, close. Idempotent."""
@@ -353,46 +374,17 @@ class Journal:
 
     def read_checkpoint(self) -> Head | None:
         """The head as last written beside the journal, or ``None`` where none was written or it is unreadable."""
-        try:
-            data = msgspec.json.decode(self._checkpoint_path.read_bytes(), type=dict[str, Any])
-            head = Head(int(data["seq"]), bytes.fromhex(data["hash"]))
-        except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
-            return None
-        return head if 0 <= head.seq < 1 << 63 else None  # SQLite numbers no row beyond
+        return read_checkpoint(self._checkpoint_path)
 
-    def _check_not_truncated(self, connection: apsw.Connection) -> None:
-        checkpoint = self.read_checkpoint()
-        if checkpoint is None or checkpoint.seq == 0:
-            return
-        row = _query(connection, "SELECT hash FROM record WHERE seq = ?", checkpoint.seq)
-        if not row:
-            raise JournalTruncated(
-                f"the journal ends at row {self._head.seq}, before its checkpoint at row {checkpoint.seq}"
-            )
-        if row[0][0] != checkpoint.hash:
-            raise JournalTruncated(f"row {checkpoint.seq} of the journal is not the one that was checkpointed")
-
-    @staticmethod
-    def _read_head(connection: apsw.Connection) -> Head:
-        rows = _query(connection, "SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1")
-        return Head(*rows[0]) if rows else GENESIS
-
-    def _first_id(self, connection: apsw.Connection) -> str:
+    def _first_id(self) -> str:
         if self._head == GENESIS:
             if self._writer is None:
                 return ""
             self.home_id = self._ids.new()
             self.append([Draft(type="home.created", data={"id": self.home_id, "pid": os.getpid()})])
             return self.home_id
-        rows = _query(connection, "SELECT event FROM record WHERE seq = 1")
         try:
-            return str(decode_event(rows[0][0]).data["id"])
+            [row] = self.execute("SELECT * FROM record WHERE seq = 1")
+            return str(self.decode_row(row).event.data["id"])
         except Exception as error:
             raise JournalCorrupt("row 1 of the journal does not name the home") from error
-
-
-def _query(connection: apsw.Connection, sql: str, *bindings: Any) -> list[Any]:
-    try:
-        return connection.execute(sql, bindings).fetchall()
-    except apsw.Error as error:
-        raise translate_sqlite_error(error, "reading its head") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from remit.errors import (
 )
 from remit.schemas import formats
 
-__all__ = ["MIGRATIONS", "connect", "translate_sqlite_error"]
+__all__ = ["MIGRATIONS", "compact", "connect", "translate_sqlite_error"]
 
 _OLDEST_SQLITE = (3, 51, 3)
 """Older ones may lose committed pages when a write-ahead log is reset."""
@@ -82,6 +83,13 @@ def connect(path: Path, *, write: bool) -> apsw.Connection:
         connection.close()
         raise
     return connection
+
+
+def compact(connection: apsw.Connection) -> None:
+    """Rewrite the database without its unused pages. Outside a transaction."""
+    connection.execute("VACUUM")
+    with suppress(apsw.BusyError):  # a reader is at it: the file shrinks at a later checkpoint
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _refuse_old_sqlite() -> None:

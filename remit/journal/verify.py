@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import ChainBroken, EventInvalid, JournalTruncated
+from remit.errors import ChainBroken, EventInvalid, JournalCorrupt, JournalTruncated
 from remit.journal.blobs import digest_of
 from remit.journal.event import decode_event
-from remit.journal.log import GENESIS, Journal
+from remit.journal.heads import GENESIS
+from remit.journal.log import Journal
 from remit.journal.ports import Progress, no_progress
 from remit.journal.writer import chain_hash
 
-__all__ = ["VerifyReport", "verify"]
+__all__ = ["VerifyReport", "check_row", "verify"]
 
 _STEP = 10_000
 _ROWS = (
@@ -50,7 +51,7 @@ def verify(journal: Journal, progress: Progress = no_progress) -> VerifyReport:
         for row in rows:
             if row[0] != seq + 1:
                 raise ChainBroken(f"row {seq + 1} is missing", row=seq + 1)
-            _check_row(prev, row)
+            check_row(prev, _whole(journal, row))
             seq, prev = row[0], row[4]
         progress("verifying the chain", seq / max(end, 1))
     checkpoint = journal.read_checkpoint()
@@ -60,7 +61,18 @@ def verify(journal: Journal, progress: Progress = no_progress) -> VerifyReport:
     return VerifyReport(records=seq, payloads=_verify_payloads(journal), head=prev.hex())
 
 
-def _check_row(prev: bytes, row: Sequence[Any]) -> None:
+def _whole(journal: Journal, row: Sequence[Any]) -> Sequence[Any]:
+    try:
+        return journal.whole(row)
+    except JournalCorrupt as error:
+        raise ChainBroken(error.message, row=row[0]) from error
+
+
+def check_row(prev: bytes, row: Sequence[Any]) -> None:
+    """Check one row of the table, its namespace read as bytes, against the hash before it.
+
+    :raises ChainBroken: if it does not follow
+    """
     number, generation, namespace, before, digest, event = row
     try:
         follows = before == prev and chain_hash(prev, number, generation, event) == digest

@@ -50,6 +50,8 @@ class Batch(msgspec.Struct):
     """Runs inside the transaction, after the rows: keeps the tables that are derived from them."""
     urgent: bool = True
     """Whether somebody waits for it."""
+    alone: Callable[[apsw.Connection], None] | None = None
+    """Runs instead of all this, outside any transaction."""
     future: Future[list[Record]] = msgspec.field(default_factory=Future)
 
 
@@ -116,15 +118,29 @@ class Writer:
             self._urgent.clear()  # before the queue is emptied: what is queued from here on says so again
             batches = [first]
             stop = False
-            while len(batches) < _MOST_AT_ONCE and not self._queue.empty():
+            while len(batches) < _MOST_AT_ONCE and batches[-1].alone is None and not self._queue.empty():
                 batch = self._queue.get()
                 if batch is None:
                     stop = True
                     break
                 batches.append(batch)
+            if not self._queue.empty():  # what was left for the next turn may have said that it is urgent
+                self._urgent.set()
+            alone = batches.pop() if batches[-1].alone is not None else None
             self._commit(batches)
+            if alone is not None:
+                self._do_alone(alone)
             if stop:
                 return
+
+    def _do_alone(self, batch: Batch) -> None:
+        try:
+            if batch.alone is not None:
+                batch.alone(self._connection)
+        except apsw.Error as error:
+            batch.future.set_exception(translate_sqlite_error(error, "looking after the journal"))
+        else:
+            batch.future.set_result([])
 
     def _commit(self, batches: Sequence[Batch]) -> None:
         head = self._head

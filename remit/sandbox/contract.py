@@ -30,6 +30,7 @@ from remit.sandbox.types import (
     Type,
     Variant,
 )
+from remit.schemas.formats import WORLD
 
 __all__ = ["CLOSED_WASI", "EXPORTS", "IMPORTS", "Shape", "check", "is_closed_wasi", "short_name"]
 
@@ -106,6 +107,7 @@ CLOSED_WASI: Final = frozenset({
 """The 0.2.x interfaces that language runtimes import whether or not the program uses them; served empty."""
 
 _OURS = re.compile(r"remit:unit/([a-z][a-z0-9-]*)@0\.1\.\d{1,6}")
+_ANY_OURS = re.compile(r"remit:unit/[a-z][a-z0-9-]{0,60}@(\d{1,6}\.\d{1,6}\.\d{1,6})")
 _WASI = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.\d{1,6}")
 _SHOWN = 50
 
@@ -157,9 +159,16 @@ def check(shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
     if faults:
         shown = ", ".join(sorted(faults)[:_SHOWN])
         raise ImportRefused(
-            f"the component imports what no host of ours offers: {shown}", imports=sorted(faults)[:_SHOWN]
+            f"the component imports what no host of ours offers: {shown}{_newer(faults)}",
+            imports=sorted(faults)[:_SHOWN],
         )
     return frozenset(imported), frozenset(_exported(shape))
+
+
+def _newer(faults: list[str]) -> str:
+    """The world of ours that would have what is missing, where it is a matter of that."""
+    worlds = {found[1] for name in faults if not short_name(name) and (found := _ANY_OURS.fullmatch(name))}
+    return f" (it is made for world {', '.join(sorted(worlds))}; this host offers {WORLD})" if worlds else ""
 
 
 def _exported(shape: Shape) -> set[str]:

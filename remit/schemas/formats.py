@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ARCHIVE",
     "BACKUP",
     "BUNDLE",
     "CHAIN",
@@ -37,6 +38,9 @@ PLAN: Final = "plan/v1"
 
 TRANSCRIPT: Final = "transcript/v1"
 """A call taken down."""
+
+ARCHIVE: Final = "archive/v1"
+"""The archived events of a journal."""
 
 BACKUP: Final = "backup/v1"
 """A home in one file."""

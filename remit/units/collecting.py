@@ -97,8 +97,9 @@ def _mentioned(journal: Journal) -> set[str]:
     """Every digest in the bytes of every event. What a payload mentions needs no blob of its own."""
     found: set[str] = set()
     after = 0
-    while rows := journal.execute("SELECT seq, event FROM record WHERE seq > ? ORDER BY seq LIMIT 1000", (after,)):
-        for _, event in rows:
+    while rows := journal.execute("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT 1000", (after,)):
+        for row in rows:
+            event = journal.whole(row)[5]
             text = event.decode() if isinstance(event, bytes) else event
             found.update(_DIGEST.findall(text))
         after = rows[-1][0]

@@ -225,10 +225,12 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
         requires = library.manifest(unit.ref.digest).requires
         if not in_range(VERSION, requires.remit):
             message = f"needs remit {requires.remit}; this is {VERSION}"
-            findings.append(_blocking("requires.remit", unit.ref.id, message, "install another version of the unit"))
+            remedy = f"install another version of the unit, or remit {requires.remit}"
+            findings.append(_blocking("requires.remit", unit.ref.id, message, remedy))
         if not in_range(formats.WORLD, _as_range(requires.world)):
             message = f"needs world {requires.world}; this host offers {formats.WORLD}"
-            findings.append(_blocking("requires.world", unit.ref.id, message, "install another version of the unit"))
+            remedy = f"install another version of the unit, or a remit that offers world {requires.world}"
+            findings.append(_blocking("requires.world", unit.ref.id, message, remedy))
         for other, wanted in requires.units.items():
             if other not in versions or not in_range(versions[other], wanted):
                 have = versions.get(other, "nothing")

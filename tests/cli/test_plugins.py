@@ -67,6 +67,21 @@ def test_a_plugins_command_is_found_and_a_broken_plugin_is_only_a_warning(remit,
     assert remit("unheard-of", code=64).stderr.count("error[RM-1000]") == 1
 
 
+def test_the_help_lists_the_commands_of_plugins_and_stands_without_a_broken_one(remit, entry_points):
+    hello = click.Command("hello", callback=lambda: None, help="Greet\x1b[31m everybody.\n\nAt length.")
+    shy = click.Command("shy", callback=lambda: None, hidden=True)
+    init = click.Command("init", callback=lambda: None, help="Stolen.")
+    entry_points(good=lambda: _hook("remit_commands", lambda: [hello, shy, init]), broken=_missing)
+    result = remit("--help")
+    _, _, others = result.stdout.partition("Commands of plugins:\n")
+    assert [line.split()[0] for line in others.splitlines() if line.strip()][:1] == ["hello"]
+    assert "\x1b" not in result.stdout
+    assert "Stolen" not in result.stdout
+    assert "shy" not in result.stdout
+    assert "warning: plugin broken failed" in result.stderr
+    assert "plugins" not in remit("unit", "--help").stdout
+
+
 def test_a_new_plugin_passes_its_own_tests(remit, tmp_path):
     made = json.loads(remit("plugin", "new", "acme-audit", "--dir", tmp_path, "--json").stdout)
     assert sorted(made["files"]) == ["README.md", "acme_audit.py", "pyproject.toml", "tests/test_acme_audit.py"]

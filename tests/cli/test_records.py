@@ -210,3 +210,36 @@ def test_a_home_is_backed_up_and_restored(echo, remit, tmp_path):
         made["seq"] < json.loads(remit("journal", "verify", "--json", "--home", tmp_path / "again").stdout)["records"]
     )
     remit("journal", "restore", tmp_path / "home.backup", "--home", echo, code=1)
+
+
+@pytest.fixture
+def archived(sneaky, remit, monkeypatch):
+    """A home whose first records, in stretches of ten, are archived."""
+    for module in ("segments", "archiving"):
+        monkeypatch.setattr(f"remit.journal.{module}.SEGMENT", 10)
+    for number in range(30):
+        remit("emit", "ticket.created", json.dumps({"n": number}))
+    before = lines(remit("events", "--after", "0", "--json"))
+    done = json.loads(remit("journal", "archive", "--keep", "5", "--json").stdout)
+    assert done["records"] == done["last"] >= 30
+    assert len(list((sneaky / ".remit" / "archive").iterdir())) == done["last"] // 10
+    return before
+
+
+def test_an_archived_home_is_as_it_was(archived, remit, tmp_path):
+    assert lines(remit("events", "--after", "0", "--json"))[: len(archived)] == archived
+    remit("journal", "verify")
+    assert json.loads(remit("state", "generations", "--at", "9", "--json").stdout)
+    assert remit("call", "acme/echo:echo", "7").stdout == "7\n"
+    assert "archived 0 records" in remit("journal", "archive").stdout
+    remit("unit", "gc")
+    remit("journal", "backup", tmp_path / "home.backup")
+    remit("journal", "restore", tmp_path / "home.backup", "--home", tmp_path / "again")
+    again = lines(remit("events", "--after", "0", "--home", tmp_path / "again", "--json"))
+    assert again[: len(archived)] == archived
+
+
+def test_a_lost_archive_is_found(archived, sneaky, remit):
+    assert archived
+    (sneaky / ".remit" / "archive" / f"{11:012}.events").unlink()
+    assert "row 11 " in remit("journal", "verify", code=1).stderr

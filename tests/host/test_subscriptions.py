@@ -18,6 +18,7 @@ from remit.host import Client, Home, Kernel
 from remit.host.delivery import Listeners, Listening
 from remit.journal import Filter
 from remit.kernel.bus import Bus
+from remit.kernel.hostcall import CancelToken
 from remit.kernel.model import Caller
 from tests.journal.simulators import SimClock, SimIds
 
@@ -150,6 +151,19 @@ def test_a_subscription_that_nobody_asks_is_forgotten():
     listeners.unlisten(old, "local")
     listeners.close()
     assert bus.status()["subscriptions"] == []
+
+
+def test_who_left_is_forgotten_while_others_listen():
+    clock, bus = SimClock(), Bus()
+    listeners = Listeners(bus, clock, SimIds())
+    left, stays = (listeners.listen(Listening(), "local") for _ in range(2))
+    token = CancelToken(None)
+    for _ in range(10):
+        clock.advance(20_000)
+        listeners.receive(stays, "local", 1, 0.0, 0.0, token)
+    assert [one["name"] for one in bus.status()["subscriptions"]] == [stays]
+    with pytest.raises(SubscriptionUnknown):
+        listeners.receive(left, "local", 1, 0.0, 0.0, token)
 
 
 def test_the_number_of_subscriptions_is_bounded():

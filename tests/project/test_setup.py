@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 import remit
 
-TARGETS = ["demo", "test", "lint", "audit", "build", "bench", "soak", "lock", "clean", "help"]
+TARGETS = ["demo", "test", "docs", "lint", "audit", "build", "bench", "soak", "lock", "clean", "help"]
 
 
 def make(root, *words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from remit_unit.native import Memory
@@ -195,8 +196,9 @@ test("without a host a capability says what to do", () => {
 
 
 @pytest.mark.parametrize(("end", "passed"), [("", True), ("test('wrong', () => assert.fail());\n", False)])
-def test_a_units_own_tests_run_natively_and_count(project, end, passed):
-    folder = project(UNIT)
+def test_a_units_own_tests_run_natively_and_count(project, end, passed, tmp_path, monkeypatch):
+    monkeypatch.chdir(project(UNIT).parent)
+    folder = Path(tmp_path.name)  # named as an author does, from where they stand
     (folder / "tests").mkdir()
     (folder / "tests" / "unit.test.ts").write_text(NATIVE + end)
     tried = try_unit(folder)

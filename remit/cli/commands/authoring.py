@@ -35,7 +35,7 @@ _FOLDER = click.Path(path_type=Path)
     show_default=True,
     help="What it does.",
 )
-@click.option("--dir", "folder", type=_FOLDER, default=".", help="Where to make its folder.")
+@click.option("--dir", "folder", type=_FOLDER, default=".", help="Where its folder goes.")
 def new(session: Session, unit: str, lang: str, kind: str, folder: Path) -> None:
     """Make a unit's project that passes its own tests.
 

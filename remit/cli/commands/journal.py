@@ -14,7 +14,7 @@ from remit.cli.render.records import record_text
 from remit.cli.session import Session, verb
 from remit.journal import Record
 
-__all__ = ["backup", "restore", "tail", "verify"]
+__all__ = ["archive", "backup", "restore", "tail", "verify"]
 
 
 @verb("verify", example="remit journal verify --home ./home")
@@ -56,6 +56,26 @@ def backup(session: Session, path: Path) -> None:
         made = kernel.backup(str(path.absolute()), progress=progress)
     words = f": {made.files} files, {made.bytes:,} bytes, up to record {made.seq}"
     session.answer({"path": str(path), **msgspec.to_builtins(made)}, Text.assemble(("backed up", "bold green"), words))
+
+
+@verb("archive", example="remit journal archive --keep 100000")
+@click.option(
+    "--keep", type=click.IntRange(min=0), default=10_000, show_default=True, metavar="N",
+    help="How many of the newest records stay in the database at least.",
+)  # fmt: skip
+def archive(session: Session, keep: int) -> None:
+    """Move old records to compressed files.
+
+    Each stretch of 5,000 is verified, written to .remit/archive and read back before it leaves the database. Reading,
+    time travel, backups and 'remit journal verify' find it there.
+    """
+    with session.connect() as kernel, session.progress() as progress:
+        done = kernel.archive(keep=keep, progress=progress)
+    words = Text.assemble(
+        (f"archived {done.records:,} records", "bold"),
+        f": {done.freed:,} bytes less in the database, {done.size:,} in the archive",
+    )
+    session.answer(msgspec.to_builtins(done), words)
 
 
 @verb("restore", example="remit journal restore ../home.backup --home ./home")

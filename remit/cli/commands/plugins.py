@@ -29,7 +29,7 @@ def list_plugins(session: Session) -> None:
 
 @verb("new", example="remit plugin new acme-audit\nremit plugin new acme-audit --dir ~/src")
 @click.argument("name", metavar="NAME")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), default=".", help="Where to make its folder.")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), default=".", help="Where its folder goes.")
 def new(session: Session, name: str, folder: Path) -> None:
     """Make a plugin's project, with tests.
 

@@ -54,6 +54,7 @@ class Listeners:
         self._ids = ids
         self._open: dict[str, _Listener] = {}
         self._lock = threading.Lock()
+        self._looked_ns = clock.monotonic_ns()
 
     def listen(self, wanted: Listening, owner: str) -> str:
         """Open a subscription and give its id.
@@ -104,12 +105,17 @@ class Listeners:
             self._open.clear()
 
     def _of(self, number: str, owner: str) -> _Listener:
+        now = self._clock.monotonic_ns()
+        if now - self._looked_ns > _IDLE_NS // 10:
+            with self._lock:
+                self._forget(now)
         listener = self._open.get(number)
         if listener is None or listener.owner != owner:
             raise SubscriptionUnknown(f"there is no subscription {number[:40]!r}")
         return listener
 
     def _forget(self, now_ns: int) -> None:
+        self._looked_ns = now_ns
         for number, listener in list(self._open.items()):
             if now_ns - listener.asked_ns > _IDLE_NS:
                 del self._open[number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remit.host.plugging.guarding import GuardedFold
 from remit.host.plugging.manager import BLOCKED_BY, ENTRY_POINT, Plugins
 from remit.host.plugging.services import ServedCatalog, Services, ServingRunner
 from remit.host.plugging.standing import PluginsFold, choice, disabled_in, failure_draft
@@ -12,6 +13,7 @@ __all__ = [
     "BLOCKED_BY",
     "ENTRY_POINT",
     "Failure",
+    "GuardedFold",
     "Observers",
     "PluginStatus",
     "Plugins",

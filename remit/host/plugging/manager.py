@@ -171,6 +171,10 @@ class Plugins:
         """Whether a plugin gets hooks."""
         return not self._seats[plugin].off
 
+    def is_builtin(self, plugin: str) -> bool:
+        """Whether a plugin is one of ours."""
+        return self._seats[plugin].builtin
+
     def run(self, plugin: str, hook: str, function: Callable[..., T], *arguments: Any) -> T | None:
         """Call what a plugin gave to us (an endpoint, a panel's data) as if it were its hook; ``None`` if it failed.
 
@@ -178,6 +182,47 @@ class Plugins:
         """
         result = self._one(self._seats[plugin], hook, function, arguments)
         return None if result is _FAILED else result
+
+    def ask(
+        self,
+        plugin: str,
+        doing: str,
+        function: Callable[..., Any],
+        *arguments: Any,
+        kind: type[T],
+        deadline_s: float = 0,
+    ) -> T:
+        """Call what a plugin gave to us, beside its hooks, for an answer that there is no going on without.
+
+        A :class:`RemitError` is an answer too and is raised as it is; whatever else goes wrong is the plugin's fault.
+
+        :param doing: what it does, for its record; one thing at a time, and different things beside each other
+        :param deadline_s: seconds that it may take; those of a hook if 0
+        :raises PluginFailed: if it raises, hangs, gives no ``kind``, or the plugin is off
+        """
+        seat = self._seats[plugin]
+        if seat.builtin:
+            found: T = function(*arguments)
+            return found
+        if seat.off:
+            raise PluginFailed(f"{plugin} is off: {seat.off}", plugin=plugin, hook=doing)
+        worker = seat.beside(doing)
+        try:
+            answer = worker.run(function, arguments, deadline_s or self._deadline_s)
+            if isinstance(answer, kind):
+                return answer
+            raise TypeError(f"gave {type(answer).__name__} where {kind.__name__} is wanted")  # noqa: TRY301 - its fault
+        except RemitError:
+            raise
+        except Busy as error:
+            raise PluginFailed(f"{plugin} is busy: {doing} did not begin", plugin=plugin, hook=doing) from error
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and worker.raised is not error:
+                raise
+            worded = self._worded(error, doing)
+            self._fail(seat, doing, worded)
+            said = f"{plugin} failed in {doing}: {type(worded).__name__}: {worded}"
+            raise PluginFailed(said[:500], plugin=plugin, hook=doing) from error
 
     def _results(
         self,

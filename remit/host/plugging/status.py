@@ -64,14 +64,24 @@ class Seat:
         """The plugin's own thread, made when first needed."""
         return Worker(self.name)
 
+    def beside(self, doing: str) -> Worker:
+        """A thread for one thing that the plugin's hooks must not wait for: a download, a read model."""
+        return self._beside.setdefault(doing, Worker(f"{self.name}-{doing}"))
+
+    @cached_property
+    def _beside(self) -> dict[str, Worker]:
+        return {}
+
     def raised(self, error: BaseException) -> bool:
         """Whether the plugin's own thread raised this, and not the operator."""
         return "worker" in vars(self) and self.worker.raised is error
 
     def close(self) -> None:
-        """Let the thread end, if there is one."""
+        """Let the threads end, if there are any."""
         if "worker" in vars(self):
             self.worker.close()
+        for worker in self._beside.values():
+            worker.close()
 
     def status(self, hooks: list[str], failures: Sequence[Failure]) -> PluginStatus:
         """The plugin as administrators see it."""

@@ -63,6 +63,7 @@ def bundled_tests(folder: Path, into: Path, progress: Progress) -> list[Path]:
 
     :raises BuildFailed: if the tools cannot be installed, or a test does not parse
     """
+    folder = folder.resolve()  # esbuild runs in the folder of the tests
     tests = sorted(path for path in (folder / "tests").glob("*.test.*") if path.suffix in _SUFFIXES)
     if not tests:
         return []
@@ -136,7 +137,8 @@ def _explained(said: str, source: Path) -> BuildFailed:
         details |= {"file": str(file), "line": line}
         return BuildFailed(f"{file}:{line}: {what[:500]}", remedy=_remedy(what), **details)
     lines = [line.strip() for line in said.splitlines() if re.search(r"[Ee]rror", line)]
-    what = lines[0] if lines else "the tool failed and did not say why"
+    lines.sort(key=lambda line: "[ERROR]" not in line)
+    what = lines[0].rpartition("[ERROR] ")[2] if lines else "the tool failed and did not say why"
     return BuildFailed(f"{source}: {what[:500]}", remedy=_remedy(what), **details)
 
 

@@ -122,6 +122,14 @@ def test_events_that_cause_events_end_when_their_hops_do(kernel):
     assert len({one["event"].get("correlationid", turns[0]["event"]["id"]) for one in turns}) == 1
 
 
+def test_a_unit_answers_whoever_asked(kernel):
+    answer = kernel.ask("job.made", "hello", timeout_ms=30_000)["event"]
+    assert (answer["data"], answer["hops"]) == ("hello", 7)
+    assert answer["source"].startswith(f"//{kernel.home().id}/unit/acme/react@sha256:")
+    [asked] = kernel.events(prefixes=["job.made"])
+    assert answer["correlationid"] == asked["event"]["id"]
+
+
 def test_a_live_reaction_hears_but_is_never_repeated(kernel):
     kernel.emit("live.seen", "trap")
     kernel.emit("live.seen", "x1")

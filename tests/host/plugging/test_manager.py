@@ -132,14 +132,14 @@ def test_nobody_answering_is_an_error_and_none_is_no_answer():
     plugins = Plugins(())
     plugins.register(_plugin(remit_runner=lambda: None), "shy")
     with pytest.raises(AdapterMissing, match="remit_runner"):
-        plugins.first("remit_runner", home=None, abi="component")
-    assert plugins.call("remit_runner", home=None, abi="component") == []
+        plugins.first("remit_runner", home=None, abi="component", authority=None)
+    assert plugins.call("remit_runner", home=None, abi="component", authority=None) == []
 
 
 def test_a_failing_adapter_leaves_the_next_one_to_answer(builtin):
     plugins = Plugins([builtin("sim_builtin", remit_runner=lambda: "ours")])
     plugins.register(_plugin(remit_runner=_raise), "broken")
-    assert plugins.first("remit_runner", home=None, abi="component") == "ours"
+    assert plugins.first("remit_runner", home=None, abi="component", authority=None) == "ours"
     assert [failure.plugin for failure in plugins.failures] == ["broken"]
 
 

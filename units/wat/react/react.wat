@@ -105,7 +105,7 @@
       (local.get $result))
 
     ;; The event has more fields than fit into parameters, so it comes as an address: id at 0, topic at 8, data at 48,
-    ;; attempt at 96.
+    ;; reply-to at 72, attempt at 96.
     (func (export "handle") (param $event i32) (result i32)
       (local $letter i32) (local $topic i32)
       (if (i32.gt_u (i32.load offset=52 (local.get $event)) (i32.const 1))
@@ -128,6 +128,11 @@
           (then (local.set $topic (i32.const 80))))))
       (call $emit (local.get $topic) (i32.const 11) (i32.const 96) (i32.const 16)
                   (i32.load offset=48 (local.get $event)) (i32.load offset=52 (local.get $event)) (i32.const 320))
+      (if (i32.load offset=76 (local.get $event))  ;; somebody waits for an answer
+        (then (call $emit (i32.load offset=72 (local.get $event)) (i32.load offset=76 (local.get $event))
+                          (i32.const 96) (i32.const 16)
+                          (i32.load offset=48 (local.get $event)) (i32.load offset=52 (local.get $event))
+                          (i32.const 320))))
       (call $result (i32.const 0))))
 
   (core instance $unit (instantiate $code (with "memory" (instance $memory)) (with "host" (instance $host))))
