@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remit.errors import SourceUnknown
+import msgspec
+
+from remit.errors import PluginFailed, RegistryUnreachable, SourceUnknown
 from remit.host.governance import Context, Governance
+from remit.host.plugging import Plugins
 from remit.journal import Progress
-from remit.kernel.model import Bundle
+from remit.kernel.model import Bundle, Release
 from remit.kernel.ports import BundleSource, ReleaseSource
 from remit.units import Question, Supplier, Supply
 
@@ -44,7 +47,8 @@ class Supplies(Governance):
             waited_for[0] = False
 
     def _questions(self) -> Sequence[Question]:
-        return [source.releases() for _, source in self._rooms.sources if isinstance(source, ReleaseSource)]
+        sources = [(plugin, source) for plugin, source in self._rooms.sources if isinstance(source, ReleaseSource)]
+        return [_question(self._rooms.plugins, plugin, source) for plugin, source in sources]
 
     @property
     def _supplier(self) -> Supplier:
@@ -74,3 +78,26 @@ class Supplies(Governance):
 
     def upgrade_preview(self, context: Context, units: tuple[str, ...]) -> Supply:
         return self._supplier.upgrade(units, context.caller, preview=True, progress=context.progress)
+
+
+def _question(plugins: Plugins, plugin: str, source: ReleaseSource) -> Question:
+    """What a source has, asked beside the kernel where it is a plugin's; one that fails is a source out of reach."""
+    if plugins.is_builtin(plugin):
+        return source.releases()
+    moment: list[Question] = []
+
+    def answer(unit: str) -> list[list[Release] | None]:
+        if not moment:
+            moment.append(source.releases())
+        found = moment[0](unit)
+        return [None if found is None else msgspec.convert(found, list[Release])]
+
+    def asked(unit: str) -> Sequence[Release] | None:
+        try:
+            [found] = plugins.ask(plugin, "source.releases", answer, unit, kind=list)
+        except PluginFailed as error:
+            raise RegistryUnreachable(error.message, remedy=error.remedy) from error
+        releases: list[Release] | None = found
+        return releases
+
+    return asked

@@ -67,8 +67,8 @@ def test_an_undeclared_import_does_not_come_in(kernel, unit):
     assert [entry.ref.id for entry in kernel.units() if entry.ref.id == "acme/undeclared"] == []
 
 
-TOLD = {"actions", "episodes", "health", "leases", "metrics", "topology"}
-"""Models of calls and denials: that the kernel says of both is as it should be."""
+TELLING = {"actions", "episodes", "health", "leases", "metrics", "topology"}
+"""Read models that tell of the call itself, and of its denial."""
 
 
 @pytest.mark.parametrize("topic", ["lease.counter.x", "unit.counter.xx"])
@@ -81,7 +81,7 @@ def test_a_unit_that_speaks_for_the_kernel_is_denied_and_moves_no_read_model(ker
     manifest.write_text(manifest.read_text().replace('"acme/counter"', '"acme/liar"'))
     build_unit(folder)
     kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
-    before = {model: kernel.state(model) for model in kernel.models() if model not in TOLD}
+    before = {model: kernel.state(model) for model in kernel.models() if model not in TELLING}
     grants = kernel.state("leases")["grants"]
     with suppress(RemitError):
         kernel.call("acme/liar:increment", {})

@@ -8,9 +8,10 @@ import types
 
 import pytest
 
-from remit.errors import ActionUnknown, BundleInvalid, PluginFailed, SourceUnknown
+from remit.errors import ActionUnknown, BundleInvalid, PluginFailed, RemitError, SourceUnknown
 from remit.host import Kernel, verify_journal
 from remit.kernel.hookspecs import hookimpl
+from remit.kernel.model import Release
 from remit.registry import pack
 
 MANIFEST = b"""schema = "unit/v1"
@@ -162,5 +163,33 @@ def test_a_source_that_fails_is_named_and_the_kernel_serves_on(quick, stuck, how
     with Kernel.open(quick, plugins={"bad": sources(lambda *_: wrong())}) as kernel:
         with pytest.raises(PluginFailed, match=r"bad failed in source\.fetch"):
             kernel.install("mine:x")
+        assert kernel.call("acme/echo:echo", 1) == 1
+        assert ["bad" in finding.message for finding in kernel.findings()] == [True]
+
+
+WANTED = '\n[[unit]]\nid = "acme/tone"\nversion = "*"\n'
+
+
+def test_a_plugins_source_says_which_versions_there_are(quick):
+    digest = Source().fetch("mine:tone", lambda *_: None).digest
+    source = Source()
+    source.releases = lambda: lambda unit: [Release(unit, "1.0.0", digest, "mine:tone")] if "tone" in unit else None
+    with (quick / "remit.toml").open("a") as config:
+        config.write(WANTED)
+    with Kernel.open(quick, plugins={"mine": plugin(remit_bundle_sources=lambda: [source])}) as kernel:
+        kernel.sync(allow_unsigned=True)
+        assert "acme/tone" in [entry.ref.id for entry in kernel.units()]
+
+
+@pytest.mark.parametrize("how", ["raises", "exits", "hangs", "gives nonsense"])
+def test_a_source_that_cannot_say_its_versions_is_out_of_reach_and_named(quick, stuck, how):
+    wrong = (wrongs(stuck) | {"gives nonsense": lambda: [7]})[how]
+    source = Source()
+    source.releases = lambda: lambda _unit: wrong()
+    with (quick / "remit.toml").open("a") as config:
+        config.write(WANTED)
+    with Kernel.open(quick, plugins={"bad": plugin(remit_bundle_sources=lambda: [source])}) as kernel:
+        with pytest.raises(RemitError, match="acme/tone"):
+            kernel.sync(allow_unsigned=True)
         assert kernel.call("acme/echo:echo", 1) == 1
         assert ["bad" in finding.message for finding in kernel.findings()] == [True]
