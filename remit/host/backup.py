@@ -120,7 +120,9 @@ def _sources(home: Home) -> dict[str, Path]:
     """What is backed up besides the journal, by name."""
     named = ["remit.toml", "remit.lock", *(one.root for one in home.config.registry.values() if one.root)]
     own = [home.root / name for name in named] + [path for path in (home.root / "policy").rglob("*") if path.is_file()]
-    found = {path.relative_to(home.root).as_posix(): path for path in own if path.is_file()}
+    # What the operator keeps elsewhere stays elsewhere.
+    here = [path for path in own if path.is_relative_to(home.root) and path.is_file()]
+    found = {path.relative_to(home.root).as_posix(): path for path in here}
     for top in home.private.iterdir():
         if top.name not in _MADE_AGAIN:
             for path in [top] if top.is_file() else top.rglob("*"):

@@ -8,7 +8,7 @@ may do this is decided by the caller; whether a set *may be loaded* is decided h
 from __future__ import annotations
 
 import threading
-from pathlib import PurePath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,7 +26,7 @@ from remit.policy.resources import parse_resource
 from remit.policy.shadow import ShadowWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from remit.journal.fold import Folds
     from remit.journal.log import Journal
@@ -75,7 +75,7 @@ class Office:
                 raise PolicyInvalid("; ".join(map(str, findings)))
         patterns = self._home.config.policy.files
         for name in files:
-            if ".." in PurePath(name).parts or not any(PurePath(name).match(pattern) for pattern in patterns):
+            if not _lies_in_place(name, patterns):
                 raise PolicyInvalid(f"{name[:80]!a} lies where remit.toml does not look: {', '.join(patterns)}")
         return load(posture or self.live.posture, files)
 
@@ -261,6 +261,14 @@ class Office:
 
 _SHORTEST = 6
 """Digits of a digest that name a set."""
+
+
+def _lies_in_place(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a name, written in its one plain way, is one of the files that the patterns mean below the home."""
+    path = PurePosixPath(name)
+    plain = str(path) == name and name.isprintable() and not path.is_absolute() and ".." not in path.parts
+    # Only a pattern from the root on is compared with the whole path, not with its end.
+    return plain and any(("/" / path).match(f"/{pattern}") for pattern in patterns)
 
 
 def _texts(policies: PolicySet) -> dict[str, Any]:

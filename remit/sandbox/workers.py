@@ -1,6 +1,6 @@
 """A runner that runs some programs in worker processes: a fault of wasmtime then costs the worker, not the kernel.
 
-Which programs, the operator says (``[sandbox] isolate`` in ``remit.toml``): those of unsigned units, all, or none. A
+Which programs, policy says (``unit:inline``): those of units that it does not let run in the kernel's own process. A
 worker runs one call at a time and is used again; it is killed when its call is cancelled or does not end, and replaced
 when it dies. Everything but running is the inner runner's.
 """

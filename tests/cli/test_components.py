@@ -58,8 +58,9 @@ def test_inputs_are_refused_by_their_types_and_failures_are_values(manifest, rem
 
 
 def test_a_call_is_taken_down_and_runs_in_a_worker(manifest, remit, home):
-    with (home / "remit.toml").open("a") as file:
-        file.write('\n[sandbox]\nisolate = "always"\n')
+    (home / "policy" / "workers.cedar").write_text(
+        '@id("workers.all") forbid (principal is Remit::Unit, action == Remit::Action::"unit:inline", resource);\n'
+    )
     remit("unit", "install", manifest, "--allow-unsigned")
     remit("unit", "apply", "local/calc", "--yes")
     said = json.loads(remit("call", "local/calc:add", '{"a": 2, "b": 3}', "--record", "full", "--json").stdout)

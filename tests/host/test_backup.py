@@ -189,3 +189,15 @@ def test_a_journal_that_was_changed_with_its_list_is_still_refused(file: Path, t
     with pytest.raises(RemitError):
         restore(rewritten(file, forge), tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_what_the_operator_keeps_elsewhere_is_not_in_it(kernel: Kernel, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_text("{}")
+    (home / "own.json").write_text("{}")
+    with (home / "remit.toml").open("a") as file:
+        for name, root in (("a", tmp_path / "root.json"), ("b", "../root.json"), ("c", "own.json")):
+            file.write(f'\n[registry.{name}]\nurl = "oci://{name}.example"\nroot = "{root}"\n')
+    kernel.plan()
+    kernel.backup(str(tmp_path / "home.backup"))
+    with tarfile.open(tmp_path / "home.backup") as archive:
+        assert [name for name in archive.getnames() if name.endswith(".json")] == ["own.json", "backup.json"]

@@ -49,10 +49,19 @@ def test_a_posture_is_changed_in_the_file_and_its_comments_stay(bureau):
     assert bureau.office.live.posture == "strict"
 
 
-@pytest.mark.parametrize("name", ["policy/../x.cedar", "elsewhere/site.cedar", "/etc/site.cedar", "policy/a/b.cedar"])
-def test_files_outside_the_homes_policies_are_refused(bureau, name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "policy/../x.cedar", "elsewhere/site.cedar", "/etc/site.cedar", "policy/a/b.cedar",
+        "{outside}/policy/site.cedar", "elsewhere/policy/site.cedar", "policy//site.cedar", "./policy/site.cedar",
+        "policy/./site.cedar", "policy/a\0.cedar", "policy/a\n.cedar", "policy/\udcff.cedar", "", "policy",
+    ],
+)  # fmt: skip
+def test_files_outside_the_homes_policies_are_refused(bureau, name, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
     with pytest.raises(PolicyInvalid):
-        bureau.candidate({name: NO_EMIT})
+        bureau.office.publish(bureau.candidate({name.format(outside=outside): NO_EMIT}), by="local")
+    assert list(outside.iterdir()) == []
 
 
 def test_a_set_that_lets_a_canary_through_is_refused_and_changes_nothing(bureau):

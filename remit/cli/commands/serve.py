@@ -48,6 +48,7 @@ def serve(
         session.line({"url": service.url, "token": token}, Text(f"serving {service.url}   Ctrl-C ends it"))
         if token:
             session.hint(f"token of this run: {token}")
+            session.hint(f"in a browser: {service.url}/login#{token}")
         try:
             service.run()
         except KeyboardInterrupt:  # the service has drained by now; the signal only says why it ended
