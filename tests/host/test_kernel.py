@@ -273,7 +273,9 @@ def test_a_plugin_that_fails_to_load_is_a_finding_and_an_event(home, monkeypatch
         (finding,) = kernel.findings()
         assert "broken" in finding.message
         assert "no such module" in finding.message
-        (record,) = kernel.events(prefixes=["plugin."])
+        while not (records := kernel.events(prefixes=["plugin."])):  # nobody waits until it is written
+            kernel.events(kernel.home().head, wait_ms=1_000)
+        (record,) = records
         assert record["event"]["data"]["plugin"] == "broken"
 
 
