@@ -9,19 +9,23 @@ import uvicorn
 from starlette.applications import Starlette
 
 from remit.errors import RegistryUnreachable
+from remit.registry.patience import patient
 
 __all__ = ["run"]
 
 _WAITING = 128
 _SAME_TIME = 64
-_MOST_HEAD = 64 << 10
+_PATIENCE_S = 10.0
 
 
-def run(application: Starlette, host: str, port: int, ready: Callable[[str], None]) -> None:
+def run(
+    application: Starlette, host: str, port: int, ready: Callable[[str], None], *, patience: float = _PATIENCE_S
+) -> None:
     """Serve until interrupted.
 
     :param port: 0 for any that is free
     :param ready: called with the address once it listens
+    :param patience: seconds that the head of a request may take to arrive
     :raises RegistryUnreachable: if the port is taken
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -37,9 +41,7 @@ def run(application: Starlette, host: str, port: int, ready: Callable[[str], Non
         ready(f"http://{shown}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
             application,
-            # The parser that bounds a request's head; the faster one of uvicorn collects it without end.
-            http="h11",
-            h11_max_incomplete_event_size=_MOST_HEAD,
+            http=patient(patience),
             log_level="warning",
             access_log=False,
             lifespan="off",

@@ -27,11 +27,11 @@ from remit.host.service import Tokens
 from remit.kernel.model import Caller
 from remit.plugins.http.limits import Rates
 from remit.plugins.http.offered import offered_routes
-from remit.plugins.http.patience import patient
 from remit.plugins.http.problems import problem
 from remit.plugins.http.requests import caller_of, from_our_page
 from remit.plugins.http.routes import TABLE, Context, Route
 from remit.plugins.http.streams import Watcher
+from remit.registry.patience import patient
 
 __all__ = ["HttpService", "application"]
 

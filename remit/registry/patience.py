@@ -1,7 +1,7 @@
 """Clients that are too slow: a connection whose request does not arrive whole in time is closed (slowloris).
 
-uvicorn times only idle connections; here the head of every request has a deadline and a size, its body has its own in
-``requests.py``.
+uvicorn times only idle connections; here the head of every request has a deadline and a size. What a body may take is
+for whoever reads it. Every service of Remit listens with this: registries, trust domains, homes.
 """
 
 from __future__ import annotations
