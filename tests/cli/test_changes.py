@@ -112,7 +112,7 @@ def test_plan_and_apply_as_json_have_stable_keys(remit):
     plan = json.loads(remit("unit", "plan", "acme/tone", "--json", code=2).stdout)
     assert set(plan) == {
         "format", "home", "serial", "config", "policy", "edits", "candidate", "units", "widening", "capabilities",
-        "documents", "drift", "findings", "changed", "digest", "needs_consent",
+        "documents", "drift", "state", "findings", "changed", "digest", "needs_consent",
     }  # fmt: skip
     done = json.loads(remit("unit", "apply", "acme/tone", "--json").stdout)
     assert set(done) == {"changed", "plan", "generation"}
@@ -197,7 +197,7 @@ def test_check_prints_every_fault_with_its_path(remit, units, tmp_path):
     assert "version" in result.stdout
     assert "memroy" in result.stdout
     data = json.loads(remit("unit", "check", tmp_path, "--json", code=1).stdout)
-    assert set(data) == {"ok", "unit", "version", "faults"}
+    assert set(data) == {"ok", "unit", "version", "faults", "fixed"}
     assert len(data["faults"]) >= 2
     assert remit("unit", "check", tmp_path / "none", code=1).stderr.startswith("error[RM-2002]")
 

@@ -20,7 +20,7 @@ def test_a_unit_is_planned_applied_with_consent_and_reverted(page, shown, shots)
     page.get_by_role("button", name="Apply").click()
     page.get_by_role("button", name="Do it").click()
     page.wait_for_load_state()
-    page.get_by_role("row", name="acme/sneaky").get_by_text("active").wait_for()
+    page.get_by_role("row", name="acme/sneaky 1.0.0").get_by_text("active").wait_for()
     assert kernel.home().generation == 2
     page.get_by_role("button", name="Plan a revert to 1").click()
     page.get_by_text("remove acme/sneaky").wait_for()
