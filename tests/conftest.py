@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from hypothesis import settings
 # By default the same examples every time, so that a run says something about the change; the soak looks further.
 settings.register_profile("remit", deadline=None, derandomize=os.environ.get("REMIT_SOAK", "1") == "1")
 settings.load_profile("remit")
+
+# A shell that starts this run in the background has it ignore interrupts; what is tested here must hear of them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["remit.testing.plugin"]  # by name as well: a checkout on the path has no entry points
 
