@@ -42,7 +42,9 @@ def _commands() -> Iterator[str]:
     yield from ("# Commands", "", _NOTE)
     yield "Every command takes `--home DIR` (or `REMIT_HOME`) and `--json`. Exit codes: 0 done, 1 error, 2 changes"
     yield "pending, 3 refused by policy or consent needed, 64 usage, 130 interrupted.\n"
-    with click.Context(root, info_name="remit", terminal_width=_WIDTH, max_content_width=_WIDTH) as top:
+    # A command keeps the names of its help option from the first context that asks: the root's own, as when it is run.
+    settings = root.context_settings | {"max_content_width": _WIDTH}
+    with click.Context(root, info_name="remit", terminal_width=_WIDTH, **settings) as top:
         for name in root.list_commands(top):
             command = root.get_command(top, name)
             if isinstance(command, click.Group):

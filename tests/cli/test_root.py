@@ -39,12 +39,12 @@ PROMISED = {
 def commands() -> dict[str, click.Command]:
     """Every command by its words, as click knows them."""
     found: dict[str, click.Command] = {}
-    context = click.Context(root)
+    context = click.Context(root, **root.context_settings)
     for name in root.list_commands(context):
         command = root.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):
-            inner = click.Context(command)
+            inner = click.Context(command, parent=context)
             for sub in command.list_commands(inner):
                 loaded = command.get_command(inner, sub)
                 assert loaded is not None

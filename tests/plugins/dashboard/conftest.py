@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,28 @@ def sneaky(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def shown(active_home, sneaky):
+@contextmanager
+def showing(home, sneaky):
     """A kernel with echo, counter and loop active and sneaky installed, and the URL where it is served."""
-    with Kernel.open(active_home, program="tests") as kernel:
+    with Kernel.open(home, program="tests") as kernel:
         kernel.install(str(sneaky), allow_unsigned=True)
         kernel.call("acme/counter:increment", 1)
-        with serving(kernel, active_home) as service:
+        with serving(kernel, home) as service:
             yield kernel, service.url
+
+
+@pytest.fixture
+def shown(active_home, sneaky):
+    """A kernel and its URL, for a test that changes something."""
+    with showing(active_home, sneaky) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory, active_template, sneaky):
+    """A kernel and its URL, for tests that change nothing."""
+    with showing(shutil.copytree(active_template, tmp_path_factory.mktemp("standing") / "home"), sneaky) as found:
+        yield found
 
 
 @pytest.fixture

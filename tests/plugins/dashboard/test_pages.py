@@ -25,8 +25,15 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"{{ 7 * 7 }}"
 
 
 @pytest.fixture
-def client(shown):
+def client(standing):
     """A client with the owner's token in a cookie, as a browser keeps it."""
+    with httpx.Client(base_url=standing[1], cookies={"remit_token": OWNER}, timeout=30) as http:
+        yield http
+
+
+@pytest.fixture
+def own_client(shown):
+    """A client of a home that a test changes."""
     with httpx.Client(base_url=shown[1], cookies={"remit_token": OWNER}, timeout=30) as http:
         yield http
 
@@ -42,10 +49,10 @@ def test_a_page_answers_under_a_policy_that_allows_nothing_inline(client, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_is_for_those_who_signed_in(shown, path):
-    answer = httpx.get(shown[1] + path, headers={"accept": "text/html"})
+def test_a_page_is_for_those_who_signed_in(standing, path):
+    answer = httpx.get(standing[1] + path, headers={"accept": "text/html"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
-    assert httpx.get(shown[1] + path).status_code == 401
+    assert httpx.get(standing[1] + path).status_code == 401
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -54,14 +61,14 @@ def test_a_change_has_to_come_from_a_page_of_ours(client, name):
     assert answer.json()["code"] == "RM-8011"
 
 
-def test_nobody_is_signed_in_by_another_page(shown):
-    answer = httpx.post(f"{shown[1]}/ui/login", data={"token": OWNER}, headers={"origin": "https://evil.example"})
+def test_nobody_is_signed_in_by_another_page(standing):
+    answer = httpx.post(f"{standing[1]}/ui/login", data={"token": OWNER}, headers={"origin": "https://evil.example"})
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
 
-def test_signing_in_keeps_the_token_where_scripts_cannot_read_it(shown):
-    answer = httpx.post(f"{shown[1]}/ui/login", data={"token": OWNER}, headers={"origin": shown[1]})
+def test_signing_in_keeps_the_token_where_scripts_cannot_read_it(standing):
+    answer = httpx.post(f"{standing[1]}/ui/login", data={"token": OWNER}, headers={"origin": standing[1]})
     assert answer.status_code == 303
     assert {"httponly", "samesite=strict", "path=/"} <= {
         part.strip().lower() for part in answer.headers["set-cookie"].split(";")
@@ -69,16 +76,16 @@ def test_signing_in_keeps_the_token_where_scripts_cannot_read_it(shown):
 
 
 @pytest.mark.parametrize("token", ["", " ", "a b", "a;b", "a\nset-cookie: x=y", "é", "x" * 201])
-def test_what_cannot_be_a_token_is_not_kept(shown, token):
-    answer = httpx.post(f"{shown[1]}/ui/login", data={"token": token}, headers={"origin": shown[1]})
+def test_what_cannot_be_a_token_is_not_kept(standing, token):
+    answer = httpx.post(f"{standing[1]}/ui/login", data={"token": token}, headers={"origin": standing[1]})
     assert (answer.headers["location"], "set-cookie" in answer.headers) == ("/login?failed", False)
 
 
-def test_what_others_say_is_shown_as_text(shown, client):
+def test_what_others_say_is_shown_as_text(shown, own_client):
     kernel, _ = shown
     kernel.emit("some.topic", {"words": HOSTILE}, caller=Caller(correlation="run-1"))
     for path in ("/", "/ui/events", "/ui/episodes", "/ui/episodes/run-1", f"/ui/events?prefix={HOSTILE}"):
-        text = client.get(path).text
+        text = own_client.get(path).text
         assert "<script>alert" not in text
         assert "<img" not in text
 
@@ -105,29 +112,29 @@ def test_what_is_not_there_is_not_found(client, path):
         ("replay", {"name": "none"}, "RM-"),
     ],
 )
-def test_what_is_refused_is_shown_with_its_code(shown, client, name, form, code):
-    answer = client.post(f"/ui/{name}", data=form, headers={"origin": shown[1]})
+def test_what_is_refused_is_shown_with_its_code(standing, client, name, form, code):
+    answer = client.post(f"/ui/{name}", data=form, headers={"origin": standing[1]})
     assert (answer.status_code, "alert" in answer.text) == (200, True)
     assert f"<strong>{code}" in answer.text
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"a=1&" * 2_000, b"=;=&&&"])
-def test_a_form_that_cannot_be_read_is_refused(shown, client, body):
-    headers = {"origin": shown[1], "content-type": "application/x-www-form-urlencoded"}
+def test_a_form_that_cannot_be_read_is_refused(standing, client, body):
+    headers = {"origin": standing[1], "content-type": "application/x-www-form-urlencoded"}
     assert client.post("/ui/plan", content=body, headers=headers).status_code == 400
 
 
-def test_a_form_without_end_is_cut_off(shown, client):
-    answer = client.post("/ui/plan", content=b"a" * ((1 << 20) + 1), headers={"origin": shown[1]})
+def test_a_form_without_end_is_cut_off(standing, client):
+    answer = client.post("/ui/plan", content=b"a" * ((1 << 20) + 1), headers={"origin": standing[1]})
     assert answer.status_code == 413
 
 
-def test_a_plan_that_moved_is_not_applied(shown, client):
+def test_a_plan_that_moved_is_not_applied(shown, own_client):
     kernel, url = shown
-    shown_plan = client.post("/ui/plan", data={"remove": "acme/loop"}, headers={"origin": url}).text
+    shown_plan = own_client.post("/ui/plan", data={"remove": "acme/loop"}, headers={"origin": url}).text
     digest = re.search(r'name="digest" value="([^"]+)"', shown_plan)[1]
     kernel.apply(kernel.plan(remove=["acme/echo"]))
-    answer = client.post("/ui/apply", data={"remove": "acme/loop", "digest": digest}, headers={"origin": url})
+    answer = own_client.post("/ui/apply", data={"remove": "acme/loop", "digest": digest}, headers={"origin": url})
     assert "RM-6" in answer.text
     assert "acme/loop" in {one.ref.id for one in kernel.units() if one.active}
 
