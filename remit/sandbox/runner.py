@@ -24,7 +24,7 @@ from remit.kernel.model import Exported, GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
 from remit.sandbox.aside import aside
 from remit.sandbox.cache import CacheEntry, CodeCache
-from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
+from remit.sandbox.call import CHECK_EPOCHS, Call
 from remit.sandbox.compiling import CompileBounds
 from remit.sandbox.contract import check
 from remit.sandbox.early import Early
@@ -174,7 +174,7 @@ class ComponentRunner:
         self, program: Program, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
     ) -> Iterator[Call]:
         _check_input(arguments, program.limits)
-        call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=program.world == "transform")
+        call = Call(host, self._clock, deadline_ms)
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
@@ -224,7 +224,7 @@ class ComponentRunner:
             rehearsed.close()
         instance = self._make(program, loaded, Instance)
         try:
-            instance.start(Call(ClosedDoor(), self._clock, _START_MS, MAX_TEXT, pure=program.world == "transform"))
+            instance.start(Call(ClosedDoor(), self._clock, _START_MS))
         except BaseException:
             instance.close()
             raise
