@@ -44,10 +44,20 @@ CALLS: Final = cast("dict[int, Call]", HUB.running)
 class Served(Protocol):
     """What stands behind one import of a guest; see :class:`remit.sandbox.targets.Target`."""
 
-    names: tuple[str, str]
-    shape: Callable[[Any], Any]
-    take: Callable[[Call, int], tuple[Any, ...]]
-    give: Callable[[Call, Any, int], None]
+    @property
+    def names(self) -> tuple[str, str]:
+        """Interface and function."""
+        ...
+
+    @property
+    def take(self) -> Callable[[Call, int], tuple[Any, ...]]:
+        """Reads its arguments."""
+        ...
+
+    @property
+    def give(self) -> Callable[[Call, Any, int], None]:
+        """Writes its result, from the door's answer."""
+        ...
 
 
 class Inside(Protocol):

@@ -47,8 +47,7 @@ def on_import(
             call.check()
         if (given != target.given or wanted != target.wanted) and target.strict:
             raise GuestTrapped(_LIES)  # noqa: TRY301 - as all that answering raises
-        target.answer(call, arguments, results)
-        if call.host.abort is None:
+        if target.answer(call, arguments, results):
             return 0
     except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
         if call is not None:

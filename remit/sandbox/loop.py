@@ -70,9 +70,8 @@ class _Tasks:
 
     @staticmethod
     def _finish(call: Call, target: Served, found: Any, results: int) -> None:
-        value = target.shape(found)
         if call.host.abort is None:
-            target.give(call, value, results)
+            target.give(call, found, results)
 
 
 class LoopInstance(Instance):

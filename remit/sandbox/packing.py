@@ -31,7 +31,7 @@ from remit.sandbox.types import (
     Variant,
 )
 
-__all__ = ["Lay", "boxer", "layer", "packer"]
+__all__ = ["Lay", "boxer", "layer", "packer", "result_boxer", "text_answer"]
 
 Emit = Callable[[Any, list[Any], list[Any]], None]
 """(value, numbers to pack, objects to keep alive); refuses what does not fit."""
@@ -256,14 +256,34 @@ def boxer(kind: Type) -> Callable[[Any, list[Any]], int]:
     return box
 
 
-def _box_result(kind: Result) -> Callable[[Any, list[Any]], int]:
-    sides = {"ok": (1, _payload(kind.ok)), "err": (0, _payload(kind.err))}
+def text_answer(value: str) -> tuple[int, Any]:
+    """Where the result ``ok`` of a text lies, and what to keep as long: what most host functions give, written out.
 
-    def result(value: Any, keep: list[Any]) -> int:
-        is_ok, box = _case(kind, sides, value)
-        block = _PACK_CHOICE(_RESULT, is_ok, box(value[1], keep))
+    :raises UnicodeEncodeError: if it has half a surrogate
+    """
+    data = value.encode()
+    inner = _PACK_SIZED(_STRING, len(data), id(data) + BYTES_OFFSET)
+    outer = _PACK_CHOICE(_RESULT, 1, id(inner) + BYTES_OFFSET)
+    return id(outer) + BYTES_OFFSET, (data, inner, outer)
+
+
+def result_boxer(kind: Result) -> Callable[[bool, Any, list[Any]], int]:
+    """As :func:`boxer`, from which side it is and the payload: ``(True, value, keep)`` is ``ok``."""
+    err, ok = _payload(kind.err), _payload(kind.ok)
+
+    def box(is_ok: bool, value: Any, keep: list[Any]) -> int:
+        block = _PACK_CHOICE(_RESULT, is_ok, ok(value, keep) if is_ok else err(value, keep))
         keep.append(block)
         return id(block) + BYTES_OFFSET
+
+    return box
+
+
+def _box_result(kind: Result) -> Callable[[Any, list[Any]], int]:
+    box, sides = result_boxer(kind), {"ok": True, "err": False}
+
+    def result(value: Any, keep: list[Any]) -> int:
+        return box(_case(kind, sides, value), value[1], keep)
 
     return result
 

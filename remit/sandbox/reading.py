@@ -29,7 +29,7 @@ from remit.sandbox.types import (
 )
 from remit.sandbox.values import TextBudget
 
-__all__ = ["Read", "Take", "reader", "taker", "text_reader"]
+__all__ = ["Read", "Take", "reader", "taker", "text_taker"]
 
 Read = Callable[[int, TextBudget], Any]
 """(address of a slot of wasmtime's, budget) → value."""
@@ -75,16 +75,16 @@ def _decoded(address: int, size: int) -> str:
     return text
 
 
-def text_reader(most: int) -> Callable[[int], str]:
-    """As :func:`reader`, for the one text that a host function is often given, of at most so many bytes."""
+def text_taker(most: int) -> Callable[[Any, int], tuple[str]]:
+    """A function that reads the one text, of at most so many bytes, that a host function is given: (call, address)."""
 
-    def text(at: int) -> str:
+    def take(_call: Any, at: int) -> tuple[str]:
         kind, size, address = _SIZED_AT(MEMORY, at)
         if kind != _STRING or size > most:
-            return _read_text(at, TextBudget(most))
-        return _decoded(address, size)
+            return (_read_text(at, TextBudget(most)),)
+        return (TEXT[address : address + size].decode(),)
 
-    return text
+    return take
 
 
 def taker(kind: Type | None, read: Read) -> Take:

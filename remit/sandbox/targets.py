@@ -6,7 +6,7 @@ A target is made once for the whole process, its values planned; it knows no sto
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from wasmtime import _ffi as ffi
 
@@ -15,8 +15,8 @@ from remit.kernel.answers import Ok, Refused
 from remit.sandbox import capi
 from remit.sandbox.call import MAX_MESSAGE, MAX_TEXT, Call, refused, value_of
 from remit.sandbox.layout import planned
-from remit.sandbox.packing import boxer
-from remit.sandbox.reading import reader, text_reader
+from remit.sandbox.packing import boxer, result_boxer, text_answer
+from remit.sandbox.reading import reader, text_taker
 from remit.sandbox.types import STRING, Result, Signature, Type
 from remit.sandbox.values import TextBudget, check_value, lift, lower
 
@@ -27,36 +27,56 @@ Serve = Callable[[Call, tuple[Any, ...]], Any]
 Take = Callable[[Call, int], tuple[Any, ...]]
 """(call, address of the arguments' slots) → arguments."""
 Give = Callable[[Call, Any, int], None]
-"""(call, value, address of the result's slot): writes what wasmtime frees."""
+"""(call, what was found, address of the result's slot): writes it as the function's result, which wasmtime frees."""
 
 
-class Target:
+class Target(NamedTuple):
     """What stands behind one function of the linker."""
 
-    __slots__ = ("answer", "give", "given", "names", "shape", "strict", "take", "wanted")
+    given: int
+    wanted: int
+    """How many arguments and results it has."""
+    strict: bool
+    """Whether a component that declares another number of them is stopped."""
+    names: tuple[str, str]
+    """Interface and function, for what goes through the door."""
+    take: Take
+    give: Give
+    answer: Callable[[Call, int, int], bool]
+    """(call, arguments, result): answers the guest; ``False``, and whatever it raises, stops the guest."""
 
-    def __init__(
-        self,
-        signature: Signature,
-        names: tuple[str, str] = ("", ""),
-        shape: Callable[[Any], Any] = lambda found: found,
-        *,
-        strict: bool = True,
-    ) -> None:
-        """Plan the values of a function.
 
-        :param names: interface and function, for what goes through the door
-        :param shape: from the door's answer to the value that the signature wants
-        :param strict: whether a component that declares another number of values is stopped
-        """
-        self.strict = strict
-        self.names = names
-        self.shape = shape
-        self.given, self.wanted = len(signature.params), int(signature.result is not None)
-        self.take: Take = _taker(signature.params)
-        self.give: Give = _giver(signature.result)
-        self.answer: Callable[[Call, int, int], None]
-        """(call, arguments, result): answers the guest; what it raises stops it."""
+def through(interface: str, function: str, signature: Signature) -> Target:
+    """A target behind the call's own door."""
+    take, kind = _taker(signature.params), signature.result
+    give = _fallible_giver(kind) if isinstance(kind, Result) else _infallible_giver(kind, interface, function)
+
+    def answer(call: Call, arguments: int, result: int) -> bool:
+        found = call.host(interface, function, take(call, arguments))
+        if call.host.abort is not None:
+            return False
+        give(call, found, result)
+        return True
+
+    strict, wanted = True, int(kind is not None)
+    return Target(len(signature.params), wanted, strict, (interface, function), take, give, answer)
+
+
+def closed_world(signature: Signature, serve: Serve, *, strict: bool = True) -> Target:
+    """A target that a function of ours answers by itself."""
+    take, give = _taker(signature.params), _giver(signature.result)
+
+    def answer(call: Call, arguments: int, result: int) -> bool:
+        value = serve(call, take(call, arguments))
+        if call.host.abort is not None:
+            return False
+        give(call, value, result)
+        return True
+
+    return Target(len(signature.params), int(signature.result is not None), strict, ("", ""), take, give, answer)
+
+
+# ---- a guest's arguments ----
 
 
 def _taker(kinds: tuple[Type, ...]) -> Take:
@@ -65,8 +85,7 @@ def _taker(kinds: tuple[Type, ...]) -> Take:
     if not (capi.FAST and all(map(planned, kinds))):
         return _declared_taker(kinds)
     if kinds == (STRING,):
-        text = text_reader(MAX_TEXT)
-        return lambda _call, address: (text(address),)
+        return text_taker(MAX_TEXT)
     reads = tuple((i * capi.VAL_SIZE, reader(kind)) for i, kind in enumerate(kinds))
 
     def take(_call: Call, address: int) -> tuple[Any, ...]:
@@ -87,16 +106,68 @@ def _declared_taker(kinds: tuple[Type, ...]) -> Take:
     return take
 
 
+# ---- its result ----
+
+
+def _fallible_giver(kind: Result) -> Give:
+    """For a function that can say no: gives the door's answer."""
+    if not (capi.FAST and planned(kind)):
+        declared = _giver(kind)
+        return lambda call, found, address: declared(call, _tagged(found), address)
+    box, clone = result_boxer(kind), capi.component_value_clone
+
+    def give(_call: Call, found: Any, address: int) -> None:
+        keep: list[Any] = []
+        if type(found) is Ok:
+            clone(box(True, found.value, keep), address)  # noqa: FBT003 - as the function says
+        else:
+            tag, value = _tagged(found)
+            clone(box(tag == "ok", value, keep), address)
+
+    def give_text(call: Call, found: Any, address: int) -> None:
+        if type(found) is Ok and type(found.value) is str:
+            try:
+                at, _kept = text_answer(found.value)
+            except UnicodeEncodeError:
+                pass  # said below
+            else:
+                clone(at, address)
+                return
+        give(call, found, address)
+
+    return give_text if kind.ok == STRING else give
+
+
+def _tagged(found: Any) -> tuple[str, Any]:
+    if isinstance(found, Refused):
+        return ("err", {"code": found.code, "message": found.message[:MAX_MESSAGE]})
+    return ("ok", value_of(found))
+
+
+def _infallible_giver(kind: Type | None, interface: str, function: str) -> Give:
+    """For a function that cannot: the door's refusal stops the guest, if there is anything to give."""
+    if kind is None:
+        return _giver(None)
+    give_value = _giver(kind)
+
+    def give(call: Call, found: Any, address: int) -> None:
+        if isinstance(found, Refused):
+            raise refused(interface, function, found)
+        give_value(call, value_of(found), address)
+
+    return give
+
+
 def _giver(kind: Type | None) -> Give:
     if kind is None:
         return lambda _call, _value, _address: None
     if capi.FAST and planned(kind):
-        box = boxer(kind)
+        box, clone = boxer(kind), capi.component_value_clone
 
         def give(_call: Call, value: Any, address: int) -> None:
             keep: list[Any] = []
             # wasmtime frees what it is given: it gets a copy of its own making.
-            capi.component_value_clone(box(value, keep), address)
+            clone(box(value, keep), address)
 
         return give
 
@@ -105,48 +176,6 @@ def _giver(kind: Type | None) -> Give:
         lower(kind, value, ffi.wasmtime_component_val_t.from_address(address), call.resource)
 
     return give_declared
-
-
-def through(interface: str, function: str, signature: Signature) -> Target:
-    """A target behind the call's own door."""
-    fallible = isinstance(signature.result, Result)
-
-    def shape(found: Any) -> Any:
-        if fallible:
-            if type(found) is Ok:
-                return ("ok", found.value)
-            if isinstance(found, Refused):
-                return ("err", {"code": found.code, "message": found.message[:MAX_MESSAGE]})
-        elif signature.result is None:
-            return None
-        elif isinstance(found, Refused):
-            raise refused(interface, function, found)
-        return value_of(found)
-
-    target = Target(signature, (interface, function), shape)
-    take, give = target.take, target.give
-
-    def answer(call: Call, arguments: int, result: int) -> None:
-        found = call.host(interface, function, take(call, arguments))
-        if call.host.abort is None:
-            give(call, shape(found), result)
-
-    target.answer = answer
-    return target
-
-
-def closed_world(signature: Signature, serve: Serve, *, strict: bool = True) -> Target:
-    """A target that a function of ours answers by itself."""
-    target = Target(signature, strict=strict)
-    take, give = target.take, target.give
-
-    def answer(call: Call, arguments: int, result: int) -> None:
-        value = serve(call, take(call, arguments))
-        if call.host.abort is None:
-            give(call, value, result)
-
-    target.answer = answer
-    return target
 
 
 def _not_served(_call: Call, _arguments: tuple[Any, ...]) -> Any:
