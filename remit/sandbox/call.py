@@ -90,9 +90,6 @@ class Call:
 
     __slots__ = ("_wake", "ends_ns", "fault", "host", "inside", "later", "limit_ms", "now", "stop")
 
-    inside: Inside
-    """The instance that runs it, once one does."""
-
     def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int) -> None:
         """Start the call's time.
 
@@ -106,6 +103,8 @@ class Call:
         self.fault: BaseException | None = None
         self.later: Later | None = None
         """How host calls are performed while the guest waits on an event loop; ``None`` off one."""
+        self.inside: Inside | None = None
+        """The instance that runs it, once one does."""
         self._wake: threading.Event | None = None
 
     # ---- when it must end ----
@@ -171,6 +170,7 @@ class Call:
     def wasi(self) -> ClosedWorld:
         """The closed world, as this call's guest sees it."""
         inside = self.inside
+        assert inside is not None
         if inside.world is None:
             inside.world = ClosedWorld(self, pure=inside.pure)
         inside.world.belong_to(self)
@@ -219,6 +219,7 @@ class Call:
         return made
 
     def _store(self) -> Any:
+        assert self.inside is not None
         return ctypes.cast(self.inside.context, POINTER(ffi.wasmtime_context_t))
 
 

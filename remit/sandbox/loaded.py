@@ -116,6 +116,8 @@ class Loaded:
         self.exported = exported
         self.memories = shape.memories
         self.size = size
+        self.used = 0
+        """The number of its last use, among those of its library."""
         self.metered = metered
         self.parameters = tuple(capi.pointer(capi.address(part.ptr())) for part in (engine, linker, component))
         """Engine, linker and component, for the C API."""
