@@ -6,7 +6,8 @@ every start, and whatever the share is raised to later, an episode that was in s
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from hashlib import sha256
 
 import msgspec
@@ -18,6 +19,8 @@ __all__ = ["WHOLE", "Terms", "lot", "parse_share", "percent"]
 
 WHOLE = 10_000
 """All calls. Shares are whole numbers of ten-thousandths: 0.01 %."""
+
+_SHARE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?%")
 
 
 class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,14 +88,10 @@ def parse_share(text: str) -> int:
 
     :raises UsageError: if it is no percentage from 0 to 100 with at most two decimals
     """
-    remedy = "write a percentage such as 10% or 0.5%"
-    try:
-        share = Decimal(text.removesuffix("%")) * 100
-    except InvalidOperation:
-        raise UsageError(f"{text[:40]!r} is no share", remedy=remedy) from None
-    if not (text.endswith("%") and share.is_finite() and 0 <= share <= WHOLE and share == int(share)):
-        raise UsageError(f"{text[:40]!r} is no share", remedy=remedy)
-    return int(share)
+    share = int(Decimal(text[:-1]) * 100) if _SHARE.fullmatch(text) else WHOLE + 1
+    if share > WHOLE:
+        raise UsageError(f"{text[:40]!r} is no share", remedy="write a percentage such as 10% or 0.5%")
+    return share
 
 
 def percent(share: int) -> str:
