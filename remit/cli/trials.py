@@ -24,6 +24,7 @@ _OPTIONS = (
     click.option("--max-errors", metavar="P%", help="Trial: failed calls beyond which it ends itself; 5% by default."),
     click.option("--slower", metavar="P%", help="Trial: how much slower it may be and be promoted; 25% by default."),
 )  # fmt: skip
+_FIELDS = {"max_errors": "errors"}
 _NAMES = ("share", "principal", "namespace", "episode", "calls", "max_errors", "slower")
 
 
@@ -53,7 +54,8 @@ def tried(options: Mapping[str, Any]) -> Tried | None:
         return None
     if not given.keys() & {"share", "principal", "namespace", "episode"}:
         raise UsageError("nothing says which calls the trial takes", remedy="add --share 10%, or name a scope")
-    shares = {name: parse_share(given.pop(name)) for name in ("share", "slower") if name in given}
-    if "max_errors" in given:
-        shares["errors"] = parse_share(given.pop("max_errors"))
-    return Tried(Terms(**given, **shares))
+    terms = {_FIELDS.get(name, name): value for name, value in given.items()}
+    for name in ("share", "errors", "slower"):
+        if name in terms:
+            terms[name] = parse_share(terms[name])
+    return Tried(Terms(**terms))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,7 @@ from remit.kernel.model import Caller, EntityRef
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner, Verifier
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reacting, reactions_of
+from remit.units.runtimes import Runtime
 
 if TYPE_CHECKING:
     from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
@@ -180,6 +182,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         rehearse=dispatcher.rehearse,
         advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,
+        runtime=Runtime(engine=version("wasmtime")),
     )
     lifecycle.recover()
     office = _office(authority, home, journal, folds)

@@ -89,7 +89,8 @@ class Experiment(msgspec.Struct, frozen=True):
         shown: dict[str, Any] = {name: getattr(self, name) for name in self.__struct_fields__ if name != "terms"}
         terms = {name: getattr(self.terms, name) for name in self.terms.__struct_fields__}
         arms = {"base": self.base.view(), "trial": self.trial.view()}
-        return shown | arms | {"terms": terms, "new_denials": self.new_denials, "missing": judge(self)}
+        more = {"terms": terms, "words": self.terms.words}
+        return shown | arms | more | {"new_denials": self.new_denials, "missing": judge(self)}
 
 
 class Experiments(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ from remit.units.reactions import lasting_reactions
 from remit.units.records import change_drafts, suggestion, trial_facts
 from remit.units.resolution import Evaluate
 from remit.units.restoring import Restoration, restoration
+from remit.units.runtimes import Runtime
 from remit.units.slots import SlotView, filled_by, slot_views, suggestions
 from remit.units.trials import ended
 from remit.units.wanted import Edits
@@ -56,10 +57,12 @@ class Lifecycle:
         evaluate: Evaluate,
         rehearse: Rehearse,
         activated: Callable[[Generation], None],
+        runtime: Runtime,
         advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
     ) -> None:
         """Take hold of a home's units.
 
+        :param runtime: what units run on here
         :param activated: called with each generation that becomes active, after its commit
         :param advise: what others have to say of a plan; asked again at apply, where it must say the same
         """
@@ -73,6 +76,7 @@ class Lifecycle:
         self._evaluate = evaluate
         self._rehearsals = Rehearsals(rehearse)
         self._activated = activated
+        self.runtime = runtime
         self._advise = advise
         self._config = ConfigFile(home)
         self.lock = LockFile(home, library)
@@ -346,6 +350,7 @@ class Lifecycle:
             rehearsals=self._rehearsals,
             schemas=DeclaredSchemas(self._home.root, config),
             experiments=self._folds.state("experiments"),
+            runtime=self.runtime,
             began=self._began,
         )
 

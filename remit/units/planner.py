@@ -27,6 +27,7 @@ from remit.units.installed import Installed, Library
 from remit.units.plan import Drift, Finding, Plan, StateBack
 from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
+from remit.units.runtimes import Runtime, incompatible
 from remit.units.slots import bind, filled_by, slot_findings
 from remit.units.trials import Means, plan_trials, promoted
 from remit.units.wanted import Edits, edit_units
@@ -52,6 +53,7 @@ class Planner(msgspec.Struct, frozen=True):
     rehearsals: Rehearsals
     schemas: DeclaredSchemas
     experiments: Experiments
+    runtime: Runtime
     began: Callable[[int], int]
     """The number of a generation's first record."""
 
@@ -113,6 +115,7 @@ class Planner(msgspec.Struct, frozen=True):
             findings=(
                 *resolved.findings,
                 *tried.findings,
+                *incompatible([*units, *arms], self.runtime, self.config.incompatible),
                 *slot_findings(units, active, self.config.slots, self.library, self.schemas.slot),
                 *circles(units, self.library.manifest),
                 *findings,
