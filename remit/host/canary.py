@@ -16,6 +16,8 @@ from remit.units.terms import percent
 __all__ = ["Canary"]
 
 _log = logging.getLogger(__name__)
+_MATTERS = frozenset({"action.failed", "unit.applied", "unit.reverted"})
+"""What can make a trial's failures too many: one more of them, or other terms."""
 _KERNEL = Caller(principal="kernel")
 
 
@@ -52,8 +54,7 @@ class Canary:
                 self._lifecycle.end_trial(one.id, _KERNEL, _why(one))
 
     def _heard(self, records: Sequence[Record]) -> None:
-        # Only a failure can end a trial.
-        if any(record.event.type == "action.failed" for record in records):
+        if any(record.event.type in _MATTERS for record in records):
             self._awake.set()
 
     def _run(self) -> None:

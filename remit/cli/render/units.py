@@ -65,7 +65,7 @@ def unit_details(facts: Mapping[str, Any]) -> list[RenderableType]:
         ref = unit["ref"]
         signed = cell(f"signed by {unit['signer']}", "green") if unit["signer"] else unsigned(ref["admission"])
         versions.add_row("", cell(ref["version"]), short_digest(ref["digest"]), signed, cell(unit["origin"]))
-    view = [heading(one_line(facts["id"])), grid, heading("\nInstalled"), versions]
+    view: list[RenderableType] = [heading(one_line(facts["id"])), grid, heading("\nInstalled"), versions]
     return [*view, *trial_lines(facts["trial"])] if facts["trial"] else view
 
 
