@@ -9,7 +9,7 @@ import click
 
 from remit.errors import UsageError
 from remit.units import Terms
-from remit.units.terms import parse_share
+from remit.units.terms import MOST_SLOWER, WHOLE, parse_share
 
 __all__ = ["Tried", "trial_options", "tried"]
 
@@ -57,5 +57,5 @@ def tried(options: Mapping[str, Any]) -> Tried | None:
     terms = {_FIELDS.get(name, name): value for name, value in given.items()}
     for name in ("share", "errors", "slower"):
         if name in terms:
-            terms[name] = parse_share(terms[name])
+            terms[name] = parse_share(terms[name], MOST_SLOWER if name == "slower" else WHOLE)
     return Tried(Terms(**terms))

@@ -34,15 +34,16 @@ class Canary:
 
     def start(self) -> None:
         """Watch from now on, what failed before the start first."""
-        self._awake.set()
+        self._look()
         self._thread.start()
 
     def close(self) -> None:
-        """Watch no more; the next start does."""
+        """Look once more, then watch no more; the next start does."""
         self._closing = True
         self._awake.set()
         if self._thread.is_alive():
             self._thread.join()
+            self._look()
 
     def turn(self) -> None:
         """End the trials that fail too often by now."""
@@ -60,10 +61,13 @@ class Canary:
     def _run(self) -> None:
         while self._awake.wait() and not self._closing:
             self._awake.clear()
-            try:
-                self.turn()
-            except RemitError:
-                _log.exception("looking after trials failed")
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            self.turn()
+        except RemitError:
+            _log.exception("looking after trials failed")
 
 
 def _why(one: Experiment) -> str:

@@ -15,12 +15,13 @@ import msgspec
 from remit.errors import UsageError
 from remit.kernel.model import Caller
 
-__all__ = ["WHOLE", "Terms", "lot", "parse_share", "percent"]
+__all__ = ["MOST_SLOWER", "WHOLE", "Terms", "lot", "parse_share", "percent"]
 
 WHOLE = 10_000
 """All calls. Shares are whole numbers of ten-thousandths: 0.01 %."""
 
-_SHARE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?%")
+MOST_SLOWER = 100 * WHOLE
+_SHARE = re.compile(r"[0-9]{1,5}(\.[0-9]{1,2})?%")
 
 
 class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,13 +84,13 @@ def lot(trial: str, episode: str) -> int:
     return (int.from_bytes(drawn[:8]) * WHOLE) >> 64
 
 
-def parse_share(text: str) -> int:
-    """``10%`` or ``0.5%`` in ten-thousandths.
+def parse_share(text: str, most: int = WHOLE) -> int:
+    """``10%`` or ``0.5%`` in ten-thousandths, up to ``most``.
 
-    :raises UsageError: if it is no percentage from 0 to 100 with at most two decimals
+    :raises UsageError: if it is no percentage with at most two decimals, or more than that
     """
-    share = int(Decimal(text[:-1]) * 100) if _SHARE.fullmatch(text) else WHOLE + 1
-    if share > WHOLE:
+    share = int(Decimal(text[:-1]) * 100) if _SHARE.fullmatch(text) else most + 1
+    if share > most:
         raise UsageError(f"{text[:40]!r} is no share", remedy="write a percentage such as 10% or 0.5%")
     return share
 

@@ -21,7 +21,7 @@ from remit.units.installed import Installed, Library
 from remit.units.manifest import in_range
 from remit.units.plan import Finding, TrialChange
 from remit.units.resolution import resolve
-from remit.units.terms import WHOLE, Terms
+from remit.units.terms import MOST_SLOWER, WHOLE, Terms
 from remit.units.wanted import Edits
 
 __all__ = ["Means", "Trials", "check_terms", "ended", "plan_trials", "promoted"]
@@ -62,7 +62,7 @@ def check_terms(terms: Terms) -> None:
     for what, value, least, most in (
         ("share", terms.share, 1, WHOLE),
         ("share of errors", terms.errors, 0, WHOLE),
-        ("share that it may be slower", terms.slower, 0, 100 * WHOLE),
+        ("share that it may be slower", terms.slower, 0, MOST_SLOWER),
         ("number of calls", terms.calls, 1, _MOST_CALLS),
     ):
         if not least <= value <= most:
