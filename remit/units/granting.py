@@ -64,8 +64,9 @@ def decide_grants(
     result = Granting()
     grants = [status.grant for status in authority.grants() if status.state == "standing"]
     running = {unit.ref.id: unit for unit in active.units}
+    tried = {trial.unit.ref.digest: trial.unit for trial in active.trials}
     for unit in units:
-        before = running.get(unit.ref.id)
+        before = tried.get(unit.ref.digest) or running.get(unit.ref.id)
         previous = manifest(before.ref.digest) if before is not None else None
         if before is not None and previous is not None:
             result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)
