@@ -42,6 +42,7 @@ from remit.host.tools import (
     inspect_file,
     lint_policies,
     mend_unit,
+    permit_native,
     read_journal,
     verify_journal,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "new_unit",
     "open_service",
     "pack_unit",
+    "permit_native",
     "plugin_commands",
     "public_instance",
     "publish_unit",

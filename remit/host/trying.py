@@ -16,7 +16,7 @@ import msgspec
 
 from remit.errors import BuildFailed, RemitError
 from remit.host.kernel import Kernel
-from remit.host.tools import build_unit, init, sound_manifest
+from remit.host.tools import build_unit, init, permit_native, sound_manifest
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.model import Capability
 from remit.units.manifest import Manifest
@@ -106,6 +106,7 @@ def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
 def _goldens(folder: Path, manifest: Manifest) -> tuple[GoldenResult, ...]:
     with tempfile.TemporaryDirectory(prefix="remit-test-") as work:
         init(Path(work, "home"))
+        permit_native(Path(work, "home"), folder)
         with Path(work, "home", "remit.toml").open("a") as config:  # they run here, under real leases
             config.write('[plan]\ntests = "off"\n')
         with Kernel.open(Path(work, "home"), program="remit unit test", serve=False) as kernel:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
-from remit.units.toolchains import componentize, qjs, wat, zig
+from remit.units.toolchains import componentize, pymodules, qjs, wat, zig
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
 from remit.units.toolchains.sdks import sdk_digest
 from remit.units.toolchains.world import narrowed
@@ -36,6 +36,7 @@ class _Tool(NamedTuple):
 _TOOLS = {
     "componentize-py": _Tool("componentize-py", "author", componentize.compile_python, "python"),
     "componentize-qjs": _Tool("", "", qjs.compile_javascript, "js"),
+    "native": _Tool("", "", pymodules.pack_modules, "python"),
     "wat": _Tool("wasmtime", "author", wat.compile_wat),
     "zig-cc": _Tool("ziglang", "c", zig.compile_c, "c"),
 }
