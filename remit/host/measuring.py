@@ -39,7 +39,7 @@ class Measured(msgspec.Struct, frozen=True):
     first_us: float
     """The first call after the unit became active."""
     fuel: int | None
-    """Instructions of one call from a fresh instance; ``None`` where it needs what only a real call gives."""
+    """Instructions of one call from a fresh instance; ``None`` for native code, and where only a real call serves."""
     memory: int | None
     """The least bytes of memory, in pages of 64 KiB, with which that call succeeds; ``None`` likewise."""
 
@@ -102,7 +102,10 @@ def _measured(
         progress(f"calling {reference}", spent / most)
     times.sort()
     runtime = manifest.runtime
-    fuel, memory = _needs(kernel, reference, text, runtime.memory if runtime else 0)
+    # Native code has neither fuel nor a memory of its own.
+    fuel, memory = (
+        (None, None) if manifest.native else _needs(kernel, reference, text, runtime.memory if runtime else 0)
+    )
     return Measured(
         action=reference,
         calls=len(times),

@@ -182,7 +182,8 @@ class NativeRunner:
         if digest_of(source) != program.artifact:
             raise HostFault(f"the native code of {program.unit.id} is not what was admitted")
         package = f"remit_native_{self._ids.new().lower()}"
-        modules = Modules(decode_modules(source), package, f"{program.unit.id}@{program.unit.version}")
+        label = f"{program.unit.id}@{program.unit.version} {program.artifact[7:15]}"
+        modules = Modules(decode_modules(source), package, label)
         loading = Call(_NoHost(), frozenset(), _unserved)
         try:
             work = partial(_imported, modules, program.native)
@@ -248,7 +249,7 @@ def _imported(modules: Modules, name: str) -> _Loaded:
     except Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit included, as below
-        said = "".join(traceback.format_exception(error, limit=_FRAMES)).rstrip()
+        said = _traced(error)
         raise GuestTrapped(f"the module {name} cannot be imported: {type(error).__name__}: {error}", log=said) from None
 
 
@@ -269,7 +270,13 @@ def _serve(loaded: _Loaded, export: str, arguments: tuple[Any, ...], call: Call)
     except loaded.errors.Retry as error:
         return GuestOutcome("retry", str(error), after_ms=max(0, int(error.after_ms)))
     except BaseException as error:  # noqa: BLE001 - SystemExit included: it ends the call, and nothing else
-        return GuestOutcome("failed", "".join(traceback.format_exception(error, limit=_FRAMES)).rstrip())
+        return GuestOutcome("failed", _traced(error))
+
+
+def _traced(error: BaseException) -> str:
+    """The traceback, without the frame of ours that it began in."""
+    inner = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    return "".join(traceback.format_exception(error.with_traceback(inner), limit=_FRAMES)).rstrip()
 
 
 def _outcome(answer: object, limits: Limits) -> GuestOutcome:
