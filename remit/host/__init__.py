@@ -61,6 +61,7 @@ from remit.host.trusting import (
 from remit.host.trying import built_unit, try_unit
 from remit.host.views import EpisodeView, Examined, LogLine, StateAt
 from remit.host.watching import StateChange, changes_of, watch_state, whole
+from remit.host.workbench import lend_code
 from remit.kernel.model import Caller
 from remit.registry.trust import Identity
 from remit.registry.trust.changes import TrustView
@@ -122,6 +123,7 @@ __all__ = [
     "init",
     "init_domain",
     "inspect_file",
+    "lend_code",
     "lint_policies",
     "measure_unit",
     "mend_unit",

@@ -19,6 +19,7 @@ from remit.host.connection import connect
 from remit.host.facade import Facade
 from remit.host.tools import build_unit, check_unit, init, permit_native, sound_manifest
 from remit.host.views import LogLine
+from remit.host.workbench import lend_code
 from remit.journal import Progress, no_progress
 from remit.kernel.ports import SystemClock
 from remit.units.manifest.files import MANIFEST
@@ -70,6 +71,7 @@ def workshop(root: Path, folder: Path | str = ".", *, program: str = "remit unit
         place = Path(work, "home")
         init(place)
         permit_native(place, folder)
+        lend_code(place)
         with connect(place, program=program, signals="manage") as home:
             yield home, True
 

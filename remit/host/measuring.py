@@ -15,6 +15,7 @@ import msgspec
 from remit.errors import RemitError, UsageError
 from remit.host.kernel import Kernel
 from remit.host.tools import build_unit, init, permit_native, sound_manifest
+from remit.host.workbench import lend_code
 from remit.journal import Progress, no_progress
 from remit.kernel.ports import SystemClock
 from remit.units.manifest import Manifest
@@ -77,6 +78,7 @@ def measure_unit(
     with tempfile.TemporaryDirectory(prefix="remit-bench-") as work:
         init(Path(work, "home"))
         permit_native(Path(work, "home"), folder)
+        lend_code(Path(work, "home"))
         with Kernel.open(Path(work, "home"), program="remit unit bench", serve=False, signals="manage") as kernel:
             kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
             return _measured(kernel, manifest, name, value, seconds, progress)

@@ -23,7 +23,7 @@ _PLUGIN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MOST_NAME = 60
 LANGUAGES: Mapping[str, tuple[str, ...]] = {
     "python": ("tool", "transform", "native"),
-    "ts": ("tool",),
+    "ts": ("tool", "transform"),
     "wat": ("tool",),
     "c": ("tool",),
 }

@@ -84,9 +84,11 @@ def remit_kernel(remit_home: Path) -> Iterator[KernelFactory]:
 
 
 @pytest.fixture
-def remit_unit(remit_kernel: KernelFactory) -> Callable[[Path | str], Kernel]:
+def remit_unit(remit_home: Path, remit_kernel: KernelFactory) -> Callable[[Path | str], Kernel]:
     """Builds a unit's folder and gives a kernel in which it is active, in its sandbox: ``remit_unit("./redact")``."""
-    from remit.host import build_unit, check_unit  # noqa: PLC0415
+    from remit.host import build_unit, check_unit, lend_code  # noqa: PLC0415
+
+    lend_code(remit_home)
 
     def make(folder: Path | str) -> Kernel:
         manifest, _ = check_unit(folder)

@@ -13,7 +13,7 @@ from remit.kernel.ports import Authority, Progress, Runner
 from remit.schemas import Validator
 from remit.units.manifest import Manifest, check_files, interfaces_of, parse
 
-__all__ = ["Candidate", "check_native", "examine"]
+__all__ = ["Candidate", "check_component", "check_native", "examine"]
 
 _SHOWN = 20
 TRUST_IT = "permit unit:native for its publisher in policy/, if you trust its code as the kernel's own"
@@ -78,7 +78,7 @@ def examine(
             faults=[{"path": fault.path, "message": fault.message} for fault in faults],
         )
     if manifest.runtime is not None and manifest.kind != "config":
-        _check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
+        check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
     unit = UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, found.admission)
     return Candidate(unit, manifest, bundle.origin, found)
 
@@ -97,7 +97,13 @@ def check_native(unit: UnitRef, authority: Authority) -> None:
         )
 
 
-def _check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:
+def check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:
+    """An artifact imports no more than its manifest declares, and exports what that promises.
+
+    :raises ArtifactInvalid: if it is none, or takes too much to compile
+    :raises ImportRefused: if it imports what the manifest does not declare
+    :raises ExportMissing: if it does not export what the manifest promises
+    """
     imported, exported = runner.interfaces(
         component,
         lambda _stage, share: progress(f"compiling {manifest.id}", share),

@@ -78,9 +78,10 @@ def check(session: Session, folder: Path, fix: bool) -> None:
 @verb("build", example="remit unit build ./redact")
 @click.argument("folder", metavar="[DIR]", default=".", type=_FOLDER)
 def build(session: Session, folder: Path) -> None:
-    """Build a unit's artifact from its source.
+    """Build a unit's artifact from its source, and compile it.
 
-    At once if nothing changed since the last time.
+    At once if nothing changed since the last time. What the component imports and exports is checked against the
+    manifest; the machine code goes to a cache of yours, for 'remit unit test', 'dev' and 'bench'.
     """
     _need_folder(folder)
     with session.progress() as progress:
