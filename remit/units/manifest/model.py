@@ -127,7 +127,7 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """``[build]``: how the artifact is made from its source, a file or folder beside the manifest."""
 
-    tool: Literal["componentize-py", "componentize-qjs", "native", "wat", "zig-cc"]
+    tool: Literal["componentize-py", "componentize-qjs", "native", "rustc", "wat", "zig-cc"]
     source: str
 
 
