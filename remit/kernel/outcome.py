@@ -170,8 +170,8 @@ class Recording:
             "at_ms": self._clock.now_ms(),
             "duration_us": (self._clock.monotonic_ns() - started.began_ns) // 1_000,
         }
-        if charges := scope.charges:
-            data["charges"] = msgspec.to_builtins(charges)
+        if scope.charges:
+            data["charges"] = msgspec.to_builtins(scope.charges)
         if started.caller.idempotency_key:
             data["key"] = started.caller.idempotency_key
         return data

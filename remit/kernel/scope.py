@@ -52,7 +52,7 @@ class Scope:
     """
 
     __slots__ = (
-        "_notes", "_tallies", "authority", "call_action", "caller", "cancelled", "clock", "deadline_ns", "effects",
+        "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects",
         "ids", "log", "parameters", "program", "record", "recorder", "secrets", "timed",
     )  # fmt: skip
 
@@ -86,8 +86,8 @@ class Scope:
         self.secrets: dict[str, str] = {}
         """Secrets that the call was given, by name: nothing that is kept may hold one."""
         self._notes: dict[tuple[str, ...], dict[str, Any]] = {}
-        self._tallies: dict[str, list[int]] = {}
-        """:attr:`charges` as lists, to which every host call adds."""
+        self.charges: dict[str, list[int]] = {}
+        """What this call took of the budgets of its grants, by grant id, as :class:`Amounts` is written."""
         self.timed: Timed | None = None
         """The host time that is being counted, while a host call runs under a grant with a budget of it."""
 
@@ -104,9 +104,9 @@ class Scope:
             grant = self.authority.use(self.program.unit, action, resource, method=method, calls=calls, nbytes=nbytes)
         except (LeaseDenied, LeaseExhausted) as error:
             return self._refused(action, resource, error)
-        tally = self._tallies.get(grant.id) or self._tally(grant)
-        tally[0] += calls
-        tally[1] += nbytes
+        charged = self.charges.setdefault(grant.id, [0, 0, 0, 0])
+        charged[0] += calls
+        charged[1] += nbytes
         budget = grant.capability.budget
         if budget is not None and budget.host_us is not None:
             refused = self._time(grant)
@@ -117,14 +117,6 @@ class Scope:
     def _refused(self, action: str, resource: str, error: LeaseDenied | LeaseExhausted) -> Refused:
         self.note_denial(action, resource, error)
         return Refused("exhausted" if isinstance(error, LeaseExhausted) else "denied", error.message)
-
-    def _tally(self, grant: Grant) -> list[int]:
-        return self._tallies.setdefault(grant.id, [0, 0, 0, 0])
-
-    @property
-    def charges(self) -> dict[str, Amounts]:
-        """What this call took of the budgets of its grants, by grant id."""
-        return {grant: Amounts(*tally) for grant, tally in self._tallies.items()}
 
     # ---- amounts that are known afterwards: a bound is held before, what was used is settled after ----
 
@@ -137,8 +129,8 @@ class Scope:
 
     def settle(self, grant: Grant, hold: Hold, used: Amounts) -> None:
         """Charge what was used in the place of what was held."""
-        tally = self._tally(grant)
-        tally[:] = [before + more for before, more in zip(tally, astuple(used), strict=True)]
+        charged = self.charges.get(grant.id, (0, 0, 0, 0))
+        self.charges[grant.id] = [before + more for before, more in zip(charged, astuple(used), strict=True)]
         hold.settle(used)
 
     def _time(self, grant: Grant) -> Refused | None:
