@@ -22,41 +22,56 @@ _MOST = 200
 """Overlaps that are told; who has more reads the documents."""
 
 
-class _Place:
-    """A place of a document: the last two units that wrote it, the last two that wrote below, and what lies below."""
+class _Places:
+    """The places of one document that were written, by pointer: the last two units that wrote each, and below each."""
 
-    __slots__ = ("below", "inner", "owners")
+    __slots__ = ("below", "owners")
 
     def __init__(self) -> None:
-        self.owners: tuple[str, ...] = ()
-        self.below: tuple[str, ...] = ()
-        self.inner: dict[str, _Place] = {}
+        self.owners: dict[str, tuple[str, ...]] = {}
+        self.below: dict[str, tuple[str, ...]] = {}
+
+    def above(self, pointer: str, unit: str) -> str:
+        """Note that a unit writes below a place; give another unit that wrote it, or something above it."""
+        found = ""
+        for place in _ancestors(pointer):
+            found = _other(self.owners.get(place, ()), unit) or found
+            self.below[place] = _with(self.below.get(place, ()), unit)
+        return found
+
+    def at(self, pointer: str, unit: str) -> str:
+        """Note that a unit writes a place; give another unit that wrote it or something below it."""
+        owners = self.owners.get(pointer, ())
+        self.owners[pointer] = _with(owners, unit)
+        return _other(owners, unit) or _other(self.below.get(pointer, ()), unit)
 
 
 def overlaps(units: Sequence[ActiveUnit]) -> list[Finding]:
     """Two units that write one place, or a place and one below it: the later one wins, which people should know."""
-    written: dict[str, _Place] = {}
+    written: dict[str, _Places] = {}
     findings: list[Finding] = []
     for unit in units:
+        name = unit.ref.id
+        above: dict[tuple[str, str], str] = {}  # most places of a unit lie below the same one
         for target, pointer in sorted({(patch.target, at) for patch in unit.patches for at in pointers(patch)}):
-            other = _enter(written.setdefault(target, _Place()), pointer, unit.ref.id)
+            places = written.setdefault(target, _Places())
+            parent = target, pointer.rpartition("/")[0]
+            if pointer and parent not in above:
+                above[parent] = places.above(pointer, name)
+            other = places.at(pointer, name) or above.get(parent, "")
             if other and len(findings) < _MOST:
                 message = f"writes {target}{pointer}, which {other} writes too; the later one wins"
                 remedy = "leave one of them out, or put them in the order that you mean"
-                findings.append(Finding("warning", "patch.overlap", unit.ref.id, message, remedy))
+                findings.append(Finding("warning", "patch.overlap", name, message, remedy))
     return findings
 
 
-def _enter(place: _Place, pointer: str, unit: str) -> str:
-    """Note that a unit writes a place; give another unit that wrote it, or something above or below it."""
-    found = ""
-    for step in pointer.split("/")[1:]:
-        found = _other(place.owners, unit) or found
-        place.below = _with(place.below, unit)
-        place = place.inner.setdefault(step, _Place())
-    found = _other(place.owners, unit) or found or _other(place.below, unit)
-    place.owners = _with(place.owners, unit)
-    return found
+def _ancestors(pointer: str) -> Iterator[str]:
+    """The places above one, the document itself first."""
+    at = pointer.find("/")
+    while at >= 0:
+        yield pointer[:at]
+        at = pointer.find("/", at + 1)
 
 
 def _other(units: tuple[str, ...], unit: str) -> str:

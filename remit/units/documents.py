@@ -182,7 +182,7 @@ def pointers(patch: Patch) -> Iterator[str]:
 
 
 def _leaves(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, f"{path}/{jsonpointer.escape(key)}")
     else:

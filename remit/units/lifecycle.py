@@ -29,6 +29,7 @@ from remit.units.lockfile import LockFile
 from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
 from remit.units.reactions import lasting_reactions
+from remit.units.recall import Recall
 from remit.units.records import change_drafts, suggestion
 from remit.units.resolution import Evaluate
 from remit.units.restoring import Restoration, restoration
@@ -70,6 +71,7 @@ class Lifecycle:
         self._verifier = verifier
         self._evaluate = evaluate
         self._rehearsals = Rehearsals(rehearse)
+        self._recall = Recall()
         self._activated = activated
         self._advise = advise
         self._config = ConfigFile(home)
@@ -218,6 +220,7 @@ class Lifecycle:
             self._append(drafts, caller)
             collect(blobs, garbage)
             self.library.forget()
+            self._recall = Recall()
         return garbage
 
     @contextmanager
@@ -278,6 +281,7 @@ class Lifecycle:
                 raise
             # Committed: from here on it is active, whatever becomes of the file.
             self._activated(generation)
+            self._recall.adopt(_parts(generation), _parts(self.generations.active))
             self._config.follow(config)
             self.lock.follow(lock)
             self._home.reload()
@@ -310,6 +314,7 @@ class Lifecycle:
             rehearsals=self._rehearsals,
             schemas=DeclaredSchemas(self._home.root, config),
             began=self._began,
+            recall=self._recall,
         )
 
     def _began(self, number: int) -> int:
@@ -371,3 +376,8 @@ class Lifecycle:
             guard=back.guard,
             project=back.project,
         )
+
+
+def _parts(generation: Generation) -> list[object]:
+    """What plans know a generation by."""
+    return [*generation.units, *(snapshot.base for snapshot in generation.documents.values())]

@@ -29,10 +29,10 @@ def change_drafts(
     data = {
         "number": generation.number,
         "plan": plan.digest,
-        "units": msgspec.to_builtins(plan.units),
+        "units": plan.units,
         **more,
         "grants": sorted(grant.id for grant in generation.grants),
-        "generation": msgspec.to_builtins(generation),
+        "generation": generation,
     }
     drafts = [Draft(type=kind, subject=str(generation.number), data=data)]
     drafts += [
