@@ -5,7 +5,7 @@ Merge patches are RFC 7396, JSON patches RFC 6902, pointers RFC 6901.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
