@@ -173,14 +173,16 @@ class GenerationsFold:
     def restore(self, data: bytes) -> Generations:
         """What :meth:`snapshot` wrote."""
         stored = msgspec.json.decode(data, type=_Stored)
-        return Generations({
-            generation.number: msgspec.structs.replace(
-                generation,
-                units=tuple(stored.units[at] for at in units),
-                documents={name: stored.documents[at] for name, at in documents.items()},
-            )
-            for generation, units, documents in stored.generations
-        })
+        return Generations(
+            {
+                generation.number: msgspec.structs.replace(
+                    generation,
+                    units=tuple(stored.units[at] for at in units),
+                    documents={name: stored.documents[at] for name, at in documents.items()},
+                )
+                for generation, units, documents in stored.generations
+            }
+        )
 
     def view(self, state: Generations) -> object:
         """A line for each generation, oldest first."""
