@@ -58,6 +58,7 @@ from remit.host.trusting import (
     verify_bundle,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.upgrades import upgrade_home
 from remit.host.views import EpisodeView, Examined, LogLine, StateAt
 from remit.host.watching import StateChange, changes_of, watch_state, whole
 from remit.kernel.model import Caller
@@ -143,6 +144,7 @@ __all__ = [
     "sign_unit",
     "trace_of",
     "try_unit",
+    "upgrade_home",
     "verify_bundle",
     "verify_journal",
     "verify_unit",
