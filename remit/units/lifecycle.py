@@ -194,9 +194,9 @@ class Lifecycle:
 
         :param keep: how many generations before the active one stay possible to go back to
         :param roots: digests that plugins need
-        :raises Denied: if policy does not let the caller uninstall units
+        :raises Denied: if policy does not let the caller tend the home
         """
-        self.authorize(caller, "unit:uninstall", EntityRef("Home", self._home.id))
+        self.authorize(caller, "home:tend", EntityRef("Home", self._home.id))
         with self._changing:
             blobs = self._journal.blobs
             garbage = find_garbage(
