@@ -30,7 +30,8 @@ from remit.units.lockfile import LockFile
 from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
 from remit.units.reactions import lasting_reactions
-from remit.units.records import change_drafts, suggestion, trial_facts
+from remit.units.recall import Recall
+from remit.units.records import attributed, change_drafts, ending, removal, suggestion, withdrawal
 from remit.units.resolution import Evaluate
 from remit.units.restoring import Restoration, restoration
 from remit.units.runtimes import Runtime
@@ -75,6 +76,7 @@ class Lifecycle:
         self._verifier = verifier
         self._evaluate = evaluate
         self._rehearsals = Rehearsals(rehearse)
+        self._recall = Recall()
         self._activated = activated
         self.runtime = runtime
         self._advise = advise
@@ -167,8 +169,7 @@ class Lifecycle:
             if trial is not None and trial.unit.ref.digest == unit.ref.digest:
                 remedy = f"run 'remit unit revert {unit_id}' first"
                 raise UnitInUse(f"{unit_id}@{unit.ref.version} is on trial", remedy=remedy)
-            data = {"digest": unit.ref.digest, "version": unit.ref.version}
-            drafts = [Draft(type="unit.removed", subject=unit_id, data=data)]
+            drafts = [removal(unit.ref)]
             with_it = Restoration()
             if purge_state:
                 drafts.append(Draft(type=PURGED, subject=unit_id, data={"unit": unit_id}))
@@ -186,10 +187,7 @@ class Lifecycle:
             if killed:
                 self._authority.recall(*killed)
             if fresh:
-                drafts = [
-                    Draft(type="unit.withdrawn", subject=one.unit, data=msgspec.to_builtins(one)) for one in fresh
-                ]
-                self._append(drafts, caller)
+                self._append([withdrawal(one) for one in fresh], caller)
             for trial in self.generations.active.trials:
                 if trial.unit.ref.digest in killed:
                     self.end_trial(trial.id, caller, "its registry killed the version")
@@ -206,9 +204,9 @@ class Lifecycle:
 
         :param keep: how many generations before the active one stay possible to go back to
         :param roots: digests that plugins need
-        :raises Denied: if policy does not let the caller uninstall units
+        :raises Denied: if policy does not let the caller tend the home
         """
-        self.authorize(caller, "unit:uninstall", EntityRef("Home", self._home.id))
+        self.authorize(caller, "home:tend", EntityRef("Home", self._home.id))
         with self._changing:
             blobs = self._journal.blobs
             garbage = find_garbage(
@@ -222,16 +220,10 @@ class Lifecycle:
             )
             if dry_run or not (garbage.units or garbage.blobs):
                 return garbage
-            drafts = [
-                Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
-                for unit in garbage.units
-            ]
-            drafts.append(
-                Draft(type="home.collected", data={"keep": keep, "blobs": len(garbage.blobs), "bytes": garbage.bytes})
-            )
-            self._append(drafts, caller)
+            self._append(garbage.drafts, caller)
             collect(blobs, garbage)
             self.library.forget()
+            self._recall = Recall()
         return garbage
 
     @contextmanager
@@ -293,6 +285,7 @@ class Lifecycle:
                 raise
             # Committed: from here on it is active, whatever becomes of the file.
             self._activated(generation)
+            self._recall.adopt(_parts(generation), _parts(self.generations.active))
             self._config.follow(config)
             self.lock.follow(lock)
             self._home.reload()
@@ -310,15 +303,7 @@ class Lifecycle:
                 return None
             generation = without_trial(active, trial, self._home.clock.now_ms(), caller.principal, why)
             change = ended(trial, active, why)
-            data = {
-                "number": generation.number,
-                "units": [],
-                "reactions": lasting_reactions(generation, self.library.manifest),
-                "grants": sorted(grant.id for grant in generation.grants),
-                "generation": msgspec.to_builtins(generation),
-                **trial_facts(active, generation, [change]),
-            }
-            draft = Draft(type="unit.reverted", subject=str(generation.number), data=data)
+            draft = ending(active, generation, change, lasting_reactions(generation, self.library.manifest))
             back = branching(self._journal, active, generation, [change], Restoration())
             self._append([draft], caller, generation.number, back)
             self._activated(generation)
@@ -353,11 +338,11 @@ class Lifecycle:
             experiments=self._folds.state("experiments"),
             runtime=self.runtime,
             began=self._began,
+            recall=self._recall,
         )
 
     def _began(self, number: int) -> int:
-        rows = self._journal.execute("SELECT MIN(seq) FROM record WHERE generation = ?", (number,))
-        return int(rows[0][0])
+        return int(self._journal.execute("SELECT MIN(seq) FROM record WHERE generation = ?", (number,))[0][0])
 
     def authorize(
         self, caller: Caller, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
@@ -400,18 +385,16 @@ class Lifecycle:
         self, drafts: list[Draft], caller: Caller, generation: int | None = None, back: Restoration | None = None
     ) -> None:
         back = back or Restoration()
-        marked = [
-            msgspec.structs.replace(draft, correlation=caller.correlation, causation=caller.causation)
-            for draft in (*drafts, *back.drafts)
-        ]
-        marked[0] = msgspec.structs.replace(
-            marked[0], data={**marked[0].data, "principal": caller.principal, "client": caller.client}
-        )
         self._journal.append(
-            marked,
+            attributed([*drafts, *back.drafts], caller),
             namespace=caller.namespace,
             generation=generation,
             payloads=back.payloads,
             guard=back.guard,
             project=back.project,
         )
+
+
+def _parts(generation: Generation) -> list[object]:
+    """What plans know a generation by."""
+    return [*generation.units, *(snapshot.base for snapshot in generation.documents.values())]
