@@ -13,7 +13,7 @@ from remit.units.documents import operations
 from remit.units.generation import Generation
 from remit.units.plan import Plan, TrialChange
 
-__all__ = ["change_drafts", "suggestion", "trial_facts"]
+__all__ = ["change_drafts", "suggestion", "trial_end"]
 
 
 def change_drafts(
@@ -31,7 +31,7 @@ def change_drafts(
         "plan": plan.digest,
         "units": msgspec.to_builtins(plan.units),
         **more,
-        **trial_facts(before, generation, plan.trials),
+        **_trial_facts(before, generation, plan.trials),
         "grants": sorted(grant.id for grant in generation.grants),
         "generation": msgspec.to_builtins(generation),
     }
@@ -62,7 +62,7 @@ def change_drafts(
     return drafts
 
 
-def trial_facts(before: Generation, generation: Generation, changes: Sequence[TrialChange]) -> dict[str, Any]:
+def _trial_facts(before: Generation, generation: Generation, changes: Sequence[TrialChange]) -> dict[str, Any]:
     """What the record of a generation says of its trials, and which branches of state begin and end with it."""
     opened = [one for one in generation.trials if one.id not in {other.id for other in before.trials}]
     closed = [one for one in before.trials if one.id not in {other.id for other in generation.trials}]
@@ -71,6 +71,21 @@ def trial_facts(before: Generation, generation: Generation, changes: Sequence[Tr
         if found:
             facts[name] = [{"unit": one.unit.ref.id, "branch": one.id} for one in found]
     return facts
+
+
+def trial_end(
+    generation: Generation, before: Generation, change: TrialChange, reactions: Sequence[Mapping[str, Any]]
+) -> Draft:
+    """The record of a generation that a trial's end alone makes."""
+    data = {
+        "number": generation.number,
+        "units": [],
+        "reactions": reactions,
+        "grants": sorted(grant.id for grant in generation.grants),
+        "generation": msgspec.to_builtins(generation),
+        **_trial_facts(before, generation, [change]),
+    }
+    return Draft(type="unit.reverted", subject=str(generation.number), data=data)
 
 
 def _promotion(change: TrialChange) -> Draft:
