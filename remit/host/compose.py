@@ -26,6 +26,7 @@ from remit.host.plugging import (
     disabled_in,
     failure_draft,
 )
+from remit.host.running import JoinedRunner
 from remit.host.transcripts import Transcribers
 from remit.host.typeinfo import make_ready
 from remit.journal import Draft, Fold, Folds, Journal
@@ -47,6 +48,7 @@ BUILTINS = (
     "remit.policy.plugin",
     "remit.registry.plugin",
     "remit.sandbox.plugin",
+    "remit.native.plugin",
     "remit.host.models.plugin",
     "remit.plugins.mcp",
     "remit.plugins.metrics",
@@ -125,7 +127,11 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         "remit_authority", Authority, home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
     )
     services = Services(plugins, plugins.offers("remit_services", Service, home=home))
-    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component", authority=authority)
+    components, natives = (
+        plugins.first("remit_runner", Runner, home=home, abi=abi, authority=authority)
+        for abi in ("component", "native")
+    )
+    runner: Runner = JoinedRunner(components, natives)
     if services.actions:
         runner = ServingRunner(runner, services)
     interfaces: dict[str, HostInterface] = {}

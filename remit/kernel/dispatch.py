@@ -303,7 +303,8 @@ class Dispatcher:
         # Compiling is not on the caller's clock, and happens once: an apply did it, unless the cache was emptied since.
         if program.artifact not in self._prepared:
             metered = program.limits.fuel is not None
-            self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact), metered=metered)
+            load = partial(self._journal.blobs.get, program.artifact)
+            self._runner.prepare(program.artifact, load, metered=metered, native=program.native)
             self._prepared.add(program.artifact)
 
 

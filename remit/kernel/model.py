@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Admission = Literal["signed", "local"]
-Kind = Literal["config", "transform", "tool"]
+Kind = Literal["config", "transform", "tool", "native"]
 
 
 class UnitRef(msgspec.Struct, frozen=True):
@@ -174,6 +174,8 @@ class Program(msgspec.Struct, frozen=True):
     interfaces: frozenset[str]
     """Short names of our interfaces that the component may import, e.g. ``{"log", "state"}``."""
     reuse: Literal["fresh", "kept"] = "fresh"
+    native: str = ""
+    """The Python module that answers, where it is native code and no component."""
 
 
 class GuestOutcome(msgspec.Struct, frozen=True, omit_defaults=True):

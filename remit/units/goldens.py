@@ -136,6 +136,9 @@ class _Rehearsal:
     def inline(self, _unit: UnitRef) -> bool:
         return False
 
+    def native(self, _unit: UnitRef) -> Decision:
+        return Decision("deny")
+
     def activate(self, _units: Sequence[UnitRef], _grants: Sequence[Grant]) -> None:
         """Nothing stands in a rehearsal."""
 

@@ -18,7 +18,7 @@ from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progres
 from remit.journal.unitstate import PURGED, purge
 from remit.kernel.model import Bundle, Caller, EntityRef, UnitRef, Verification
 from remit.kernel.ports import Authority, Home, Runner, Verifier
-from remit.units.admission import examine
+from remit.units.admission import check_native, examine
 from remit.units.applying import check_allowed, check_fresh, check_unused, completed, without_trial
 from remit.units.branching import branching
 from remit.units.collecting import Garbage, collect, find_garbage
@@ -128,6 +128,7 @@ class Lifecycle:
         if unit.digest in self.installed.withdrawn:
             facts["withdrawn"] = self.installed.withdrawn[unit.digest].kind
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
+        check_native(unit, self._authority)
         with self._changing:
             known = self.installed.by_digest.get(unit.digest)
             if known is not None:
@@ -361,12 +362,13 @@ class Lifecycle:
     def _compile(self, unit: UnitRef, progress: Progress) -> None:
         artifact = self.library.artifact(unit.digest)
         if artifact is not None:
-            runtime = self.library.manifest(unit.digest).runtime
+            manifest = self.library.manifest(unit.digest)
             self._runner.prepare(
                 artifact,
                 lambda: self._journal.blobs.get(artifact),
                 lambda _stage, share: progress(f"compiling {unit.id}", share),
-                metered=runtime is not None and runtime.fuel is not None,
+                metered=manifest.runtime is not None and manifest.runtime.fuel is not None,
+                native=manifest.native.module if manifest.native is not None else "",
             )
 
     def _append(

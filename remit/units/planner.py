@@ -237,8 +237,8 @@ class Planner(msgspec.Struct, frozen=True):
         findings = []
         for unit in units:
             manifest = self.library.manifest(unit.ref.digest)
-            if unit.ref.digest in running or not manifest.tests:
-                continue
+            if unit.ref.digest in running or not manifest.tests or manifest.native is not None:
+                continue  # native code does not run before somebody has said yes
             artifact = self.library.artifact(unit.ref.digest)
             if artifact is not None:
                 program = program_of(unit, manifest, artifact, self.config)

@@ -257,6 +257,7 @@ def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Conf
         limits=config.ceiling(limits_of(manifest)),
         interfaces=interfaces_of(manifest),
         reuse=manifest.runtime.reuse,
+        native=manifest.native.module if manifest.native is not None else "",
     )
 
 
