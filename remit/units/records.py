@@ -14,7 +14,7 @@ from remit.units.generation import Generation
 from remit.units.installed import Withdrawn
 from remit.units.plan import Plan, TrialChange
 
-__all__ = ["attributed", "change_drafts", "ending", "removal", "suggestion", "withdrawal"]
+__all__ = ["attributed", "change_drafts", "removal", "suggestion", "trial_end", "withdrawal"]
 
 
 def change_drafts(
@@ -63,19 +63,6 @@ def change_drafts(
     return drafts
 
 
-def ending(before: Generation, generation: Generation, change: TrialChange, reactions: Any) -> Draft:
-    """The record of a generation that becomes active because a trial ended by itself."""
-    data = {
-        "number": generation.number,
-        "units": [],
-        "reactions": reactions,
-        "grants": sorted(grant.id for grant in generation.grants),
-        "generation": msgspec.to_builtins(generation),
-        **_trial_facts(before, generation, [change]),
-    }
-    return Draft(type="unit.reverted", subject=str(generation.number), data=data)
-
-
 def removal(unit: UnitRef) -> Draft:
     """That an installed version is forgotten."""
     return Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
@@ -104,6 +91,21 @@ def _trial_facts(before: Generation, generation: Generation, changes: Sequence[T
         if found:
             facts[name] = [{"unit": one.unit.ref.id, "branch": one.id} for one in found]
     return facts
+
+
+def trial_end(
+    generation: Generation, before: Generation, change: TrialChange, reactions: Sequence[Mapping[str, Any]]
+) -> Draft:
+    """The record of a generation that a trial's end alone makes."""
+    data = {
+        "number": generation.number,
+        "units": [],
+        "reactions": reactions,
+        "grants": sorted(grant.id for grant in generation.grants),
+        "generation": msgspec.to_builtins(generation),
+        **_trial_facts(before, generation, [change]),
+    }
+    return Draft(type="unit.reverted", subject=str(generation.number), data=data)
 
 
 def _promotion(change: TrialChange) -> Draft:
