@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from remit.errors import RemitError
-from remit.journal import Blobs, Journal
+from remit.journal import Blobs, Draft, Journal
 from remit.kernel.model import UnitRef
 from remit.units.generation import ActiveUnit, Generations
 from remit.units.installed import Installed, Library
@@ -35,6 +35,17 @@ class Garbage(msgspec.Struct, frozen=True):
     """Superseded versions that are forgotten; going back to the generations that ran them is over."""
     blobs: tuple[str, ...]
     bytes: int
+
+    def drafts(self) -> list[Draft]:
+        """What the journal says of it."""
+        data = {"keep": self.keep, "blobs": len(self.blobs), "bytes": self.bytes}
+        return [
+            *(
+                Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
+                for unit in self.units
+            ),
+            Draft(type="home.collected", data=data),
+        ]
 
 
 def find_garbage(
@@ -58,7 +69,7 @@ def find_garbage(
         unit.ref.digest for number in range(max(0, active - keep), active + 1) for unit in _units(generations, number)
     }
     pinned = {unit.pin for unit in generations.active.units if unit.pin}
-    once = {unit.ref.digest for generation in generations.by_number.values() for unit in generation.units}
+    once = {unit.ref.digest for generation in generations.by_number.values() for unit in generation.running}
     needed = set(roots)
     superseded = once - kept_units - pinned - needed
     units = tuple(unit.ref for unit in installed.by_digest.values() if unit.ref.digest in superseded)
@@ -84,7 +95,7 @@ def collect(blobs: Blobs, garbage: Garbage) -> None:
 
 def _units(generations: Generations, number: int) -> Sequence[ActiveUnit]:
     generation = generations.by_number.get(number)
-    return () if generation is None else generation.units
+    return () if generation is None else generation.running
 
 
 def _ever_installed(journal: Journal) -> Iterator[str]:
