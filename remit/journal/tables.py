@@ -46,7 +46,6 @@ CREATE TABLE outcome(
 """
 
 
-
 class Step(NamedTuple):
     """The way from one format to the next."""
 
