@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -207,6 +207,12 @@ class Action(msgspec.Struct, frozen=True):
     """The function behind it, ``interface#function``, where the component is not of our world."""
     topic: str = ""
     """Where it is a reaction: the topic that it reacts to. Its handler takes the event, as the WIT has it."""
+    trial: str = ""
+    """The trial that it is an arm of, or ""."""
+    branch: str = ""
+    """The branch of the unit's state that it works on: the trial's, or "" for the unit's own."""
+    arms: Callable[[str, Caller], Action] | None = None
+    """While its unit is on trial: the arm for a reference and a caller, whose episode decides."""
 
 
 class Exported(msgspec.Struct, frozen=True):

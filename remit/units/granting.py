@@ -65,8 +65,9 @@ def decide_grants(
     result = Granting()
     grants = [status.grant for status in authority.grants() if status.state == "standing"]
     running = {unit.ref.id: unit for unit in active.units}
+    tried = {trial.unit.ref.digest: trial.unit for trial in active.trials}
     for unit in units:
-        before = running.get(unit.ref.id)
+        before = tried.get(unit.ref.digest) or running.get(unit.ref.id)
         previous = manifest(before.ref.digest) if before is not None else None
         if unit.ref.kind == "native":
             _native(result, unit.ref, before, authority)
