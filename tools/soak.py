@@ -1,20 +1,27 @@
-"""Runs the tests at their full sizes and writes what was run, and what came of it, to `docs/verification.md`."""
+"""Runs the tests at their full sizes and writes what was run, and what came of it, to `docs/verification.md`.
+
+``--title WORDS`` names the section that a run of some of them writes; the other sections stay as they are.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "build" / "soak.xml"
+BUILD = ROOT / "build"
 PAGE = ROOT / "docs" / "verification.md"
-ESCAPES = ROOT / "build" / "escape.md"
+ESCAPES = BUILD / "escape.md"
 """What the escape suite tried and how each attack ended; it writes this itself."""
+ESCAPE_TITLE = "The escape suite"
 FACTOR = 10
 
 
@@ -30,20 +37,35 @@ class Suite(NamedTuple):
 
 def main() -> int:
     """Run, render, and give pytest's own exit code."""
-    REPORT.parent.mkdir(exist_ok=True)
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--title", default="", help="the section of the page; none is the first, of the whole suite")
+    options, words = asked.parse_known_args()
+    BUILD.mkdir(exist_ok=True)
     ESCAPES.unlink(missing_ok=True)
-    words = ["-q", "--timeout=7200", f"--junitxml={REPORT}", *sys.argv[1:]]
-    environment = os.environ | {"REMIT_SOAK": str(FACTOR)}
-    done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, env=environment, check=False)
+    report = BUILD / f"soak-{os.getpid()}.xml"
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
-    command = " ".join(["make soak", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
-    page = render(suites(REPORT.read_text("utf-8")), command, commit, done.returncode)
+    environment = os.environ | {"REMIT_SOAK": str(FACTOR)}
+    command = [sys.executable, "-m", "pytest", "-q", "--timeout=7200", f"--junitxml={report}", *words]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    said = " ".join(["make soak", *([f'ARGS="{shlex.join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
+    found = {options.title: render(suites(report.read_text("utf-8")), said, commit, done.returncode)}
     if ESCAPES.exists():
-        page += f"\n## The escape suite\n\n{ESCAPES.read_text('utf-8')}"
-    PAGE.write_text(page, "utf-8")
+        found[ESCAPE_TITLE] = ESCAPES.read_text("utf-8")
+    PAGE.write_text(merged(PAGE.read_text("utf-8"), found), "utf-8")
     return done.returncode
+
+
+def merged(page: str, found: Mapping[str, str]) -> str:
+    """The page with these sections in place of those of the same title, or before its last: what others found stays."""
+    first, *rest = page.removeprefix("# Verification\n").split("\n## ")
+    sections = {"": first} | dict(part.split("\n", 1) for part in rest)
+    last = {ESCAPE_TITLE: sections.pop(ESCAPE_TITLE)} if ESCAPE_TITLE in sections else {}
+    sections |= found if not last else {title: text for title, text in found.items() if title != ESCAPE_TITLE}
+    sections |= {title: found.get(title, text) for title, text in last.items()}
+    parts = [f"## {title}\n\n{text.strip()}\n" if title else f"{text.strip()}\n" for title, text in sections.items()]
+    return "# Verification\n\n" + "\n".join(parts)
 
 
 def suites(report: str) -> list[Suite]:
@@ -68,10 +90,8 @@ def suites(report: str) -> list[Suite]:
 
 
 def render(found: list[Suite], command: str, commit: str, code: int) -> str:
-    """The page."""
+    """A section of the page."""
     lines = [
-        "# Verification",
-        "",
         f"Written by `{command}` at commit `{commit}`; pytest exited with {code}. Sizes are what the tests recorded of",
         f"themselves; properties without one ran {FACTOR} times their default number of examples.",
         "",
