@@ -220,7 +220,7 @@ class Journal:
         given = 0
         after = max(after, 0)
         wanted = tuple(prefixes)
-        while page := self._page(after):
+        while page := self.page(after):
             for record in page:
                 if record.event.type.startswith(wanted):
                     if limit is not None and given >= limit:
@@ -229,7 +229,11 @@ class Journal:
                     yield record
             after = page[-1].seq
 
-    def _page(self, after: int) -> Sequence[Record]:
+    def page(self, after: int) -> Sequence[Record]:
+        """The next records after ``after``, as many as are read at once; none at the end.
+
+        :raises JournalCorrupt: if a row cannot be decoded
+        """
         with self._changed:
             missing = self._head.seq - after
             if missing <= len(self._recent):
