@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from benchmarks.measure import Benchmark, Figure, percentile
 from benchmarks.serving import HISTORY, PEERS, SKIPPED, TOKEN
 
-__all__ = ["BENCHMARKS"]
+__all__ = ["BENCHMARKS", "Served"]
 
 _CONNECTIONS = 32
 _ROUNDS = 5
@@ -26,7 +26,7 @@ _EACH = 40
 _BODY = b'{"text":"' + b"x" * 88 + b'"}'
 
 
-class _Served:
+class Served:
     """A server in a process of its own."""
 
     def __init__(self, resources: ExitStack, kind: str) -> None:
@@ -84,7 +84,7 @@ async def _together(address: tuple[str, int], count: int) -> list[float]:
 
 def _rates(resources: ExitStack) -> Figure:
     """By the server's own processor time, so that neither the client nor the neighbours count."""
-    servers = {kind: _Served(resources, kind) for kind in PEERS}
+    servers = {kind: Served(resources, kind) for kind in PEERS}
     rates: dict[str, list[float]] = {kind: [] for kind in servers}
     for number in range(_ROUNDS + 1):
         for kind, server in servers.items():
@@ -97,7 +97,7 @@ def _rates(resources: ExitStack) -> Figure:
 
 
 def _p99(resources: ExitStack) -> Figure:
-    servers = {kind: _Served(resources, kind) for kind in PEERS}
+    servers = {kind: Served(resources, kind) for kind in PEERS}
     slow: dict[str, list[float]] = {kind: [] for kind in servers}
     for number in range(_ROUNDS + 1):
         for kind, server in servers.items():
@@ -127,7 +127,7 @@ def _stream(address: tuple[str, int]) -> float:
 
 
 def _streams(resources: ExitStack) -> Figure:
-    address = _Served(resources, "history").address
+    address = Served(resources, "history").address
     values = [_stream(address) for _ in range(_ROUNDS + 1)]
     return Figure(statistics.median(values[1:]), "k/s", runs=_ROUNDS)
 

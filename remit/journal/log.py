@@ -50,6 +50,7 @@ _INLINE = 4 << 10
 _IN_TABLE = 64 << 10
 _RECENT = 4096
 _PAGE = 1_000
+_MOST_SIEVED = 50
 
 
 class Journal:
@@ -247,8 +248,15 @@ class Journal:
         found: list[Record] = []
         wanted = tuple(prefixes)
         before = self._head.seq + 1
+        # SQLite passes over what cannot be wanted, ten times as fast as decoding does; who else says the words in its
+        # data is decoded in vain. An archived row is empty here.
+        named = [f'"type":"{prefix}'.encode() for prefix in wanted] if len(wanted) <= _MOST_SIEVED else []
+        sieve = " OR ".join(["length(event) = 0", *["instr(event, ?)"] * len(named)]) if named else "1"
         while len(found) < count:
-            rows = self.execute("SELECT * FROM record WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before, _PAGE))
+            rows = self.execute(
+                f"SELECT * FROM record WHERE seq < ? AND ({sieve}) ORDER BY seq DESC LIMIT ?",  # noqa: S608 - our words
+                (before, *named, _PAGE),
+            )
             if not rows:
                 break
             records = [self.decode_row(row) for row in rows]
