@@ -58,7 +58,7 @@ from remit.host.trusting import (
     verify_bundle,
 )
 from remit.host.trying import built_unit, try_unit
-from remit.host.views import EpisodeView, Examined, LogLine, StateAt
+from remit.host.views import EpisodeView, Examined, LogLine, PromptText, PromptView, StateAt
 from remit.host.watching import StateChange, changes_of, watch_state, whole
 from remit.kernel.model import Caller
 from remit.registry.trust import Identity
@@ -86,6 +86,8 @@ __all__ = [
     "Kernel",
     "LogLine",
     "Offers",
+    "PromptText",
+    "PromptView",
     "RemoteTool",
     "Rotatable",
     "ServiceOptions",

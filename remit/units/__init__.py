@@ -14,6 +14,7 @@ from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.prompts import OfferedPrompt, prompt_named, prompts_of
 from remit.units.reactions import Reaction, event_argument, reactions_of
 from remit.units.slots import SlotView
 from remit.units.supply import LockChange, Question, Supplier, Supply
@@ -35,6 +36,7 @@ __all__ = [
     "Library",
     "Lifecycle",
     "LockChange",
+    "OfferedPrompt",
     "Plan",
     "Question",
     "Reaction",
@@ -48,6 +50,8 @@ __all__ = [
     "event_argument",
     "load_plan",
     "parse_setting",
+    "prompt_named",
+    "prompts_of",
     "reactions_of",
     "unit_changes",
 ]

@@ -24,6 +24,7 @@ from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
 from remit.units.plan import Drift, Finding, Plan, StateBack
+from remit.units.prompts import prompt_changes
 from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
 from remit.units.slots import bind, filled_by, slot_findings
@@ -108,6 +109,7 @@ class Planner(msgspec.Struct, frozen=True):
                 *findings,
                 *overlaps(units),
                 *lost_ground(active, candidate),
+                *prompt_changes(active, candidate, self.library.manifest),
                 *self._rehearse(units, active),
                 *granting.findings,
             ),

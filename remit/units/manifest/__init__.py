@@ -18,12 +18,15 @@ from remit.units.manifest.model import (
     Manifest,
     Parameters,
     Patch,
+    Prompt,
+    PromptArgument,
     Requires,
     Runtime,
     Subscription,
     Transform,
 )
 from remit.units.manifest.parse import parse
+from remit.units.manifest.prompts import rendered
 
 __all__ = [
     "ActionDecl",
@@ -33,6 +36,8 @@ __all__ = [
     "Manifest",
     "Parameters",
     "Patch",
+    "Prompt",
+    "PromptArgument",
     "Requires",
     "Runtime",
     "Subscription",
@@ -47,5 +52,6 @@ __all__ = [
     "is_version",
     "limits_of",
     "parse",
+    "rendered",
     "schema_files",
 ]

@@ -16,6 +16,8 @@ __all__ = [
     "Manifest",
     "Parameters",
     "Patch",
+    "Prompt",
+    "PromptArgument",
     "Requires",
     "Runtime",
     "Subscription",
@@ -78,6 +80,27 @@ class ActionDecl(msgspec.Struct, frozen=True, kw_only=True):
     idempotent: bool = False
 
 
+class PromptArgument(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[prompt.argument]]``: a text that goes into a prompt."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    required: bool = True
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[prompt]]``: words that an agent's user can ask for by name."""
+
+    name: str
+    """Among the unit's actions: who may invoke an action of this name may read it."""
+    title: str = ""
+    description: str = ""
+    template: str
+    """The words, with ``{{name}}`` where an argument goes."""
+    arguments: tuple[PromptArgument, ...] = msgspec.field(default=(), name="argument")
+
+
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """``[[fills]]``: this action fills that slot of the host."""
 
@@ -136,6 +159,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     requires: Requires = Requires()
     parameters: Parameters = Parameters()
     actions: tuple[ActionDecl, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
     fills: tuple[Fill, ...] = ()
     on: tuple[Subscription, ...] = ()
     capabilities: tuple[Capability, ...] = ()
