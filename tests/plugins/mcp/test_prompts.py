@@ -45,7 +45,8 @@ def speak(kernel, tmp_path):
     return install
 
 
-def test_a_prompt_is_listed_with_its_digest_and_got_with_its_arguments(speak, url):
+@pytest.mark.usefixtures("speak")
+def test_a_prompt_is_listed_with_its_digest_and_got_with_its_arguments(url):
     async def main():
         async with over_http(url) as client:
             return (await client.list_prompts()).prompts, await client.get_prompt(NAME, {"ticket": "#7"})
@@ -58,11 +59,12 @@ def test_a_prompt_is_listed_with_its_digest_and_got_with_its_arguments(speak, ur
     assert [(one.role, one.content.text) for one in got.messages] == [("user", "Look at #7")]
 
 
+@pytest.mark.usefixtures("speak")
 @pytest.mark.parametrize(("name", "arguments", "code"), [
     (NAME, {}, "RM-7002"), (NAME, {"ticket": "x", "secret": "y"}, "RM-7002"), ("acme__words__other", {}, "RM-7001"),
     ("../../etc/passwd", {}, "RM-7001"), ("", {}, "RM-7001"),
 ])  # fmt: skip
-def test_what_cannot_be_got_is_an_error_with_our_code(speak, url, name, arguments, code):
+def test_what_cannot_be_got_is_an_error_with_our_code(url, name, arguments, code):
     async def main():
         async with over_http(url) as client:
             with pytest.raises(McpError) as caught:
@@ -72,7 +74,8 @@ def test_what_cannot_be_got_is_an_error_with_our_code(speak, url, name, argument
     assert asyncio.run(main()).data[ERROR]["code"] == code
 
 
-def test_who_may_not_invoke_it_neither_sees_nor_gets_it(speak, url):
+@pytest.mark.usefixtures("speak")
+def test_who_may_not_invoke_it_neither_sees_nor_gets_it(url):
     async def main():
         async with over_http(url, "stranger") as client:
             listed = (await client.list_prompts()).prompts
@@ -82,10 +85,10 @@ def test_who_may_not_invoke_it_neither_sees_nor_gets_it(speak, url):
 
     listed, error = asyncio.run(main())
     assert listed == []
-    assert error.data[ERROR]["code"].startswith("RM-3")
+    assert error.data[ERROR]["code"] == "RM-4002"
 
 
-def test_an_apply_that_changes_the_words_is_told_to_whoever_listed_them(speak, kernel, url):
+def test_an_apply_that_changes_the_words_is_told_to_whoever_listed_them(speak, url):
     async def main():
         told = asyncio.Event()
 
