@@ -56,35 +56,35 @@ def test_streams_begin_or_are_refused_whatever_is_asked(watcher):
 
 
 TARGETS = [
-    "/state/../remit.toml", "/state/..%2f..%2fremit.toml", "/state/%2e%2e/%2e%2e/etc/passwd", "/ui/static/..%2fviews.py",
-    "/ui/static/../../views.py", "/ui/static/%2e%2e%2fapp.js", "//evil.example/state", "/state//", "/state/generations%00",
-    "/state/health/..;/", "/actions/../../state", "/actions/acme/echo%2fecho/echo", "/spec/..%5c..%5copenapi",
-    "http://evil.example/state", "/state/%ff%fe", "/state/" + "a/" * 500, "/ui/episodes/..%2f..%2f", "*", "state",
+    "/state/../remit.toml", "/state/..%2f..%2fremit.toml", "/state/%2e%2e/%2e%2e/etc/passwd", "/state//", "state", "*",
+    "/ui/static/..%2fviews.py", "/ui/static/../../views.py", "/ui/static/%2e%2e%2fapp.js", "//evil.example/state",
+    "/state/generations%00", "/state/health/..;/", "/actions/../../state", "/actions/acme/echo%2fecho/echo",
+    "/spec/..%5c..%5copenapi", "http://evil.example/state", "/state/%ff%fe", "/state/" + "a/" * 500,
+    "/ui/episodes/..%2f..%2f",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_an_address_leads_nowhere_but_to_what_is_served(served, target):
-    answer = spoken(served, f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OWNER}\r\n".encode())
-    status = int(answer.split(b" ", 2)[1])
-    assert status < 500
-    for inside in (b"root:", b"[[unit]]", b"from __future__", b"Traceback", b"posture ="):
-        assert inside not in answer
+def test_an_address_leads_nowhere_but_to_what_is_served(served):
+    known = f"Host: localhost\r\nAuthorization: Bearer {OWNER}\r\n"
+    for target in TARGETS:
+        answer = spoken(served, f"GET {target} HTTP/1.1\r\n{known}".encode())
+        assert int(answer.split(b" ", 2)[1]) < 500, target
+        for inside in (b"root:", b"[[unit]]", b"from __future__", b"Traceback", b"posture ="):
+            assert inside not in answer, target
 
 
-@pytest.mark.parametrize(
-    "value", [b"a\rSet-Cookie: x=1", b"a\nSet-Cookie: x=1", b"a\r\n Set-Cookie: x=1", b"\xff\x00", b"x" * 9_999]
-)
-@pytest.mark.parametrize(
-    "name", [b"Remit-Correlation", b"Idempotency-Key", b"traceparent", b"Last-Event-ID", b"Origin"]
-)
-def test_what_a_header_says_becomes_no_header_of_ours(served, name, value):
-    head = b"POST /actions/acme/echo/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    answer = spoken(
-        served, head + b"Authorization: Bearer " + OWNER.encode() + b"\r\n" + name + b": " + value + b"\r\n", b"1"
-    )
-    assert b" 500 " not in answer.split(b"\r\n")[0]
-    assert b"set-cookie" not in answer.lower().partition(b"\r\n\r\n")[0]
+INJECTED = [b"a\rSet-Cookie: x=1", b"a\nSet-Cookie: x=1", b"a\r\n Set-Cookie: x=1", b"\xff\x00", b"x" * 9_999]
+
+
+@pytest.mark.parametrize("name", ["Remit-Correlation", "Idempotency-Key", "traceparent", "Last-Event-ID", "Origin"])
+def test_what_a_header_says_becomes_no_header_of_ours(served, name):
+    head = (
+        "POST /actions/acme/echo/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {OWNER}\r\n{name}: "
+    ).encode()
+    answers = [spoken(served, head + value + b"\r\n", b"1") for value in INJECTED]
+    assert [answer for answer in answers if b" 500 " in answer.split(b"\r\n")[0]] == []
+    assert [answer for answer in answers if b"set-cookie" in answer.lower().partition(b"\r\n\r\n")[0]] == []
 
 
 def spoken(url, head, body=b""):
