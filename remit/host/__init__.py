@@ -42,6 +42,7 @@ from remit.host.tools import (
     inspect_file,
     lint_policies,
     mend_unit,
+    permit_native,
     read_journal,
     verify_journal,
 )
@@ -60,6 +61,7 @@ from remit.host.trusting import (
 from remit.host.trying import built_unit, try_unit
 from remit.host.views import EpisodeView, Examined, LogLine, PromptText, PromptView, StateAt
 from remit.host.watching import StateChange, changes_of, watch_state, whole
+from remit.host.workbench import lend_code
 from remit.kernel.model import Caller
 from remit.registry.trust import Identity
 from remit.registry.trust.changes import TrustView
@@ -123,6 +125,7 @@ __all__ = [
     "init",
     "init_domain",
     "inspect_file",
+    "lend_code",
     "lint_policies",
     "measure_unit",
     "mend_unit",
@@ -131,6 +134,7 @@ __all__ = [
     "new_unit",
     "open_service",
     "pack_unit",
+    "permit_native",
     "plugin_commands",
     "public_instance",
     "publish_unit",

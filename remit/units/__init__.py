@@ -15,9 +15,10 @@ from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
 from remit.units.prompts import OfferedPrompt, prompt_named, prompts_of
-from remit.units.reactions import Reaction, event_argument, reactions_of
+from remit.units.reactions import Reaction, event_argument, reacting, reactions_of
 from remit.units.slots import SlotView
 from remit.units.supply import LockChange, Question, Supplier, Supply
+from remit.units.terms import Terms
 from remit.units.transforms import evaluator
 from remit.units.wanted import Edits, parse_setting
 
@@ -43,6 +44,7 @@ __all__ = [
     "SlotView",
     "Supplier",
     "Supply",
+    "Terms",
     "Withdrawn",
     "blame",
     "diff",
@@ -52,6 +54,7 @@ __all__ = [
     "parse_setting",
     "prompt_named",
     "prompts_of",
+    "reacting",
     "reactions_of",
     "unit_changes",
 ]

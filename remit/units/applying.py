@@ -6,10 +6,10 @@ import msgspec
 
 from remit.errors import ConsentNeeded, PlanBlocked, PlanStale
 from remit.kernel.model import Grant
-from remit.units.generation import Generation
+from remit.units.generation import Generation, Trial
 from remit.units.plan import Plan
 
-__all__ = ["check_blocking", "check_consent", "check_fresh", "completed", "consenting"]
+__all__ = ["check_blocking", "check_consent", "check_fresh", "completed", "consenting", "without_trial"]
 
 
 def check_fresh(plan: Plan, fresh: Plan) -> None:
@@ -76,4 +76,20 @@ def completed(plan: Plan, at_ms: int, author: str, message: str, *, consent: boo
         author=author,
         message=message or plan.candidate.message,
         grants=tuple(signed(grant) for grant in plan.candidate.grants),
+    )
+
+
+def without_trial(active: Generation, trial: Trial, at_ms: int, author: str, why: str) -> Generation:
+    """The generation that follows the active one when a trial ends: the same, without the trial and its grants."""
+    ref = trial.unit.ref
+    return msgspec.structs.replace(
+        active,
+        number=active.number + 1,
+        origin=active.number + 1,
+        at_ms=at_ms,
+        author=author,
+        message=f"ended the trial of {ref.id}@{ref.version}: {why}",
+        grants=tuple(grant for grant in active.grants if grant.unit.digest != ref.digest),
+        parent=active.digest,
+        trials=tuple(one for one in active.trials if one.id != trial.id),
     )

@@ -58,7 +58,7 @@ def find_garbage(
         unit.ref.digest for number in range(max(0, active - keep), active + 1) for unit in _units(generations, number)
     }
     pinned = {unit.pin for unit in generations.active.units if unit.pin}
-    once = {unit.ref.digest for generation in generations.by_number.values() for unit in generation.units}
+    once = {unit.ref.digest for generation in generations.by_number.values() for unit in generation.running}
     needed = set(roots)
     superseded = once - kept_units - pinned - needed
     units = tuple(unit.ref for unit in installed.by_digest.values() if unit.ref.digest in superseded)
@@ -84,7 +84,7 @@ def collect(blobs: Blobs, garbage: Garbage) -> None:
 
 def _units(generations: Generations, number: int) -> Sequence[ActiveUnit]:
     generation = generations.by_number.get(number)
-    return () if generation is None else generation.units
+    return () if generation is None else generation.running
 
 
 def _ever_installed(journal: Journal) -> Iterator[str]:

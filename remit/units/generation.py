@@ -11,9 +11,11 @@ from remit.errors import GenerationUnknown
 from remit.journal import Record, digest_of, encode_json
 from remit.kernel.model import Grant, UnitRef
 from remit.units.documents import fold
+from remit.units.experiments import Goldens
 from remit.units.manifest import Patch
+from remit.units.terms import Terms
 
-__all__ = ["GENESIS", "ActiveUnit", "DocumentSnapshot", "Generation", "Generations", "GenerationsFold"]
+__all__ = ["GENESIS", "ActiveUnit", "DocumentSnapshot", "Generation", "Generations", "GenerationsFold", "Trial"]
 
 
 class ActiveUnit(msgspec.Struct, frozen=True):
@@ -41,7 +43,24 @@ class DocumentSnapshot(msgspec.Struct, frozen=True):
     schema: dict[str, Any] | None = None
 
 
-class Generation(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True):
+    """A version of an active unit that takes a share of its calls, on a branch of its state."""
+
+    unit: ActiveUnit
+    """The arm: the other one is the active unit of the same id."""
+    terms: Terms
+    since: int
+    """The generation that it began with."""
+    goldens: Goldens = Goldens()
+    base_goldens: Goldens = Goldens()
+
+    @property
+    def id(self) -> str:
+        """Its name, and its branch's: no two trials of a home have the same."""
+        return f"{self.unit.ref.id}#{self.since}"
+
+
+class Generation(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is active. ``number`` 0 is the empty one that every home starts with."""
 
     number: int
@@ -57,6 +76,8 @@ class Generation(msgspec.Struct, frozen=True):
     """Digest of the policies that decided the grants: a record, never a selection."""
     parent: str = ""
     """:attr:`digest` of the generation before; "" in what the first versions of remit wrote."""
+    trials: tuple[Trial, ...] = ()
+    """Other versions of units, beside the active ones."""
 
     @property
     def digest(self) -> str:
@@ -72,6 +93,15 @@ class Generation(msgspec.Struct, frozen=True):
         """The active unit with this id."""
         return next((unit for unit in self.units if unit.ref.id == unit_id), None)
 
+    def trial(self, unit_id: str) -> Trial | None:
+        """The trial of the unit with this id."""
+        return next((trial for trial in self.trials if trial.unit.ref.id == unit_id), None)
+
+    @property
+    def running(self) -> tuple[ActiveUnit, ...]:
+        """Everything that takes calls: the arms on trial, then the active units."""
+        return (*(trial.unit for trial in self.trials), *self.units)
+
     def effective(self) -> dict[str, Any]:
         """Every effective document."""
         return {name: self.document(name) for name in self.documents}
@@ -84,7 +114,7 @@ class Generation(msgspec.Struct, frozen=True):
     def same_content(self, other: Generation) -> bool:
         """Whether both make the same things active (numbers, authors and policies aside)."""
         # As JSON: to Python, true and 1 are the same.
-        ours, theirs = ((g.units, g.documents, g.grants) for g in (self, other))
+        ours, theirs = ((g.units, g.documents, g.grants, g.trials) for g in (self, other))
         return encode_json(ours) == encode_json(theirs)
 
 
@@ -154,6 +184,7 @@ class GenerationsFold:
                 "message": generation.message,
                 "units": [f"{unit.ref.id}@{unit.ref.version}" for unit in generation.units],
                 "grants": len(generation.grants),
+                "trials": [f"{one.unit.ref.id}@{one.unit.ref.version}" for one in generation.trials],
             }
             for _, generation in sorted(state.by_number.items())
         ]

@@ -17,8 +17,9 @@ from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progres
 from remit.journal.unitstate import PURGED, purge
 from remit.kernel.model import Bundle, Caller, EntityRef, UnitRef, Verification
 from remit.kernel.ports import Authority, Home, Runner, Verifier
-from remit.units.admission import examine
-from remit.units.applying import check_blocking, check_consent, check_fresh, completed, consenting
+from remit.units.admission import check_native, examine
+from remit.units.applying import check_blocking, check_consent, check_fresh, completed, consenting, without_trial
+from remit.units.branching import branching
 from remit.units.collecting import Garbage, collect, find_garbage
 from remit.units.configfile import ConfigFile
 from remit.units.declared import DeclaredSchemas
@@ -29,10 +30,12 @@ from remit.units.lockfile import LockFile
 from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
 from remit.units.reactions import lasting_reactions
-from remit.units.records import change_drafts, suggestion
+from remit.units.records import change_drafts, suggestion, trial_facts
 from remit.units.resolution import Evaluate
 from remit.units.restoring import Restoration, restoration
+from remit.units.runtimes import Runtime
 from remit.units.slots import SlotView, filled_by, slot_views, suggestions
+from remit.units.trials import ended
 from remit.units.wanted import Edits
 
 __all__ = ["Lifecycle"]
@@ -54,10 +57,12 @@ class Lifecycle:
         evaluate: Evaluate,
         rehearse: Rehearse,
         activated: Callable[[Generation], None],
+        runtime: Runtime,
         advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
     ) -> None:
         """Take hold of a home's units.
 
+        :param runtime: what units run on here
         :param activated: called with each generation that becomes active, after its commit
         :param advise: what others have to say of a plan; asked again at apply, where it must say the same
         """
@@ -71,6 +76,7 @@ class Lifecycle:
         self._evaluate = evaluate
         self._rehearsals = Rehearsals(rehearse)
         self._activated = activated
+        self.runtime = runtime
         self._advise = advise
         self._config = ConfigFile(home)
         self.lock = LockFile(home, library)
@@ -121,6 +127,7 @@ class Lifecycle:
         if unit.digest in self.installed.withdrawn:
             facts["withdrawn"] = self.installed.withdrawn[unit.digest].kind
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
+        check_native(unit, self._authority)
         with self._changing:
             known = self.installed.by_digest.get(unit.digest)
             if known is not None:
@@ -156,6 +163,10 @@ class Lifecycle:
                 raise UnitInUse(
                     f"{unit_id}@{active.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
                 )
+            trial = self.generations.active.trial(unit_id)
+            if trial is not None and trial.unit.ref.digest == unit.ref.digest:
+                remedy = f"run 'remit unit revert {unit_id}' first"
+                raise UnitInUse(f"{unit_id}@{unit.ref.version} is on trial", remedy=remedy)
             data = {"digest": unit.ref.digest, "version": unit.ref.version}
             drafts = [Draft(type="unit.removed", subject=unit_id, data=data)]
             with_it = Restoration()
@@ -179,6 +190,9 @@ class Lifecycle:
                     Draft(type="unit.withdrawn", subject=one.unit, data=msgspec.to_builtins(one)) for one in fresh
                 ]
                 self._append(drafts, caller)
+            for trial in self.generations.active.trials:
+                if trial.unit.ref.digest in killed:
+                    self.end_trial(trial.id, caller, "its registry killed the version")
 
     def _empty_slots(self, generation: Generation) -> set[str]:
         return set(self._home.config.slots) - {slot for unit in generation.units for slot in unit.slots}
@@ -255,7 +269,7 @@ class Lifecycle:
             if not fresh.changed and not fresh.blocking:
                 return self.generations.active
             self._check_allowed(fresh, caller, consent=consent)
-            for unit in fresh.candidate.units:
+            for unit in fresh.candidate.running:
                 self._compile(unit.ref, progress)
             generation = completed(fresh, self._home.clock.now_ms(), caller.principal, message, consent=consent)
             config = self._config.prepare(generation, fresh.config)
@@ -271,6 +285,7 @@ class Lifecycle:
                     for unit in suggestions(slot, self.installed, self.library)
                 ]
                 back = restoration(self._journal, fresh.state)
+                back = branching(self._journal, self.generations.active, generation, fresh.trials, back)
                 self._append(drafts, caller, generation.number, back)
             except BaseException:
                 self._config.forget()
@@ -281,6 +296,32 @@ class Lifecycle:
             self._config.follow(config)
             self.lock.follow(lock)
             self._home.reload()
+        return generation
+
+    def end_trial(self, trial_id: str, caller: Caller, why: str) -> Generation | None:
+        """End a trial at once, without a plan: what ran beside it stays as it is, so there is nothing to decide.
+
+        :return: the generation without it, or ``None`` if it is over already
+        """
+        with self._changing:
+            active = self.generations.active
+            trial = next((one for one in active.trials if one.id == trial_id), None)
+            if trial is None:
+                return None
+            generation = without_trial(active, trial, self._home.clock.now_ms(), caller.principal, why)
+            change = ended(trial, active, why)
+            data = {
+                "number": generation.number,
+                "units": [],
+                "reactions": lasting_reactions(generation, self.library.manifest),
+                "grants": sorted(grant.id for grant in generation.grants),
+                "generation": msgspec.to_builtins(generation),
+                **trial_facts(active, generation, [change]),
+            }
+            draft = Draft(type="unit.reverted", subject=str(generation.number), data=data)
+            back = branching(self._journal, active, generation, [change], Restoration())
+            self._append([draft], caller, generation.number, back)
+            self._activated(generation)
         return generation
 
     def recover(self) -> None:
@@ -309,6 +350,8 @@ class Lifecycle:
             evaluate=self._evaluate,
             rehearsals=self._rehearsals,
             schemas=DeclaredSchemas(self._home.root, config),
+            experiments=self._folds.state("experiments"),
+            runtime=self.runtime,
             began=self._began,
         )
 
@@ -344,12 +387,13 @@ class Lifecycle:
     def _compile(self, unit: UnitRef, progress: Progress) -> None:
         artifact = self.library.artifact(unit.digest)
         if artifact is not None:
-            runtime = self.library.manifest(unit.digest).runtime
+            manifest = self.library.manifest(unit.digest)
             self._runner.prepare(
                 artifact,
                 lambda: self._journal.blobs.get(artifact),
                 lambda _stage, share: progress(f"compiling {unit.id}", share),
-                metered=runtime is not None and runtime.fuel is not None,
+                metered=manifest.runtime is not None and manifest.runtime.fuel is not None,
+                native=manifest.native.module if manifest.native is not None else "",
             )
 
     def _append(

@@ -19,6 +19,7 @@ from remit.units.changes import document_diffs, drift_of, unit_changes
 from remit.units.conflicts import circles, lost_ground, overlaps
 from remit.units.declared import DeclaredSchemas
 from remit.units.documents import Folding
+from remit.units.experiments import Experiments, Goldens
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
 from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
@@ -27,7 +28,9 @@ from remit.units.plan import Drift, Finding, Plan, StateBack
 from remit.units.prompts import prompt_changes
 from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
+from remit.units.runtimes import Runtime, incompatible
 from remit.units.slots import bind, filled_by, slot_findings
+from remit.units.trials import Means, plan_trials, promoted
 from remit.units.wanted import Edits, edit_units
 
 __all__ = ["Planner"]
@@ -50,6 +53,8 @@ class Planner(msgspec.Struct, frozen=True):
     evaluate: Evaluate
     rehearsals: Rehearsals
     schemas: DeclaredSchemas
+    experiments: Experiments
+    runtime: Runtime
     began: Callable[[int], int]
     """The number of a generation's first record."""
 
@@ -66,8 +71,12 @@ class Planner(msgspec.Struct, frozen=True):
         resolved = self._resolve(edits, target, named)
         documents = self._documents(target)
         units, effective, findings = self._patch(resolved.units, documents)
+        means = Means(self.installed, self.library, self.config, self.experiments, self._goldens)
+        back = None if target is None else target.trials
+        tried = plan_trials(edits, units, active, back, resolved.findings, means)
+        arms = [trial.unit for trial in tried.trials]
         granting = decide_grants(
-            units,
+            [*units, *arms],
             active,
             active.number + 1,
             self.authority,
@@ -87,6 +96,7 @@ class Planner(msgspec.Struct, frozen=True):
             grants=tuple(granting.grants),
             policy=self.authority.digest,
             parent=self.generations.active.digest,
+            trials=tuple(tried.trials),
         )
         state = self._state_back(target, edits)
         return Plan(
@@ -102,15 +112,18 @@ class Planner(msgspec.Struct, frozen=True):
             documents=tuple(document_diffs(active, candidate, effective)),
             drift=tuple(self.drift()),
             state=state,
+            trials=tuple(tried.changes),
             findings=(
                 *resolved.findings,
+                *tried.findings,
+                *incompatible([*units, *arms], self.runtime, self.config.incompatible),
                 *slot_findings(units, active, self.config.slots, self.library, self.schemas.slot),
                 *circles(units, self.library.manifest),
                 *findings,
                 *overlaps(units),
                 *lost_ground(active, candidate),
                 *prompt_changes(active, candidate, self.library.manifest),
-                *self._rehearse(units, active),
+                *self._rehearse([*units, *arms], active),
                 *granting.findings,
             ),
             changed=bool(state) or not candidate.same_content(active),
@@ -132,8 +145,10 @@ class Planner(msgspec.Struct, frozen=True):
             active = self.generations.active
             listed = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
             listed = self._pinned(listed, edits.pin)
-            wanted = with_required(listed, active, self.installed, self.library, named=named, held=self.held)
-            return resolve(wanted, active, self.installed, self.library, self.config, named=named, held=self.held)
+            listed, chosen = promoted(listed, active, edits.promote)
+            held = {**self.held, **chosen}
+            wanted = with_required(listed, active, self.installed, self.library, named=named, held=held)
+            return resolve(wanted, active, self.installed, self.library, self.config, named=named, held=held)
         # Going back takes the digests of that time; resolving against the target keeps them.
         pinned = msgspec.structs.replace(self.generations.active, units=target.units)
         wanted = [
@@ -220,17 +235,26 @@ class Planner(msgspec.Struct, frozen=True):
 
     def _rehearse(self, units: Sequence[ActiveUnit], active: Generation) -> list[Finding]:
         """What the own tests of tools that are new to the generation say."""
-        running = {unit.ref.digest for unit in active.units}
+        running = {unit.ref.digest for unit in active.running}
         findings = []
         for unit in units:
             manifest = self.library.manifest(unit.ref.digest)
-            if unit.ref.digest in running or not manifest.tests:
-                continue
+            if unit.ref.digest in running or not manifest.tests or manifest.native is not None:
+                continue  # native code does not run before somebody has said yes
             artifact = self.library.artifact(unit.ref.digest)
             if artifact is not None:
                 program = program_of(unit, manifest, artifact, self.config)
                 findings += self.rehearsals.findings(manifest, program, self.config.plan.tests)
         return findings
+
+    def _goldens(self, unit: ActiveUnit) -> Goldens:
+        """How the own tests of a unit's version go."""
+        manifest = self.library.manifest(unit.ref.digest)
+        artifact = self.library.artifact(unit.ref.digest)
+        if self.config.plan.tests == "off" or artifact is None or not manifest.tests:
+            return Goldens(len(manifest.tests))
+        program = program_of(unit, manifest, artifact, self.config)
+        return Goldens(len(manifest.tests), self.rehearsals.failed(manifest, program))
 
     def _transformed(self, unit: ActiveUnit, foldings: Mapping[str, Folding]) -> ActiveUnit:
         manifest = self.library.manifest(unit.ref.digest)
@@ -258,6 +282,7 @@ def _message(edits: Edits, target: Target | None) -> str:
     words = [f"+{item}" for item in edits.add] + [f"-{item}" for item in edits.remove]
     words += [f"{key} set" for key in edits.set]
     words += [f"{slot}={unit}" for slot, unit in edits.bind.items()]
+    words += [f"{item} on trial" for item in edits.trial] + [f"{unit} promoted" for unit in edits.promote]
     words += [f"{unit} pinned" if version else f"{unit} released" for unit, version in edits.pin.items()]
     return " ".join(words) or "reconciled with remit.toml"
 

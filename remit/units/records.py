@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,9 +11,9 @@ from remit.journal import Draft
 from remit.kernel.model import Grant, UnitRef
 from remit.units.documents import operations
 from remit.units.generation import Generation
-from remit.units.plan import Plan
+from remit.units.plan import Plan, TrialChange
 
-__all__ = ["change_drafts", "suggestion"]
+__all__ = ["change_drafts", "suggestion", "trial_facts"]
 
 
 def change_drafts(
@@ -31,6 +31,7 @@ def change_drafts(
         "plan": plan.digest,
         "units": msgspec.to_builtins(plan.units),
         **more,
+        **trial_facts(before, generation, plan.trials),
         "grants": sorted(grant.id for grant in generation.grants),
         "generation": msgspec.to_builtins(generation),
     }
@@ -49,6 +50,7 @@ def change_drafts(
         )
         for slot, unit in plan.edits.bind.items()
     ]
+    drafts += [_promotion(change) for change in plan.trials if change.change == "promote"]
     drafts += [
         Draft(
             type="document.changed",
@@ -58,6 +60,23 @@ def change_drafts(
         for change in plan.documents
     ]
     return drafts
+
+
+def trial_facts(before: Generation, generation: Generation, changes: Sequence[TrialChange]) -> dict[str, Any]:
+    """What the record of a generation says of its trials, and which branches of state begin and end with it."""
+    opened = [one for one in generation.trials if one.id not in {other.id for other in before.trials}]
+    closed = [one for one in before.trials if one.id not in {other.id for other in generation.trials}]
+    facts: dict[str, Any] = {"trials": msgspec.to_builtins(changes)} if changes else {}
+    for name, found in (("opened", opened), ("closed", closed)):
+        if found:
+            facts[name] = [{"unit": one.unit.ref.id, "branch": one.id} for one in found]
+    return facts
+
+
+def _promotion(change: TrialChange) -> Draft:
+    data = {"unit": change.unit, "version": change.version, "digest": change.digest, "instead": [change.base_version]}
+    data |= {"trial": change.id, "state": change.state, "override": change.why}
+    return Draft(type="unit.promoted", subject=change.unit, data=data)
 
 
 def _others(before: Generation, slot: str, unit: str) -> list[str]:

@@ -13,19 +13,22 @@ import msgspec
 
 from remit.errors import PatchFailed, RemitError, UnitUnknown
 from remit.kernel.model import Program, UnitRef
-from remit.schemas import Validator, formats, sensitive_pointers
+from remit.schemas import Validator, sensitive_pointers
 from remit.schemas.config import Config, WantedUnit, expand
-from remit.schemas.release import VERSION
 from remit.units.filling import fill_patches
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.installed import Installed, Library
 from remit.units.manifest import Manifest, Patch, in_range, interfaces_of, limits_of
 from remit.units.plan import Finding
+from remit.units.runtimes import Runtime, misfits
 
 __all__ = ["Evaluate", "parameters_of", "program_of", "resolve", "with_required"]
 
 Evaluate = Callable[[Program, str, str], list[Patch]]
 """``evaluate(program, context JSON, parameters JSON)``: the patches of a transform."""
+
+
+_HERE = Runtime()
 
 
 class Resolved(msgspec.Struct):
@@ -223,14 +226,10 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
     findings = []
     for unit in units:
         requires = library.manifest(unit.ref.digest).requires
-        if not in_range(VERSION, requires.remit):
-            message = f"needs remit {requires.remit}; this is {VERSION}"
-            remedy = f"install another version of the unit, or remit {requires.remit}"
-            findings.append(_blocking("requires.remit", unit.ref.id, message, remedy))
-        if not in_range(formats.WORLD, _as_range(requires.world)):
-            message = f"needs world {requires.world}; this host offers {formats.WORLD}"
-            remedy = f"install another version of the unit, or a remit that offers world {requires.world}"
-            findings.append(_blocking("requires.world", unit.ref.id, message, remedy))
+        for part, message in misfits(library.manifest(unit.ref.digest), _HERE):
+            needed = {"remit": f"remit {requires.remit}", "world": f"a remit that offers world {requires.world}"}
+            remedy = f"install another version of the unit, or {needed[part]}"
+            findings.append(_blocking(f"requires.{part}", unit.ref.id, message, remedy))
         for other, wanted in requires.units.items():
             if other not in versions or not in_range(versions[other], wanted):
                 have = versions.get(other, "nothing")
@@ -242,10 +241,6 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
             if other in versions
         ]
     return findings
-
-
-def _as_range(world: str) -> str:
-    return world if world == "*" or world[0] in "^~<>=" else f"^{world}"
 
 
 def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Config) -> Program:
@@ -262,6 +257,7 @@ def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Conf
         limits=config.ceiling(limits_of(manifest)),
         interfaces=interfaces_of(manifest),
         reuse=manifest.runtime.reuse,
+        native=manifest.native.module if manifest.native is not None else "",
     )
 
 

@@ -285,7 +285,7 @@ class Supplier:
         needed = {entry.digest for entry in entries}
         for number in (generations.active.number, generations.active.number - 1):
             if number in generations.by_number:
-                needed |= {unit.ref.digest for unit in generations.by_number[number].units}
+                needed |= {unit.ref.digest for unit in generations.by_number[number].running}
         return [
             (unit.ref.id, unit.ref.version)
             for unit in self._lifecycle.installed.by_digest.values()

@@ -18,6 +18,7 @@ from remit.journal import encode_json
 from remit.schemas.config import Config, WantedUnit
 from remit.units.generation import ActiveUnit, DocumentSnapshot
 from remit.units.manifest import is_range
+from remit.units.terms import Terms
 
 __all__ = ["Edits", "edit_units", "parse_setting", "rewrite"]
 
@@ -38,6 +39,16 @@ class Edits(msgspec.Struct, frozen=True, omit_defaults=True):
     """``last`` (undo the last change), a generation's number, or a unit's id."""
     with_state: bool = False
     """Whether a revert takes the units' state back too."""
+    trial: tuple[str, ...] = ()
+    """Versions to put on trial beside the active ones, written as in :attr:`add`; those on trial get other terms."""
+    terms: Terms = Terms()
+    """The terms of those."""
+    promote: tuple[str, ...] = ()
+    """Units whose version on trial becomes the active one."""
+    keep_state: bool = False
+    """Whether what their branches hold becomes the units' state; else it is dropped."""
+    override: str = ""
+    """Why they are promoted without the evidence that their terms ask for."""
 
     @property
     def names(self) -> frozenset[str]:
