@@ -35,6 +35,7 @@ from remit.journal.event import (
     Record,
     decode_event,
     encode_data,
+    encode_event,
     kernel_source,
     timestamp,
 )
@@ -145,7 +146,8 @@ class Journal:
         for payload in payloads:
             self._stash(payload, table)
         now = timestamp(self._clock.now_ms())
-        events = [self._event(draft, now, namespace, table) for draft in drafts]
+        made = [self._event(draft, now, namespace, table) for draft in drafts]
+        events = [(event, encode_event(event)) for event in made]
         number = self.generation if generation is None else generation
         return self._writer.submit(Batch(events, namespace, number, table, guard, project, urgent))
 

@@ -12,14 +12,15 @@ import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import groupby
 from typing import Any
 
 import apsw
 import msgspec
 
 from remit.errors import JournalClosed, RemitError
-from remit.journal.event import Event, Record, encode_event
-from remit.journal.tables import translate_sqlite_error
+from remit.journal.event import Event, Record
+from remit.journal.tables import insert_payloads, insert_records, translate_sqlite_error
 from remit.schemas import formats
 
 __all__ = ["Batch", "Head", "Writer", "chain_hash"]
@@ -27,7 +28,8 @@ __all__ = ["Batch", "Head", "Writer", "chain_hash"]
 _MOST_AT_ONCE = 512
 _PATIENCE_S = 0.005
 """How long batches that nobody waits for are gathered: a transaction costs as much as the rows of thirty calls."""
-_U64 = struct.Struct(">Q")
+_DOMAIN = formats.CHAIN.encode()
+_NUMBERS = struct.Struct(">QQ")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -40,7 +42,8 @@ class Head(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct):
     """Events that are committed together, with their payloads and what must still hold when they are."""
 
-    events: Sequence[Event]
+    events: Sequence[tuple[Event, bytes]]
+    """Each with the bytes that the chain is over."""
     namespace: str
     generation: int
     payloads: Mapping[str, bytes]
@@ -54,15 +57,15 @@ class Batch(msgspec.Struct):
     """Runs instead of all this, outside any transaction."""
     future: Future[list[Record]] = msgspec.field(default_factory=Future)
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is rows and payloads and nothing else."""
+        return self.guard is None and self.project is None
+
 
 def chain_hash(prev: bytes, seq: int, generation: int, event: bytes) -> bytes:
     """The hash of a row: SHA-256 over the domain, the hash before, number, generation and the event's bytes."""
-    state = hashlib.sha256(formats.CHAIN.encode())
-    state.update(prev)
-    state.update(_U64.pack(seq))
-    state.update(_U64.pack(generation))
-    state.update(event)
-    return state.digest()
+    return hashlib.sha256(_DOMAIN + prev + _NUMBERS.pack(seq, generation) + event).digest()
 
 
 class Writer:
@@ -91,7 +94,7 @@ class Writer:
             if self._closed:
                 raise JournalClosed("the journal is closed")
             self._queue.put(batch)
-        if batch.urgent:
+        if batch.urgent and not self._urgent.is_set():  # if it is, it is cleared before the queue is emptied
             self._urgent.set()
         return batch.future
 
@@ -144,12 +147,13 @@ class Writer:
 
     def _commit(self, batches: Sequence[Batch]) -> None:
         head = self._head
-        answers: list[tuple[Batch, list[Record] | Exception]] = []
+        answers: list[list[Record] | Exception] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for batch in batches:
-                head, answer = self._write(batch, head)
-                answers.append((batch, answer))
+            for plain, run in groupby(batches, lambda batch: batch.plain):
+                for together in [list(run)] if plain else [[batch] for batch in run]:
+                    head, found = self._write(together, head)
+                    answers += found
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - each waiter gets it, and the thread goes on
             self._roll_back()
@@ -160,46 +164,58 @@ class Writer:
                 batch.future.set_exception(failure)
             return
         self._head = head
-        self._committed(head, [record for _, answer in answers if isinstance(answer, list) for record in answer])
-        for batch, answer in answers:
+        self._committed(head, [record for answer in answers if isinstance(answer, list) for record in answer])
+        for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, Exception):
                 batch.future.set_exception(answer)
             else:
                 batch.future.set_result(answer)
 
-    def _write(self, batch: Batch, head: Head) -> tuple[Head, list[Record] | Exception]:
-        execute = self._connection.execute
+    def _write(self, batches: Sequence[Batch], head: Head) -> tuple[Head, list[list[Record] | Exception]]:
+        """Write plain batches together, or one that is not; what each of them is answered."""
+        execute, first = self._connection.execute, batches[0]
         execute("SAVEPOINT batch")
         try:
-            if batch.guard is not None:
-                batch.guard(self._connection)
-            records = self._insert(batch, head)
-            if batch.project is not None:
-                batch.project(self._connection, records)
+            if first.guard is not None:
+                first.guard(self._connection)
+            written, answers = self._insert(batches, head)
+            if first.project is not None:
+                first.project(self._connection, answers[0])
         except apsw.Error:
             raise
         except Exception as error:  # noqa: BLE001 - a refusal or a fault of one batch must not take others with it
             execute("ROLLBACK TO batch")
             execute("RELEASE batch")
-            return head, error
+            return self._write_each(batches, head) if len(batches) > 1 else (head, [error])
         execute("RELEASE batch")
-        return (Head(records[-1].seq, records[-1].hash) if records else head), records
+        return written, list(answers)
 
-    def _insert(self, batch: Batch, head: Head) -> list[Record]:
-        records: list[Record] = []
+    def _write_each(self, batches: Sequence[Batch], head: Head) -> tuple[Head, list[list[Record] | Exception]]:
+        answers: list[list[Record] | Exception] = []
+        for batch in batches:
+            head, found = self._write([batch], head)
+            answers += found
+        return head, answers
+
+    def _insert(self, batches: Sequence[Batch], head: Head) -> tuple[Head, list[list[Record]]]:
+        answers: list[list[Record]] = []
         rows: list[tuple[Any, ...]] = []
+        payloads: dict[str, bytes] = {}
         seq, prev = head.seq, head.hash
-        for event in batch.events:
-            seq += 1
-            data = encode_event(event)
-            digest = chain_hash(prev, seq, batch.generation, data)
-            rows.append((seq, batch.generation, batch.namespace, prev, digest, data))
-            records.append(Record(seq, batch.generation, batch.namespace, prev, digest, event))
-            prev = digest
-        self._connection.executemany("INSERT INTO record VALUES(?,?,?,?,?,?)", rows)
-        if batch.payloads:
-            self._connection.executemany("INSERT OR IGNORE INTO payload VALUES(?,?)", list(batch.payloads.items()))
-        return records
+        for batch in batches:
+            records: list[Record] = []
+            generation, namespace = batch.generation, batch.namespace
+            for event, data in batch.events:
+                seq += 1
+                digest = chain_hash(prev, seq, generation, data)
+                rows.append((seq, generation, namespace, prev, digest, data))
+                records.append(Record(seq, generation, namespace, prev, digest, event))
+                prev = digest
+            answers.append(records)
+            payloads.update(batch.payloads)
+        insert_records(self._connection, rows)
+        insert_payloads(self._connection, payloads)
+        return Head(seq, prev), answers
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
