@@ -51,16 +51,25 @@ class Batch(msgspec.Struct):
     """Runs inside the transaction, before the rows; a :class:`RemitError` from it refuses the batch."""
     project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None
     """Runs inside the transaction, after the rows: keeps the tables that are derived from them."""
-    urgent: bool = True
-    """Whether somebody waits for it."""
+    future: Future[list[Record]] | None = None
+    """Gives the records once they are durable. ``None``: nobody waits, and the batch is gathered with others first."""
     alone: Callable[[apsw.Connection], None] | None = None
     """Runs instead of all this, outside any transaction."""
-    future: Future[list[Record]] = msgspec.field(default_factory=Future)
 
     @property
     def plain(self) -> bool:
         """Whether it is rows and payloads and nothing else."""
         return self.guard is None and self.project is None
+
+    def answer(self, records: list[Record]) -> None:
+        """It is durable."""
+        if self.future is not None:
+            self.future.set_result(records)
+
+    def fail(self, error: Exception) -> None:
+        """It was refused, or could not be written."""
+        if self.future is not None:
+            self.future.set_exception(error)
 
 
 def chain_hash(prev: bytes, seq: int, generation: int, event: bytes) -> bytes:
@@ -85,8 +94,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="remit-journal", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: Batch) -> Future[list[Record]]:
-        """Queue a batch; its future gives the records once they are durable.
+    def submit(self, batch: Batch) -> None:
+        """Queue a batch.
 
         :raises JournalClosed: if the writer was closed
         """
@@ -94,9 +103,8 @@ class Writer:
             if self._closed:
                 raise JournalClosed("the journal is closed")
             self._queue.put(batch)
-        if batch.urgent and not self._urgent.is_set():  # if it is, it is cleared before the queue is emptied
+        if batch.future is not None and not self._urgent.is_set():  # if it is, the queue is yet to be emptied
             self._urgent.set()
-        return batch.future
 
     def close(self) -> None:
         """Commit what was queued before this call, then stop. Idempotent."""
@@ -141,9 +149,9 @@ class Writer:
             if batch.alone is not None:
                 batch.alone(self._connection)
         except apsw.Error as error:
-            batch.future.set_exception(translate_sqlite_error(error, "looking after the journal"))
+            batch.fail(translate_sqlite_error(error, "looking after the journal"))
         else:
-            batch.future.set_result([])
+            batch.answer([])
 
     def _commit(self, batches: Sequence[Batch]) -> None:
         head = self._head
@@ -151,53 +159,58 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for plain, run in groupby(batches, lambda batch: batch.plain):
-                for together in [list(run)] if plain else [[batch] for batch in run]:
-                    head, found = self._write(together, head)
-                    answers += found
+                if plain:
+                    head, written = self._insert(list(run), head)
+                    answers += written
+                else:
+                    for batch in run:
+                        head, answer = self._write(batch, head)
+                        answers.append(answer)
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - each waiter gets it, and the thread goes on
             self._roll_back()
-            failure = error
             if isinstance(error, apsw.Error):
-                failure = translate_sqlite_error(error, "committing to the journal")
-            for batch in batches:
-                batch.future.set_exception(failure)
+                self._fail(batches, translate_sqlite_error(error, "committing to the journal"))
+            elif len(batches) == 1:
+                self._fail(batches, error)
+            else:  # one of them is at fault
+                for batch in batches:
+                    self._commit([batch])
             return
         self._head = head
         self._committed(head, [record for answer in answers if isinstance(answer, list) for record in answer])
         for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, Exception):
-                batch.future.set_exception(answer)
+                batch.fail(answer)
             else:
-                batch.future.set_result(answer)
+                batch.answer(answer)
 
-    def _write(self, batches: Sequence[Batch], head: Head) -> tuple[Head, list[list[Record] | Exception]]:
-        """Write plain batches together, or one that is not; what each of them is answered."""
-        execute, first = self._connection.execute, batches[0]
+    @staticmethod
+    def _fail(batches: Sequence[Batch], error: Exception) -> None:
+        for batch in batches:
+            batch.fail(error)
+
+    def _write(self, batch: Batch, head: Head) -> tuple[Head, list[Record] | Exception]:
+        """Write a batch that may be refused: others of its transaction are not."""
+        execute = self._connection.execute
         execute("SAVEPOINT batch")
         try:
-            if first.guard is not None:
-                first.guard(self._connection)
-            written, answers = self._insert(batches, head)
-            if first.project is not None:
-                first.project(self._connection, answers[0])
+            if batch.guard is not None:
+                batch.guard(self._connection)
+            after, (records,) = self._insert([batch], head)
+            if batch.project is not None:
+                batch.project(self._connection, records)
         except apsw.Error:
             raise
         except Exception as error:  # noqa: BLE001 - a refusal or a fault of one batch must not take others with it
             execute("ROLLBACK TO batch")
             execute("RELEASE batch")
-            return self._write_each(batches, head) if len(batches) > 1 else (head, [error])
+            return head, error
         execute("RELEASE batch")
-        return written, list(answers)
-
-    def _write_each(self, batches: Sequence[Batch], head: Head) -> tuple[Head, list[list[Record] | Exception]]:
-        answers: list[list[Record] | Exception] = []
-        for batch in batches:
-            head, found = self._write([batch], head)
-            answers += found
-        return head, answers
+        return after, records
 
     def _insert(self, batches: Sequence[Batch], head: Head) -> tuple[Head, list[list[Record]]]:
+        """Insert rows and payloads of several batches at once; the records of each."""
         answers: list[list[Record]] = []
         rows: list[tuple[Any, ...]] = []
         payloads: dict[str, bytes] = {}
@@ -228,7 +241,7 @@ class Writer:
         while not self._queue.empty():
             batch = self._queue.get()
             if batch is not None:
-                batch.future.set_exception(JournalClosed("the journal was closed"))
+                batch.fail(JournalClosed("the journal was closed"))
 
 
 def wait(future: Future[list[Record]]) -> list[Record]:
