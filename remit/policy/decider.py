@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["Decider"]
 
 _MEMO = 4_096
+_PLACES = frozenset({"Remit::Path", "Remit::Topic"})
+"""Types of which there are many, whose entities have no attributes."""
 
 
 class Decider:
     """Decides requests under one engine, and remembers: a decision is a pure function of the request's parts.
 
-    Safe to share between threads.
+    More than that: Cedar can compare entities and walk their hierarchy, but not read their ids. So a decision stays the
+    same when an entity that no policy names is called otherwise throughout the request. Files and topics that policies
+    cannot tell apart are therefore decided once. Safe to share between threads.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -39,7 +43,7 @@ class Decider:
     def decide(self, request: Request) -> Decision:
         """Policy's answer. Never raises for what a request contains."""
         try:
-            key = hashlib.sha256(encode_json(request)).digest()
+            key = hashlib.sha256(self._without_names(request)).digest()
         except (TypeError, ValueError, OverflowError, RecursionError):
             return Decision("deny", reason="the request cannot be written as JSON")
         known = self._memo.get(key)
@@ -49,6 +53,17 @@ class Decider:
                 self._memo.clear()
             self._memo[key] = known
         return known
+
+    def _without_names(self, request: Request) -> bytes:
+        """The request as JSON, where what no policy names is told by its place among the entities alone."""
+        text, named = encode_json([request.cedar(), request.entities]), self.engine.named
+        if named is None:
+            return text
+        for place, entity in enumerate(request.entities):
+            uid = entity["uid"]
+            if uid["type"] in _PLACES and (uid["type"], uid["id"]) not in named:
+                text = text.replace(encode_json(uid), b"{%d}" % place)  # no JSON has that: it can stand for nothing else
+        return text
 
     def _decide(self, request: Request) -> Decision:
         answer = self._ask(request)

@@ -19,7 +19,7 @@ OPEN = '@id("open") permit (principal, action, resource);'
 
 def decider(text):
     schema = parse_schema(schema_text())
-    policies, findings = compile_set({"x.cedar": text}, schema)
+    policies, findings, _ = compile_set({"x.cedar": text}, schema)
     assert [one for one in findings if one.severity == "error"] == []
     return Decider(Engine(policies, schema))
 

@@ -86,7 +86,7 @@ def test_ask_among_other_conjuncts_is_fine():
 def test_hostile_text_is_findings_and_never_an_exception(text):
     files = {"fuzz.cedar": text}
     findings = check("standard", files)
-    policies, _ = compile_set(files, parse_schema(schema_text()))
+    policies, _, _ = compile_set(files, parse_schema(schema_text()))
     assert findings or not policies
 
 
@@ -117,7 +117,7 @@ def test_a_permit_for_everybody_is_refused_with_its_name():
 )
 def test_a_set_without_one_of_its_guards_lets_a_canary_through(posture, guard):
     schema = parse_schema(schema_text())
-    policies, _ = compile_set(posture_files(posture), schema)
+    policies, _, _ = compile_set(posture_files(posture), schema)
     assert run_canaries(Engine(policies, schema), posture) == []
     del policies[guard]
     assert run_canaries(Engine(policies, schema), posture)
