@@ -13,29 +13,30 @@ if TYPE_CHECKING:
 
     from cedarpy import pst
 
-    from remit.policy.postures import PolicySet
+    from remit.policy.engine import Engine
     from remit.policy.resources import Resource, Uid
     from remit.policy.slices import Key
     from remit.policy.standing import Holding, Lease
 
-__all__ = ["Touched", "changed", "lease_scope", "same"]
+__all__ = ["Touched", "changed", "differing", "lease_scope"]
 
 _EACH = 16
 """Policies between two rests: trees that are equal and not the same are compared for some twenty microseconds."""
 
 
-def same(one: pst.Template | None, other: pst.Template | None) -> bool:
-    """Whether two policies are one in all but layout. Sets share the trees of the texts that they have in common."""
-    return one is other or one == other
+def differing(before: Engine, after: Engine) -> list[str]:
+    """Ids of the policies that are not the same in two sets in all but layout, sorted."""
+    old, new = before.policies, after.policies
+    # Sets share the trees of the texts that they have in common: these need no comparing.
+    doubtful = sorted(one for one in old.keys() | new.keys() if old.get(one) is not new.get(one))
+    return [one for one in giving_way(doubtful, _EACH) if old.get(one) != new.get(one)]
 
 
-def changed(before: PolicySet, after: PolicySet) -> dict[str, pst.Template]:
-    """Every policy that is not the same in both sets, in its old and its new form."""
-    old, new = before.engine.policies, after.engine.policies
-    touched = {f"old {one}": policy for one, policy in giving_way(old.items(), _EACH) if not same(policy, new.get(one))}
-    return touched | {
-        f"new {one}": policy for one, policy in giving_way(new.items(), _EACH) if not same(policy, old.get(one))
-    }
+def changed(before: Engine, after: Engine) -> dict[str, pst.Template]:
+    """Every policy that differs, in its old and its new form."""
+    ids = differing(before, after)
+    old = {f"old {one}": before.policies[one] for one in ids if one in before.policies}
+    return old | {f"new {one}": after.policies[one] for one in ids if one in after.policies}
 
 
 class Touched:

@@ -54,6 +54,10 @@ class Decider:
             self._memo[key] = known
         return known
 
+    def remembered(self) -> list[Decision]:
+        """The decisions that would not be made again."""
+        return list(self._memo.values())
+
     def _without_names(self, request: Request) -> bytes:
         """The request as JSON, where what no policy names is told by its place among the entities alone."""
         text, named = encode_json([request.cedar(), request.entities]), self.engine.named
@@ -62,7 +66,7 @@ class Decider:
         for place, entity in enumerate(request.entities):
             uid = entity["uid"]
             if uid["type"] in _PLACES and (uid["type"], uid["id"]) not in named:
-                text = text.replace(encode_json(uid), b"{%d}" % place)  # no JSON has that: it can stand for nothing else
+                text = text.replace(encode_json(uid), b"{%d}" % place)  # which is no JSON: it stands for nothing else
         return text
 
     def _decide(self, request: Request) -> Decision:

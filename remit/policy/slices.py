@@ -22,8 +22,8 @@ __all__ = ["Key", "ScopeIndex", "above", "parents_of", "uid_key"]
 Key = tuple[str, str]
 """An entity's type and id."""
 _Place = tuple[Key | None, Key | None, Key | None]
-_EACH = 256
-"""Policies between two rests: each takes a microsecond or two."""
+_EACH = 96
+"""Policies between two rests: each takes some microseconds."""
 
 
 class ScopeIndex:

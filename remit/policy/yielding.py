@@ -11,26 +11,36 @@ One call into Cedar, and the garbage collector, cannot be interrupted: pieces co
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["giving_way"]
+__all__ = ["giving_way", "let_go"]
 
 T = TypeVar("T")
 
 _SLEEP_S = 0.0001
 """A waiting thread needs some tens of microseconds to wake up: sleeping for less takes the interpreter back before."""
 _NEVER = threading.Event()
+_EACH = 1_024
+"""Objects to free between two rests: each takes some tenths of a microsecond."""
 
 
 def giving_way(items: Iterable[T], every: int) -> Iterator[T]:
     """The same items, with room for other threads after each so many of them."""
-    left = every
-    for item in items:
-        yield item
-        left -= 1
-        if not left:
+    return chain.from_iterable(_pieces(iter(items), every))
+
+
+def _pieces(items: Iterator[T], every: int) -> Iterator[tuple[T, ...]]:
+    while piece := tuple(islice(items, every)):
+        yield piece
+        if len(piece) == every:
             _NEVER.wait(_SLEEP_S)
-            left = every
+
+
+def let_go(items: list[Any]) -> None:
+    """Forget what nobody else holds any more, in pieces: to free ten thousand objects at once takes milliseconds."""
+    for _ in giving_way(range(len(items)), _EACH):
+        items.pop()
