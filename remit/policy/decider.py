@@ -15,6 +15,7 @@ import msgspec
 from remit.journal.event import encode_json
 from remit.kernel.model import Decision
 from remit.policy.engine import Answer, Engine
+from remit.policy.slices import parents_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,12 +62,13 @@ class Decider:
     def _without_names(self, request: Request) -> bytes:
         """The request as JSON, where what no policy names is told by its place among the entities alone."""
         text, named = encode_json([request.cedar(), request.entities]), self.engine.named
-        if named is None:
+        entities = parents_of(request.entities) if named is not None else None
+        if named is None or entities is None:
             return text
-        for place, entity in enumerate(request.entities):
-            uid = entity["uid"]
-            if uid["type"] in _PLACES and (uid["type"], uid["id"]) not in named:
-                text = text.replace(encode_json(uid), b"{%d}" % place)  # which is no JSON: it stands for nothing else
+        for place, (kind, name) in enumerate(entities):
+            if kind in _PLACES and (kind, name) not in named:
+                uid = encode_json({"type": kind, "id": name})
+                text = text.replace(uid, b"{%d}" % place)  # which is no JSON: it stands for nothing else
         return text
 
     def _decide(self, request: Request) -> Decision:
