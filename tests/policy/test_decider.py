@@ -175,7 +175,8 @@ PATHS = st.lists(st.sampled_from(["a", "b", "c", "d", ".ssh", '"', "{0}"]), max_
 @given(chosen=st.sets(st.sampled_from(range(len(NAMING)))), paths=st.lists(PATHS, max_size=12))
 @settings(max_examples=40, deadline=None)
 def test_what_was_remembered_of_other_files_is_what_would_be_decided(chosen, paths):
-    text = "\n".join(f'@id("p{place}") {NAMING[place]}' for place in sorted(chosen))
+    rules = [NAMING[place].replace("action,", 'action == Remit::Action::"fs:read",') for place in sorted(chosen)]
+    text = "\n".join(f'@id("p{place}") {rule}' for place, rule in enumerate(rules))
     judge, unit = decider(text), UnitRef("acme/tool", "1.0.0", "sha256:tool", "tool", "signed")
     for path in paths:
         request = capability_use(unit, Capability("fs:read", path), declared=True, approved=False, units={})
