@@ -1,4 +1,4 @@
-"""What the journal says of a change of units: the drafts of an apply, a revert, a suggestion. Pure."""
+"""What the journal says of a change of units: the drafts of an apply, a revert, a removal, a suggestion. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from remit.journal import Draft
-from remit.kernel.model import Grant, UnitRef
+from remit.kernel.model import Caller, Grant, UnitRef
 from remit.units.documents import operations
 from remit.units.generation import Generation
+from remit.units.installed import Withdrawn
 from remit.units.plan import Plan, TrialChange
 
-__all__ = ["change_drafts", "suggestion", "trial_end"]
+__all__ = ["attributed", "change_drafts", "removal", "suggestion", "trial_end", "withdrawal"]
 
 
 def change_drafts(
@@ -29,11 +30,11 @@ def change_drafts(
     data = {
         "number": generation.number,
         "plan": plan.digest,
-        "units": msgspec.to_builtins(plan.units),
+        "units": plan.units,
         **more,
         **_trial_facts(before, generation, plan.trials),
         "grants": sorted(grant.id for grant in generation.grants),
-        "generation": msgspec.to_builtins(generation),
+        "generation": generation,
     }
     drafts = [Draft(type=kind, subject=str(generation.number), data=data)]
     drafts += [
@@ -60,6 +61,25 @@ def change_drafts(
         for change in plan.documents
     ]
     return drafts
+
+
+def removal(unit: UnitRef) -> Draft:
+    """That an installed version is forgotten."""
+    return Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
+
+
+def withdrawal(found: Withdrawn) -> Draft:
+    """That a registry took a version back."""
+    return Draft(type="unit.withdrawn", subject=found.unit, data=msgspec.to_builtins(found))
+
+
+def attributed(drafts: Sequence[Draft], caller: Caller) -> list[Draft]:
+    """The drafts of one change, as part of the caller's episode; the first says who made it."""
+    first, *others = [
+        msgspec.structs.replace(draft, correlation=caller.correlation, causation=caller.causation) for draft in drafts
+    ]
+    said = {**first.data, "principal": caller.principal, "client": caller.client}
+    return [msgspec.structs.replace(first, data=said), *others]
 
 
 def _trial_facts(before: Generation, generation: Generation, changes: Sequence[TrialChange]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from remit.units.generation import ActiveUnit, Generation, Trial
 from remit.units.installed import Installed, Library
 from remit.units.manifest import in_range
 from remit.units.plan import Finding, TrialChange
+from remit.units.recall import Recall
 from remit.units.resolution import resolve
 from remit.units.terms import MOST_SLOWER, WHOLE, Terms
 from remit.units.wanted import Edits
@@ -212,7 +213,7 @@ def _resolved(
         )
         for unit in units
     ]
-    found = resolve(wanted, active, means.installed, means.library, means.config, named=None, held={})
+    found = resolve(wanted, active, means.installed, means.library, means.config, named=None, held={}, recall=Recall())
     return next((unit for unit in found.units if unit.ref.id == ref.id), None), found.findings
 
 
