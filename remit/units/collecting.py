@@ -18,6 +18,7 @@ from remit.journal import Blobs, Draft, Journal
 from remit.kernel.model import UnitRef
 from remit.units.generation import ActiveUnit, Generations
 from remit.units.installed import Installed, Library
+from remit.units.records import removal
 
 __all__ = ["Garbage", "collect", "find_garbage"]
 
@@ -36,16 +37,11 @@ class Garbage(msgspec.Struct, frozen=True):
     blobs: tuple[str, ...]
     bytes: int
 
+    @property
     def drafts(self) -> list[Draft]:
-        """What the journal says of it."""
-        data = {"keep": self.keep, "blobs": len(self.blobs), "bytes": self.bytes}
-        return [
-            *(
-                Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
-                for unit in self.units
-            ),
-            Draft(type="home.collected", data=data),
-        ]
+        """For the journal."""
+        said = {"keep": self.keep, "blobs": len(self.blobs), "bytes": self.bytes}
+        return [*(removal(unit) for unit in self.units), Draft(type="home.collected", data=said)]
 
 
 def find_garbage(

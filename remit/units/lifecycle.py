@@ -8,17 +8,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from remit.errors import Denied, UnitInUse
+from remit.errors import Denied
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
 from remit.journal.unitstate import PURGED, purge
 from remit.kernel.model import Bundle, Caller, EntityRef, UnitRef, Verification
 from remit.kernel.ports import Authority, Home, Runner, Verifier
 from remit.units.admission import check_native, examine
-from remit.units.applying import check_blocking, check_consent, check_fresh, completed, consenting, without_trial
+from remit.units.applying import check_allowed, check_fresh, check_unused, completed, without_trial
 from remit.units.branching import branching
 from remit.units.collecting import Garbage, collect, find_garbage
 from remit.units.configfile import ConfigFile
@@ -31,7 +32,7 @@ from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
 from remit.units.reactions import lasting_reactions
 from remit.units.recall import Recall
-from remit.units.records import change_drafts, said_by, suggestion, trial_facts
+from remit.units.records import attributed, change_drafts, removal, suggestion, trial_end, withdrawal
 from remit.units.resolution import Evaluate
 from remit.units.restoring import Restoration, began, restoration
 from remit.units.runtimes import Runtime
@@ -160,17 +161,8 @@ class Lifecycle:
         self.authorize(caller, "unit:uninstall", EntityRef("Unit", unit_id))
         with self._changing:
             unit = self.installed.best(unit_id, version_range)
-            active = self.generations.active.unit(unit_id)
-            if active is not None and (purge_state or active.ref.digest == unit.ref.digest):
-                raise UnitInUse(
-                    f"{unit_id}@{active.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
-                )
-            trial = self.generations.active.trial(unit_id)
-            if trial is not None and trial.unit.ref.digest == unit.ref.digest:
-                remedy = f"run 'remit unit revert {unit_id}' first"
-                raise UnitInUse(f"{unit_id}@{unit.ref.version} is on trial", remedy=remedy)
-            data = {"digest": unit.ref.digest, "version": unit.ref.version}
-            drafts = [Draft(type="unit.removed", subject=unit_id, data=data)]
+            check_unused(unit.ref, self.generations.active, purge_state=purge_state)
+            drafts = [removal(unit.ref)]
             with_it = Restoration()
             if purge_state:
                 drafts.append(Draft(type=PURGED, subject=unit_id, data={"unit": unit_id}))
@@ -188,10 +180,7 @@ class Lifecycle:
             if killed:
                 self._authority.recall(*killed)
             if fresh:
-                drafts = [
-                    Draft(type="unit.withdrawn", subject=one.unit, data=msgspec.to_builtins(one)) for one in fresh
-                ]
-                self._append(drafts, caller)
+                self._append([withdrawal(one) for one in fresh], caller)
             for trial in self.generations.active.trials:
                 if trial.unit.ref.digest in killed:
                     self.end_trial(trial.id, caller, "its registry killed the version")
@@ -224,7 +213,7 @@ class Lifecycle:
             )
             if dry_run or not (garbage.units or garbage.blobs):
                 return garbage
-            self._append(garbage.drafts(), caller)
+            self._append(garbage.drafts, caller)
             collect(blobs, garbage)
             self.library.forget()
             self._recall = Recall()
@@ -264,7 +253,7 @@ class Lifecycle:
             check_fresh(plan, fresh)
             if not fresh.changed and not fresh.blocking:
                 return self.generations.active
-            self._check_allowed(fresh, caller, consent=consent)
+            check_allowed(fresh, partial(self.authorize, caller), self._home.id, consent=consent)
             for unit in fresh.candidate.running:
                 self._compile(unit.ref, progress)
             generation = completed(fresh, self._home.clock.now_ms(), caller.principal, message, consent=consent)
@@ -303,15 +292,7 @@ class Lifecycle:
                 return None
             generation = without_trial(active, trial, self._home.clock.now_ms(), caller.principal, why)
             change = ended(trial, active, why)
-            data = {
-                "number": generation.number,
-                "units": [],
-                "reactions": lasting_reactions(generation, self.library.manifest),
-                "grants": sorted(grant.id for grant in generation.grants),
-                "generation": msgspec.to_builtins(generation),
-                **trial_facts(active, generation, [change]),
-            }
-            draft = Draft(type="unit.reverted", subject=str(generation.number), data=data)
+            draft = trial_end(generation, active, change, lasting_reactions(generation, self.library.manifest))
             back = branching(self._journal, active, generation, [change], Restoration())
             self._append([draft], caller, generation.number, back)
             self._activated(generation)
@@ -364,16 +345,6 @@ class Lifecycle:
                 reason=decision.reason,
             )
 
-    def _check_allowed(self, plan: Plan, caller: Caller, *, consent: bool) -> None:
-        check_blocking(plan)
-        action = "unit:revert" if plan.edits.revert else "unit:apply"
-        self.authorize(caller, action, EntityRef("Home", self._home.id), {"widens": plan.needs_consent})
-        check_consent(plan, given=consent)
-        if plan.needs_consent:
-            for unit_id, policies in sorted(consenting(plan)):
-                asked = {"asked": policies} if policies else {}
-                self.authorize(caller, "consent:give", EntityRef("Unit", unit_id), asked)
-
     def _compile(self, unit: UnitRef, progress: Progress) -> None:
         artifact = self.library.artifact(unit.digest)
         if artifact is not None:
@@ -391,7 +362,7 @@ class Lifecycle:
     ) -> None:
         back = back or Restoration()
         self._journal.append(
-            said_by(caller, [*drafts, *back.drafts]),
+            attributed([*drafts, *back.drafts], caller),
             namespace=caller.namespace,
             generation=generation,
             payloads=back.payloads,

@@ -189,6 +189,10 @@ def _try(
         trial = msgspec.structs.replace(before, unit=arm, terms=wish.terms)
         if before.terms != wish.terms:
             result.changes.append(_change(trial, base.ref, "adjust"))
+            record = means.experiments.by_id.get(before.id)
+            if record is not None and wish.terms.trips(record.trial.calls, record.trial.failed):
+                message = f"{record.trial.failed} of its calls failed already, which these terms do not allow"
+                result.findings.append(_finding("blocking", "trial.errors", unit_id, message, "allow more, or end it"))
     else:
         trial = Trial(arm, wish.terms, active.number + 1, means.goldens(arm), means.goldens(base))
         result.changes.append(_change(trial, base.ref, "start"))
