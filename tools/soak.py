@@ -53,6 +53,9 @@ SECTIONS = {
         ("tests/policy/test_soundness.py", "-k", "not planted"),
     ),
     "flips": Section("Flipped bytes of signatures and signed units", ("tests/registry/trust/test_flips.py",)),
+    "hour": Section("Twenty agents at a served home, for an hour", ("tests/live/test_hour.py",)),
+    "killed": Section("A served home is killed in the middle of load", ("tests/live/test_killed.py",)),
+    "paced": Section("Twenty producers at a pace: nothing is lost", ("tests/host/delivery/test_paced.py",)),
     "escape": Section("The escape suite", ("tests/escape",)),
 }
 HEAD = f"""\
