@@ -118,8 +118,8 @@ class Planner(msgspec.Struct, frozen=True):
             widening=tuple(granting.widening),
             capabilities=tuple(granting.answers),
             documents=recall.of(
-                "diffs",
-                [*before, *before.values(), *made.documents, *made.documents.values()],
+                ("diffs", (*before,), (*made.documents,)),
+                [*before.values(), *made.documents.values()],
                 lambda: document_diffs(before, made.documents),
             ),
             drift=tuple(self.drift()),
