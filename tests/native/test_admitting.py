@@ -74,3 +74,17 @@ def test_what_runs_is_what_was_admitted(unit, opened):
     (folder / "src" / "unit.py").write_text("raise SystemExit")
     (folder / "unit.native.json").write_text("{}")
     assert kernel.call("acme/inside:run", {}) == "hello"
+
+
+def test_a_version_on_trial_widens_and_does_not_run_before_somebody_says_yes(unit, opened, tmp_path):
+    mark = tmp_path / "mark"
+    more = '[[test]]\naction = "run"\ninput = {}\nexpect = "hello"\n'
+    kernel = opened(unit(GREET, more))
+    body = f"open({str(mark)!r}, 'w').close()" + GREET
+    second = kernel.install(str(unit(body, more, version="1.1.0")), allow_unsigned=True)
+    plan = kernel.plan(trial=[second])
+    assert not mark.exists()
+    assert [one.kind for one in plan.widening] == ["code"]
+    kernel.apply(plan, consent=True)
+    assert kernel.plan().widening == ()
+    assert not mark.exists()
