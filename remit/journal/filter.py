@@ -46,8 +46,8 @@ class Filter(msgspec.Struct, frozen=True, omit_defaults=True):
 def sieve(prefixes: Sequence[str]) -> tuple[str, list[bytes]]:
     """SQL over a row's ``event`` that holds for all records of these types and for few others, and its bindings.
 
-    SQLite passes over rows ten times as fast as they can be decoded. Who else says the words, in its data, is decoded in
-    vain; an archived row is empty, and passes.
+    SQLite passes over rows ten times as fast as they can be decoded. Who else says the words, in its data, is decoded
+    in vain; an archived row is empty, and passes.
     """
     if len(prefixes) > _MOST_SIEVED:
         return "1", []
