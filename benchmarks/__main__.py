@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import (
+    authors,
     bus,
     dashboard,
     http,
@@ -27,7 +28,9 @@ from benchmarks import (
 from benchmarks.measure import Figure
 from benchmarks.page import render
 
-_ROOMS = (sandbox, many, kernel, idle, policy, plugins, http, dashboard, sdk, units, journal, bus, registry, trust)
+_ROOMS = (
+    sandbox, many, kernel, idle, policy, plugins, http, dashboard, sdk, authors, units, journal, bus, registry, trust,
+)  # fmt: skip
 BENCHMARKS = {one.key: one for room in _ROOMS for one in room.BENCHMARKS}
 
 

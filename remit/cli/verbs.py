@@ -162,6 +162,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "archive": Verb("journal", "archive", "Move old records to compressed files."),
             "backup": Verb("journal", "backup", "Write the whole home into one file, while it works."),
             "restore": Verb("journal", "restore", "Make a home from such a file."),
+            "upgrade": Verb("journal", "upgrade", "Bring a home of an older format up to date."),
         },
     ),
     "cache": (

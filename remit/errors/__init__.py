@@ -9,7 +9,8 @@ RemitError
 ├── HomeError
 │   ├── HomeMissing, HomeExists, HomeBusy, HomeReadOnly     RM-1101 … RM-1104
 │   ├── NetworkFilesystem, FormatTooNew, DiskFull           RM-1105 … RM-1107
-│   └── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
+│   ├── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
+│   └── FormatOld                                           RM-1113
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
@@ -85,6 +86,7 @@ from remit.errors.home import (
     BackupInvalid,
     ConfigInvalid,
     DiskFull,
+    FormatOld,
     FormatTooNew,
     FormatTooOld,
     HomeBusy,
@@ -251,6 +253,7 @@ __all__ = [
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
+    "FormatOld",
     "FormatTooNew",
     "FormatTooOld",
     "FuelExhausted",

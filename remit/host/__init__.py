@@ -59,6 +59,7 @@ from remit.host.trusting import (
     verify_bundle,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.upgrades import upgrade_home
 from remit.host.views import EpisodeView, Examined, LogLine, PromptText, PromptView, StateAt
 from remit.host.watching import StateChange, changes_of, watch_state, whole
 from remit.host.workbench import lend_code
@@ -149,6 +150,7 @@ __all__ = [
     "sign_unit",
     "trace_of",
     "try_unit",
+    "upgrade_home",
     "verify_bundle",
     "verify_journal",
     "verify_unit",

@@ -277,7 +277,7 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
         return [plain(entry) for entry in entries]
 
     def clear_cache(self, context: Context) -> int:
-        self._allow(context, "unit:uninstall")
+        self._allow(context, "home:tend")
         entries = len(self._rooms.runner.entries())
         self._rooms.runner.clear()
         return entries

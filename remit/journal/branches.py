@@ -13,9 +13,9 @@ import apsw
 
 from remit.errors import StateConflict
 from remit.journal.log import Journal
-from remit.journal.unitstate import StateTable, Write
+from remit.journal.unitstate import StateTable, Write, unchanged
 
-__all__ = ["BranchTable", "close_branch", "merge", "open_branch", "settled", "unmoved"]
+__all__ = ["BranchTable", "close_branch", "merge", "open_branch", "settled", "table_of", "unmoved"]
 
 # Constants of this module, and nothing else, go into these texts.
 _FORK = "SELECT seq FROM unit_state WHERE namespace='' AND unit=:unit AND branch=:branch AND key='' AND version=0"
@@ -57,6 +57,11 @@ class BranchTable:
         return int(rows[0][0] or 0)
 
 
+def table_of(journal: Journal, namespace: str, unit: str, branch: str) -> StateTable | BranchTable:
+    """The rows that a call works on: the unit's own, or a branch's."""
+    return BranchTable(journal, namespace, unit, branch) if branch else StateTable(journal, namespace, unit)
+
+
 def open_branch(connection: apsw.Connection, seq: int, unit: str, branch: str) -> None:
     """Begin a branch at a record: part of that record's transaction."""
     connection.execute("INSERT INTO unit_state VALUES('',?,?,'',0,?,'')", (unit, branch, seq))
@@ -68,10 +73,13 @@ def close_branch(connection: apsw.Connection, unit: str, branch: str) -> None:
 
 
 def unmoved(connection: apsw.Connection, namespace: str, unit: str, branch: str, writes: Sequence[Write]) -> None:
-    """Refuse a commit to a branch that is closed, or whose keys moved since they were read.
+    """Refuse a commit to a branch that is closed, or of keys that moved since they were read.
 
     :raises StateConflict: if the trial ended, or another call committed first
     """
+    if not branch:
+        unchanged(connection, namespace, unit, writes)
+        return
     scope = {"namespace": namespace, "unit": unit, "branch": branch}
     if not connection.execute(_FORK, {"unit": unit, "branch": branch}).fetchall():
         raise StateConflict(f"the trial of {unit} ended while the call ran", remedy="call again")

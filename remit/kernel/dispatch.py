@@ -25,12 +25,11 @@ from remit.errors import (
     LeaseExhausted,
     RemitError,
 )
-from remit.journal.branches import BranchTable
+from remit.journal.branches import table_of
 from remit.journal.effects import Effects
 from remit.journal.event import Record, unit_source
 from remit.journal.log import Journal
 from remit.journal.rehearsalstate import RehearsalState
-from remit.journal.unitstate import StateTable
 from remit.kernel.hostcall import CancelToken, Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
 from remit.kernel.outcome import Ending, Outcome, Recording, Started
@@ -97,14 +96,9 @@ class Dispatcher:
         return CancelToken(self._runner)
 
     def call(
-        self,
-        reference: str,
-        payload: bytes,
-        caller: Caller,
-        *,
-        durability: Durability = "committed",
-        token: CancelToken | None = None,
-    ) -> Outcome:
+        self, reference: str, payload: bytes, caller: Caller, *,
+        durability: Durability = "committed", token: CancelToken | None = None,
+    ) -> Outcome:  # fmt: skip
         """Call an action with a JSON text and give its outcome.
 
         :raises ActionUnknown: if the active generation does not offer it
@@ -281,14 +275,13 @@ class Dispatcher:
             if caller.deadline_ms <= 0:
                 raise DeadlineExceeded("the deadline had passed before the call began", remedy="grant more time")
             granted = min(granted, caller.deadline_ms)
-        place = self._journal, caller.namespace, unit.id
         return Scope(
             program=program,
             caller=caller,
             parameters=parameters,
             authority=self._authority,
             effects=Effects(
-                BranchTable(*place, branch) if branch else StateTable(*place),
+                table_of(self._journal, caller.namespace, unit.id, branch),
                 unit_source(self._home_id, unit.id, unit.digest),
                 program.limits,
                 self._ids,
@@ -302,9 +295,8 @@ class Dispatcher:
     def _prepare(self, program: Program) -> None:
         # Compiling is not on the caller's clock, and happens once: an apply did it, unless the cache was emptied since.
         if program.artifact not in self._prepared:
-            metered = program.limits.fuel is not None
-            load = partial(self._journal.blobs.get, program.artifact)
-            self._runner.prepare(program.artifact, load, metered=metered, native=program.native)
+            load, fuel = partial(self._journal.blobs.get, program.artifact), program.limits.fuel
+            self._runner.prepare(program.artifact, load, metered=fuel is not None, native=program.native)
             self._prepared.add(program.artifact)
 
 

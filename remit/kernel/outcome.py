@@ -194,21 +194,14 @@ class Recording:
         )
 
     def _write(
-        self,
-        started: Started,
-        drafts: Sequence[Draft],
-        payloads: Sequence[bytes],
-        writes: Sequence[unitstate.Write],
-        durability: Literal["committed", "queued"],
-    ) -> Future[list[Record]] | None:
+        self, started: Started, drafts: Sequence[Draft], payloads: Sequence[bytes],
+        writes: Sequence[unitstate.Write], durability: Literal["committed", "queued"],
+    ) -> Future[list[Record]] | None:  # fmt: skip
         """Queue the records; the future, where somebody has to wait for it."""
         caller, unit, branch = started.caller, started.action.program.unit.id, started.action.branch
 
         def guard(connection: apsw.Connection) -> None:
-            if branch:
-                branches.unmoved(connection, caller.namespace, unit, branch, writes)
-            else:
-                unitstate.unchanged(connection, caller.namespace, unit, writes)
+            branches.unmoved(connection, caller.namespace, unit, branch, writes)
 
         def project(connection: apsw.Connection, records: Sequence[Record]) -> None:
             unitstate.project(connection, records[0], unit, writes, branch)

@@ -27,6 +27,8 @@ __all__ = ["ADMINISTRATION", "run_canaries"]
 
 ADMINISTRATION = (
     "consent:give",
+    "home:backup",
+    "home:tend",
     "lease:renew",
     "lease:request",
     "lease:revoke",

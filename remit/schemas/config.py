@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -209,8 +210,9 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
         return {LOCAL_OPERATOR: Operator(("owner",))} | self.operator
 
 
+@lru_cache(maxsize=2)  # an apply reads what it is about to write, and then what it wrote
 def load_config(data: bytes) -> Config:
-    """``remit.toml`` as data.
+    """``remit.toml`` as data. Not to be changed: the same bytes give the same object.
 
     :raises ConfigInvalid: with every fault, if it is not TOML or does not follow ``home/v1``
     """

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from remit.errors import RemitError
-from remit.journal import Blobs, Journal
+from remit.journal import Blobs, Draft, Journal
 from remit.kernel.model import UnitRef
 from remit.units.generation import ActiveUnit, Generations
 from remit.units.installed import Installed, Library
+from remit.units.records import removal
 
 __all__ = ["Garbage", "collect", "find_garbage"]
 
@@ -35,6 +36,12 @@ class Garbage(msgspec.Struct, frozen=True):
     """Superseded versions that are forgotten; going back to the generations that ran them is over."""
     blobs: tuple[str, ...]
     bytes: int
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """For the journal."""
+        said = {"keep": self.keep, "blobs": len(self.blobs), "bytes": self.bytes}
+        return [*(removal(unit) for unit in self.units), Draft(type="home.collected", data=said)]
 
 
 def find_garbage(

@@ -1,4 +1,4 @@
-"""What the journal says of a change of units: the drafts of an apply, a revert, a suggestion. Pure."""
+"""What the journal says of a change of units: the drafts of an apply, a revert, a removal, a suggestion. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from remit.journal import Draft
-from remit.kernel.model import Grant, UnitRef
+from remit.kernel.model import Caller, Grant, UnitRef
 from remit.units.documents import operations
 from remit.units.generation import Generation
+from remit.units.installed import Withdrawn
 from remit.units.plan import Plan, TrialChange
 
-__all__ = ["change_drafts", "suggestion", "trial_facts"]
+__all__ = ["attributed", "change_drafts", "removal", "suggestion", "trial_end", "withdrawal"]
 
 
 def change_drafts(
@@ -29,11 +30,11 @@ def change_drafts(
     data = {
         "number": generation.number,
         "plan": plan.digest,
-        "units": msgspec.to_builtins(plan.units),
+        "units": plan.units,
         **more,
-        **trial_facts(before, generation, plan.trials),
+        **_trial_facts(before, generation, plan.trials),
         "grants": sorted(grant.id for grant in generation.grants),
-        "generation": msgspec.to_builtins(generation),
+        "generation": generation,
     }
     drafts = [Draft(type=kind, subject=str(generation.number), data=data)]
     drafts += [
@@ -62,7 +63,26 @@ def change_drafts(
     return drafts
 
 
-def trial_facts(before: Generation, generation: Generation, changes: Sequence[TrialChange]) -> dict[str, Any]:
+def removal(unit: UnitRef) -> Draft:
+    """That an installed version is forgotten."""
+    return Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
+
+
+def withdrawal(found: Withdrawn) -> Draft:
+    """That a registry took a version back."""
+    return Draft(type="unit.withdrawn", subject=found.unit, data=msgspec.to_builtins(found))
+
+
+def attributed(drafts: Sequence[Draft], caller: Caller) -> list[Draft]:
+    """The drafts of one change, as part of the caller's episode; the first says who made it."""
+    first, *others = [
+        msgspec.structs.replace(draft, correlation=caller.correlation, causation=caller.causation) for draft in drafts
+    ]
+    said = {**first.data, "principal": caller.principal, "client": caller.client}
+    return [msgspec.structs.replace(first, data=said), *others]
+
+
+def _trial_facts(before: Generation, generation: Generation, changes: Sequence[TrialChange]) -> dict[str, Any]:
     """What the record of a generation says of its trials, and which branches of state begin and end with it."""
     opened = [one for one in generation.trials if one.id not in {other.id for other in before.trials}]
     closed = [one for one in before.trials if one.id not in {other.id for other in generation.trials}]
@@ -71,6 +91,21 @@ def trial_facts(before: Generation, generation: Generation, changes: Sequence[Tr
         if found:
             facts[name] = [{"unit": one.unit.ref.id, "branch": one.id} for one in found]
     return facts
+
+
+def trial_end(
+    generation: Generation, before: Generation, change: TrialChange, reactions: Sequence[Mapping[str, Any]]
+) -> Draft:
+    """The record of a generation that a trial's end alone makes."""
+    data = {
+        "number": generation.number,
+        "units": [],
+        "reactions": reactions,
+        "grants": sorted(grant.id for grant in generation.grants),
+        "generation": msgspec.to_builtins(generation),
+        **_trial_facts(before, generation, [change]),
+    }
+    return Draft(type="unit.reverted", subject=str(generation.number), data=data)
 
 
 def _promotion(change: TrialChange) -> Draft:

@@ -20,6 +20,7 @@ from remit.units.generation import ActiveUnit, Generation, Trial
 from remit.units.installed import Installed, Library
 from remit.units.manifest import in_range
 from remit.units.plan import Finding, TrialChange
+from remit.units.recall import Recall
 from remit.units.resolution import resolve
 from remit.units.terms import MOST_SLOWER, WHOLE, Terms
 from remit.units.wanted import Edits
@@ -188,6 +189,10 @@ def _try(
         trial = msgspec.structs.replace(before, unit=arm, terms=wish.terms)
         if before.terms != wish.terms:
             result.changes.append(_change(trial, base.ref, "adjust"))
+            record = means.experiments.by_id.get(before.id)
+            if record is not None and wish.terms.trips(record.trial.calls, record.trial.failed):
+                message = f"{record.trial.failed} of its calls failed already, which these terms do not allow"
+                result.findings.append(_finding("blocking", "trial.errors", unit_id, message, "allow more, or end it"))
     else:
         trial = Trial(arm, wish.terms, active.number + 1, means.goldens(arm), means.goldens(base))
         result.changes.append(_change(trial, base.ref, "start"))
@@ -208,7 +213,7 @@ def _resolved(
         )
         for unit in units
     ]
-    found = resolve(wanted, active, means.installed, means.library, means.config, named=None, held={})
+    found = resolve(wanted, active, means.installed, means.library, means.config, named=None, held={}, recall=Recall())
     return next((unit for unit in found.units if unit.ref.id == ref.id), None), found.findings
 
 

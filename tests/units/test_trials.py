@@ -22,7 +22,7 @@ from remit.errors import (
 from remit.host import Kernel
 from remit.journal.unitstate import rebuild
 from remit.kernel.model import Caller
-from remit.units import Terms
+from remit.units import Terms, Withdrawn
 from remit.units.terms import WHOLE, lot, parse_share, percent
 
 HALF = Terms(share=5_000, calls=2, errors=WHOLE)
@@ -396,6 +396,23 @@ def test_failures_of_the_other_arm_end_nothing(counting: Kernel) -> None:
         counting.call("acme/counter:spoil", caller=episode(trial, taken=False))
     counting._rooms.canary.turn()
     assert arms(counting, trial)["outcome"] == "running"
+
+
+def test_terms_that_its_failures_exceed_already_are_not_accepted(counting: Kernel) -> None:
+    trial = begin(counting)
+    with pytest.raises(GuestTrapped):
+        counting.call("acme/counter:spoil", caller=episode(trial, taken=True))
+    plan = counting.plan(trial=[COUNTER], terms=Terms(errors=0))
+    assert [finding.id for finding in plan.blocking] == ["trial.errors"]
+
+
+def test_a_version_that_its_registry_kills_is_not_tried_any_longer(counting: Kernel) -> None:
+    trial = begin(counting)
+    digest = arms(counting, trial)["trial"]["digest"]
+    killed = Withdrawn(COUNTER, "1.1.0", digest, "killed", "a test")
+    counting._rooms.lifecycle.withdraw([killed], Caller())
+    assert counting.history()[-1].trials == ()
+    assert count(counting, episode(trial, taken=True)) == 4
 
 
 def test_a_restart_goes_on_with_the_same_trial(counting: Kernel, home: Path) -> None:
