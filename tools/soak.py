@@ -53,15 +53,9 @@ SECTIONS = {
         ("tests/policy/test_soundness.py", "-k", "not planted"),
     ),
     "flips": Section("Flipped bytes of signatures and signed units", ("tests/registry/trust/test_flips.py",)),
-    "paced": Section(
-        "Twenty thousand events a second, by twenty producers, reach every durable subscription",
-        ("tests/host/delivery/test_paced.py",),
-    ),
-    "killed": Section(
-        "A server that is killed in the middle of load loses nothing that it acknowledged",
-        ("tests/live/test_killed.py",),
-    ),
-    "hour": Section("An hour of twenty agents at a served home", ("tests/live/test_hour.py",)),
+    "hour": Section("Twenty agents at a served home, for an hour", ("tests/live/test_hour.py",)),
+    "killed": Section("A served home is killed in the middle of load", ("tests/live/test_killed.py",)),
+    "paced": Section("Twenty producers at a pace: nothing is lost", ("tests/host/delivery/test_paced.py",)),
     "escape": Section("The escape suite", ("tests/escape",)),
 }
 HEAD = f"""\

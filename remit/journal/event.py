@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.errors import EventInvalid, SourceReserved
+from remit.journal.blobs import digest_of
 
 __all__ = [
     "KERNEL_TOPICS",
@@ -23,6 +24,7 @@ __all__ = [
     "Record",
     "check_topic",
     "client_source",
+    "complete",
     "decode_event",
     "encode_data",
     "encode_event",
@@ -44,6 +46,8 @@ MOST_HOPS = 8
 
 _TOPIC = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 _MAX_TOPIC = 200
+_INLINE = 4 << 10
+"""Bytes of data that an event holds itself."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -129,9 +133,51 @@ def encode_data(draft: Draft) -> bytes:
         raise EventInvalid(f"the data of {draft.type!r} is not JSON: {error}") from error
 
 
+def complete(draft: Draft, home_id: str, event_id: str, time: str, namespace: str) -> tuple[Event, bytes]:
+    """The event that a draft becomes, and the bytes of its data, where they are too many to be inline (else none).
+
+    :raises SourceReserved: if somebody else than the kernel claims a topic of the kernel
+    :raises EventInvalid: if its data is not JSON
+    """
+    if draft.source and draft.type.partition(".")[0] in KERNEL_TOPICS:
+        raise SourceReserved(f"{draft.type!r} belongs to the kernel; {draft.source} may not say it")
+    data, dataref, apart = draft.data, "", b""
+    if data is not None:
+        encoded = encode_data(draft)
+        if len(encoded) > _INLINE:
+            data, dataref, apart = None, digest_of(encoded), encoded
+        else:  # readers of recent records get what readers of the file will: lists for tuples, objects for structs
+            data = msgspec.json.decode(encoded)
+    event = Event(
+        specversion="1.0",
+        id=event_id,
+        source=draft.source or kernel_source(home_id),
+        type=draft.type,
+        time=time,
+        subject=draft.subject,
+        datacontenttype=draft.content_type if draft.data is not None else "",
+        data=data,
+        dataref=dataref,
+        correlationid=draft.correlation,
+        causationid=draft.causation,
+        traceparent=draft.traceparent,
+        namespace="" if namespace == "main" else namespace,
+        replyto=draft.reply_to,
+        hops=draft.hops,
+        priority=draft.priority,
+    )
+    return event, apart
+
+
 def encode_event(event: Event) -> bytes:
-    """The bytes that the chain is over."""
-    return _ENCODER.encode(event)
+    """The bytes that the chain is over.
+
+    :raises EventInvalid: if one of its texts is not Unicode
+    """
+    try:
+        return _ENCODER.encode(event)
+    except UnicodeEncodeError as error:
+        raise EventInvalid(f"the event {event.type!a} cannot be written: {error}") from error
 
 
 def decode_event(data: bytes) -> Event:

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import apsw
@@ -25,17 +26,15 @@ from remit.errors import (
     HomeMissing,
     JournalCorrupt,
     PayloadMissing,
-    SourceReserved,
 )
 from remit.journal.blobs import Blobs, digest_of
 from remit.journal.event import (
-    KERNEL_TOPICS,
     Draft,
     Event,
     Record,
+    complete,
     decode_event,
-    encode_data,
-    kernel_source,
+    encode_event,
     timestamp,
 )
 from remit.journal.filter import sieve
@@ -47,10 +46,10 @@ from remit.journal.writer import Batch, Head, Writer, wait
 
 __all__ = ["GENESIS", "Journal", "Record"]
 
-_INLINE = 4 << 10
 _IN_TABLE = 64 << 10
 _RECENT = 4096
 _PAGE = 1_000
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Journal:
@@ -109,14 +108,14 @@ class Journal:
         drafts: Sequence[Draft],
         *,
         namespace: str = "main",
-        payloads: Sequence[bytes] = (),
+        payloads: Mapping[str, bytes] = _NOTHING,
         guard: Callable[[apsw.Connection], None] | None = None,
         project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
         generation: int | None = None,
     ) -> list[Record]:
         """Append events in one transaction and return them once they are durable.
 
-        :param payloads: bytes that the events refer to by digest, kept in the same transaction
+        :param payloads: what the events refer to, by digest, kept in the same transaction
         :param guard: see :class:`remit.journal.writer.Batch`
         :raises SourceReserved: if an event that is not the kernel's claims a topic of the kernel
         :raises EventInvalid: if an event's data is not JSON
@@ -133,22 +132,47 @@ class Journal:
         drafts: Sequence[Draft],
         *,
         namespace: str = "main",
-        payloads: Sequence[bytes] = (),
+        payloads: Mapping[str, bytes] = _NOTHING,
         guard: Callable[[apsw.Connection], None] | None = None,
         project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
         generation: int | None = None,
-        urgent: bool = True,
     ) -> Future[list[Record]]:
-        """:meth:`append` without waiting: the future gives them once durable. What is not urgent is gathered first."""
+        """:meth:`append` without waiting: the future gives them once durable."""
+        future: Future[list[Record]] = Future()
+        self._submit(drafts, namespace, payloads, generation, guard, project, future)
+        return future
+
+    def post(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        namespace: str = "main",
+        payloads: Mapping[str, bytes] = _NOTHING,
+        generation: int | None = None,
+    ) -> None:
+        """:meth:`append` what nobody waits for: it is gathered with more first, and nobody is told of its end."""
+        self._submit(drafts, namespace, payloads, generation)
+
+    def _submit(
+        self, drafts: Sequence[Draft], namespace: str, payloads: Mapping[str, bytes], generation: int | None,
+        guard: Callable[[apsw.Connection], None] | None = None,
+        project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
+        future: Future[list[Record]] | None = None,
+    ) -> None:  # fmt: skip
         if self._writer is None:
             raise JournalCorrupt("the journal was opened for reading only", remedy="open the home as its kernel")
         table: dict[str, bytes] = {}
-        for payload in payloads:
-            self._stash(payload, table)
+        for digest, payload in payloads.items():
+            self._stash(digest, payload, table)
         now = timestamp(self._clock.now_ms())
-        events = [self._event(draft, now, namespace, table) for draft in drafts]
+        events: list[tuple[Event, bytes]] = []
+        for draft in drafts:
+            event, apart = complete(draft, self.home_id, draft.id or self._ids.new(), now, namespace)
+            if apart:
+                self._stash(event.dataref, apart, table)
+            events.append((event, encode_event(event)))
         number = self.generation if generation is None else generation
-        return self._writer.submit(Batch(events, namespace, number, table, guard, project, urgent))
+        self._writer.submit(Batch(events, namespace, number, table, guard, project, future))
 
     @staticmethod
     def durable(future: Future[list[Record]]) -> list[Record]:
@@ -158,42 +182,11 @@ class Journal:
         """
         return wait(future)
 
-    def _event(self, draft: Draft, now: str, namespace: str, table: dict[str, bytes]) -> Event:
-        source = draft.source or kernel_source(self.home_id)
-        if draft.source and draft.type.partition(".")[0] in KERNEL_TOPICS:
-            raise SourceReserved(f"{draft.type!r} belongs to the kernel; {draft.source} may not say it")
-        data, dataref = draft.data, ""
-        if data is not None:
-            encoded = encode_data(draft)
-            if len(encoded) > _INLINE:
-                data, dataref = None, self._stash(encoded, table)
-            else:  # readers of recent records get what readers of the file will: lists for tuples, objects for structs
-                data = msgspec.json.decode(encoded)
-        return Event(
-            specversion="1.0",
-            id=draft.id or self._ids.new(),
-            source=source,
-            type=draft.type,
-            time=now,
-            subject=draft.subject,
-            datacontenttype=draft.content_type if draft.data is not None else "",
-            data=data,
-            dataref=dataref,
-            correlationid=draft.correlation,
-            causationid=draft.causation,
-            traceparent=draft.traceparent,
-            namespace="" if namespace == "main" else namespace,
-            replyto=draft.reply_to,
-            hops=draft.hops,
-            priority=draft.priority,
-        )
-
-    def _stash(self, data: bytes, table: dict[str, bytes]) -> str:
-        digest = digest_of(data)
+    def _stash(self, digest: str, data: bytes, table: dict[str, bytes]) -> None:
         if len(data) > _IN_TABLE:
-            return self.blobs.put(data)
-        table[digest] = data
-        return digest
+            self.blobs.put(data)
+        else:
+            table[digest] = data
 
     def _on_commit(self, head: Head, records: Sequence[Record]) -> None:
         with self._changed:
@@ -359,7 +352,9 @@ class Journal:
         :raises DiskFull: if there is no room for the copy that it takes
         """
         if self._writer is not None:
-            wait(self._writer.submit(Batch([], "", 0, {}, alone=compact)))
+            future: Future[list[Record]] = Future()
+            self._writer.submit(Batch([], "", 0, {}, future=future, alone=compact))
+            wait(future)
 
     def size(self) -> int:
         """Bytes of the database's file."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import apsw
@@ -24,7 +26,17 @@ from remit.errors import (
 )
 from remit.schemas import formats
 
-__all__ = ["STEPS", "Step", "compact", "connect", "format_of", "open_writer", "translate_sqlite_error"]
+__all__ = [
+    "STEPS",
+    "Step",
+    "compact",
+    "connect",
+    "format_of",
+    "insert_payloads",
+    "insert_records",
+    "open_writer",
+    "translate_sqlite_error",
+]
 
 _OLDEST_SQLITE = (3, 51, 3)
 """Older ones may lose committed pages when a write-ahead log is reset."""
@@ -44,6 +56,9 @@ CREATE TABLE outcome(
   namespace TEXT NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY(namespace, principal, action, key)) STRICT, WITHOUT ROWID;
 """
+
+_AT_ONCE = 64
+"""Rows of one statement. Other threads get Python's lock at every statement, and each time it has to come back."""
 
 
 class Step(NamedTuple):
@@ -96,6 +111,31 @@ def connect(path: Path, *, write: bool) -> apsw.Connection:
         connection.close()
         raise
     return connection
+
+
+def insert_records(connection: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of ``record``, columns in its order."""
+    _insert(connection, "INSERT INTO record VALUES", rows)
+
+
+def insert_payloads(connection: apsw.Connection, payloads: Mapping[str, bytes]) -> None:
+    """Insert payloads by their digests; those that are there already stay."""
+    _insert(connection, "INSERT OR IGNORE INTO payload VALUES", list(payloads.items()))
+
+
+def _insert(connection: apsw.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    at, size = 0, _AT_ONCE
+    while at < len(rows):
+        while size > len(rows) - at:
+            size //= 2
+        connection.execute(_rows_of(statement, len(rows[0]), size), tuple(chain.from_iterable(rows[at : at + size])))
+        at += size
+
+
+@lru_cache(maxsize=32)
+def _rows_of(statement: str, columns: int, count: int) -> str:
+    row = f"({','.join('?' * columns)})"
+    return f"{statement} {','.join([row] * count)}"
 
 
 def compact(connection: apsw.Connection) -> None:

@@ -12,14 +12,15 @@ import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import groupby
 from typing import Any
 
 import apsw
 import msgspec
 
 from remit.errors import JournalClosed, RemitError
-from remit.journal.event import Event, Record, encode_event
-from remit.journal.tables import translate_sqlite_error
+from remit.journal.event import Event, Record
+from remit.journal.tables import insert_payloads, insert_records, translate_sqlite_error
 from remit.schemas import formats
 
 __all__ = ["Batch", "Head", "Writer", "chain_hash"]
@@ -27,7 +28,8 @@ __all__ = ["Batch", "Head", "Writer", "chain_hash"]
 _MOST_AT_ONCE = 512
 _PATIENCE_S = 0.005
 """How long batches that nobody waits for are gathered: a transaction costs as much as the rows of thirty calls."""
-_U64 = struct.Struct(">Q")
+_DOMAIN = formats.CHAIN.encode()
+_NUMBERS = struct.Struct(">QQ")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -40,7 +42,8 @@ class Head(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct):
     """Events that are committed together, with their payloads and what must still hold when they are."""
 
-    events: Sequence[Event]
+    events: Sequence[tuple[Event, bytes]]
+    """Each with the bytes that the chain is over."""
     namespace: str
     generation: int
     payloads: Mapping[str, bytes]
@@ -48,21 +51,30 @@ class Batch(msgspec.Struct):
     """Runs inside the transaction, before the rows; a :class:`RemitError` from it refuses the batch."""
     project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None
     """Runs inside the transaction, after the rows: keeps the tables that are derived from them."""
-    urgent: bool = True
-    """Whether somebody waits for it."""
+    future: Future[list[Record]] | None = None
+    """Gives the records once they are durable. ``None``: nobody waits, and the batch is gathered with others first."""
     alone: Callable[[apsw.Connection], None] | None = None
     """Runs instead of all this, outside any transaction."""
-    future: Future[list[Record]] = msgspec.field(default_factory=Future)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is rows and payloads and nothing else."""
+        return self.guard is None and self.project is None
+
+    def answer(self, records: list[Record]) -> None:
+        """It is durable."""
+        if self.future is not None:
+            self.future.set_result(records)
+
+    def fail(self, error: Exception) -> None:
+        """It was refused, or could not be written."""
+        if self.future is not None:
+            self.future.set_exception(error)
 
 
 def chain_hash(prev: bytes, seq: int, generation: int, event: bytes) -> bytes:
     """The hash of a row: SHA-256 over the domain, the hash before, number, generation and the event's bytes."""
-    state = hashlib.sha256(formats.CHAIN.encode())
-    state.update(prev)
-    state.update(_U64.pack(seq))
-    state.update(_U64.pack(generation))
-    state.update(event)
-    return state.digest()
+    return hashlib.sha256(_DOMAIN + prev + _NUMBERS.pack(seq, generation) + event).digest()
 
 
 class Writer:
@@ -82,8 +94,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="remit-journal", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: Batch) -> Future[list[Record]]:
-        """Queue a batch; its future gives the records once they are durable.
+    def submit(self, batch: Batch) -> None:
+        """Queue a batch.
 
         :raises JournalClosed: if the writer was closed
         """
@@ -91,9 +103,8 @@ class Writer:
             if self._closed:
                 raise JournalClosed("the journal is closed")
             self._queue.put(batch)
-        if batch.urgent:
+        if batch.future is not None and not self._urgent.is_set():  # if it is, the queue is yet to be emptied
             self._urgent.set()
-        return batch.future
 
     def close(self) -> None:
         """Commit what was queued before this call, then stop. Idempotent."""
@@ -138,42 +149,55 @@ class Writer:
             if batch.alone is not None:
                 batch.alone(self._connection)
         except apsw.Error as error:
-            batch.future.set_exception(translate_sqlite_error(error, "looking after the journal"))
+            batch.fail(translate_sqlite_error(error, "looking after the journal"))
         else:
-            batch.future.set_result([])
+            batch.answer([])
 
     def _commit(self, batches: Sequence[Batch]) -> None:
         head = self._head
-        answers: list[tuple[Batch, list[Record] | Exception]] = []
+        answers: list[list[Record] | Exception] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for batch in batches:
-                head, answer = self._write(batch, head)
-                answers.append((batch, answer))
+            for plain, run in groupby(batches, lambda batch: batch.plain):
+                if plain:
+                    head, written = self._insert(list(run), head)
+                    answers += written
+                else:
+                    for batch in run:
+                        head, answer = self._write(batch, head)
+                        answers.append(answer)
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - each waiter gets it, and the thread goes on
             self._roll_back()
-            failure = error
             if isinstance(error, apsw.Error):
-                failure = translate_sqlite_error(error, "committing to the journal")
-            for batch in batches:
-                batch.future.set_exception(failure)
+                self._fail(batches, translate_sqlite_error(error, "committing to the journal"))
+            elif len(batches) == 1:
+                self._fail(batches, error)
+            else:  # one of them is at fault
+                for batch in batches:
+                    self._commit([batch])
             return
         self._head = head
-        self._committed(head, [record for _, answer in answers if isinstance(answer, list) for record in answer])
-        for batch, answer in answers:
+        self._committed(head, [record for answer in answers if isinstance(answer, list) for record in answer])
+        for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, Exception):
-                batch.future.set_exception(answer)
+                batch.fail(answer)
             else:
-                batch.future.set_result(answer)
+                batch.answer(answer)
+
+    @staticmethod
+    def _fail(batches: Sequence[Batch], error: Exception) -> None:
+        for batch in batches:
+            batch.fail(error)
 
     def _write(self, batch: Batch, head: Head) -> tuple[Head, list[Record] | Exception]:
+        """Write a batch that may be refused: others of its transaction are not."""
         execute = self._connection.execute
         execute("SAVEPOINT batch")
         try:
             if batch.guard is not None:
                 batch.guard(self._connection)
-            records = self._insert(batch, head)
+            after, (records,) = self._insert([batch], head)
             if batch.project is not None:
                 batch.project(self._connection, records)
         except apsw.Error:
@@ -183,23 +207,28 @@ class Writer:
             execute("RELEASE batch")
             return head, error
         execute("RELEASE batch")
-        return (Head(records[-1].seq, records[-1].hash) if records else head), records
+        return after, records
 
-    def _insert(self, batch: Batch, head: Head) -> list[Record]:
-        records: list[Record] = []
+    def _insert(self, batches: Sequence[Batch], head: Head) -> tuple[Head, list[list[Record]]]:
+        """Insert rows and payloads of several batches at once; the records of each."""
+        answers: list[list[Record]] = []
         rows: list[tuple[Any, ...]] = []
+        payloads: dict[str, bytes] = {}
         seq, prev = head.seq, head.hash
-        for event in batch.events:
-            seq += 1
-            data = encode_event(event)
-            digest = chain_hash(prev, seq, batch.generation, data)
-            rows.append((seq, batch.generation, batch.namespace, prev, digest, data))
-            records.append(Record(seq, batch.generation, batch.namespace, prev, digest, event))
-            prev = digest
-        self._connection.executemany("INSERT INTO record VALUES(?,?,?,?,?,?)", rows)
-        if batch.payloads:
-            self._connection.executemany("INSERT OR IGNORE INTO payload VALUES(?,?)", list(batch.payloads.items()))
-        return records
+        for batch in batches:
+            records: list[Record] = []
+            generation, namespace = batch.generation, batch.namespace
+            for event, data in batch.events:
+                seq += 1
+                digest = chain_hash(prev, seq, generation, data)
+                rows.append((seq, generation, namespace, prev, digest, data))
+                records.append(Record(seq, generation, namespace, prev, digest, event))
+                prev = digest
+            answers.append(records)
+            payloads.update(batch.payloads)
+        insert_records(self._connection, rows)
+        insert_payloads(self._connection, payloads)
+        return Head(seq, prev), answers
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -212,7 +241,7 @@ class Writer:
         while not self._queue.empty():
             batch = self._queue.get()
             if batch is not None:
-                batch.future.set_exception(JournalClosed("the journal was closed"))
+                batch.fail(JournalClosed("the journal was closed"))
 
 
 def wait(future: Future[list[Record]]) -> list[Record]:

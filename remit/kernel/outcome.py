@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import apsw
@@ -69,15 +69,15 @@ class Recording:
 
     # ---- idempotency ----
 
-    @contextmanager
-    def once(self, action: Action, value: Any, caller: Caller) -> Iterator[Outcome | None]:
+    def once(self, action: Action, value: Any, caller: Caller) -> AbstractContextManager[Outcome | None]:
         """Give the outcome of an earlier call of this project, principal, action and key, or ``None`` to perform it.
 
         :raises IdempotencyConflict: if that call had another input
         """
-        if not caller.idempotency_key:
-            yield None
-            return
+        return self._turn(action, value, caller) if caller.idempotency_key else nullcontext()
+
+    @contextmanager
+    def _turn(self, action: Action, value: Any, caller: Caller) -> Iterator[Outcome | None]:
         key = _key(action, caller)
         with self._turns.of(key):
             yield self._earlier(key, _journalled(action.input, value))
@@ -123,12 +123,12 @@ class Recording:
         """
         result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
-        data = self._data(started, scope) | {"output": digest_of(result), "events": len(scope.effects.events)}
-        payloads = [started.input, result]
+        data = self._data(started, scope)
+        data["events"] = len(scope.effects.events)
+        kept = {"input": started.input, "output": result}
         if writes:
-            payloads.append(encode_json(writes))
-            data["writes"] = digest_of(payloads[-1])
-        payloads += _attached(scope, data)
+            kept["writes"] = encode_json(writes)
+        payloads = _attach(scope, data, kept)
         said = [*scope.effects.events, *scope.notes, *started.ending(None)]
         drafts = self._drafts("action.completed", started, data, said)
         future = self._write(started, drafts, payloads, writes, durability)
@@ -141,7 +141,7 @@ class Recording:
     ) -> Future[list[Record]] | None:
         """Journal that the call failed, with its denials; its effects are gone. The future as :meth:`completed`'s."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
-        payloads = [started.input, *_attached(scope, data)]
+        payloads = _attach(scope, data, {"input": started.input})
         drafts = self._drafts("action.failed", started, data, [*scope.notes, *started.ending(error)])
         with suppress(JournalClosed):
             # The kernel may close under the call: the caller gets the error that matters, the call left nothing.
@@ -165,11 +165,9 @@ class Recording:
         return self._journal.submit([draft], namespace=caller.namespace, generation=generation)
 
     def _data(self, started: Started, scope: Scope) -> dict[str, Any]:
-        data = _who(started.action, started.caller) | {
-            "input": digest_of(started.input),
-            "at_ms": self._clock.now_ms(),
-            "duration_us": (self._clock.monotonic_ns() - started.began_ns) // 1_000,
-        }
+        data = _who(started.action, started.caller)
+        data["at_ms"] = self._clock.now_ms()
+        data["duration_us"] = (self._clock.monotonic_ns() - started.began_ns) // 1_000
         if scope.charges:
             data["charges"] = msgspec.to_builtins(scope.charges)
         if started.caller.idempotency_key:
@@ -194,11 +192,19 @@ class Recording:
         )
 
     def _write(
-        self, started: Started, drafts: Sequence[Draft], payloads: Sequence[bytes],
+        self, started: Started, drafts: Sequence[Draft], payloads: Mapping[str, bytes],
         writes: Sequence[unitstate.Write], durability: Literal["committed", "queued"],
     ) -> Future[list[Record]] | None:  # fmt: skip
         """Queue the records; the future, where somebody has to wait for it."""
         caller, unit, branch = started.caller, started.action.program.unit.id, started.action.branch
+        # What a branch held counts for nothing once its trial is over, even where it was only read.
+        stateful = branch and "state" in started.action.program.interfaces and drafts[0].type == "action.completed"
+        guarded = bool(writes or stateful)
+        keeps_tables = bool(writes or caller.idempotency_key)
+        # What may still be refused, or must be found by the next call, is waited for.
+        if durability == "queued" and not (keeps_tables or guarded):
+            self._journal.post(drafts, namespace=caller.namespace, payloads=payloads, generation=started.generation)
+            return None
 
         def guard(connection: apsw.Connection) -> None:
             branches.unmoved(connection, caller.namespace, unit, branch, writes)
@@ -208,22 +214,14 @@ class Recording:
             if caller.idempotency_key and drafts[0].type == "action.completed":
                 remember(connection, _key(started.action, caller), records[0].seq)
 
-        # What a branch held counts for nothing once its trial is over, even where it was only read.
-        stateful = branch and "state" in started.action.program.interfaces and drafts[0].type == "action.completed"
-        guarded = bool(writes or stateful)
-        keeps_tables = bool(writes or caller.idempotency_key)
-        # What may still be refused, or must be found by the next call, is waited for.
-        urgent = durability == "committed" or keeps_tables or guarded
-        future = self._journal.submit(
+        return self._journal.submit(
             drafts,
             namespace=caller.namespace,
             payloads=payloads,
             guard=guard if guarded else None,
             project=project if keeps_tables else None,
             generation=started.generation,
-            urgent=urgent,
         )
-        return future if urgent else None
 
 
 def _who(action: Action, caller: Caller) -> dict[str, Any]:
@@ -241,10 +239,14 @@ def _journalled(validator: Validator | None, value: Any) -> bytes:
     return encode_json(value if validator is None else redact(validator.schema, value))
 
 
-def _attached(scope: Scope, data: dict[str, Any]) -> list[bytes]:
-    """The call's log and transcript, where it has them; the outcome points at both by digest."""
-    found = {"log": encode_json(scope.log)} if scope.log else {}
+def _attach(scope: Scope, data: dict[str, Any], kept: dict[str, bytes]) -> dict[str, bytes]:
+    """The payloads of an outcome by digest, its log and transcript among them; ``data`` points at each by its name."""
+    if scope.log:
+        kept["log"] = encode_json(scope.log)
     if scope.recorder is not None:
-        found["transcript"] = scope.recorder.transcript()
-    data |= {name: digest_of(payload) for name, payload in found.items()}
-    return list(found.values())
+        kept["transcript"] = scope.recorder.transcript()
+    payloads: dict[str, bytes] = {}
+    for name, payload in kept.items():
+        data[name] = digest = digest_of(payload)
+        payloads[digest] = payload
+    return payloads

@@ -43,8 +43,8 @@ class Operators:
 
         Deny for whatever is unknown: an operator, an action, a key of the context.
         """
-        sizes = [len(principal) // _MAX_NAME, len(action) // _MAX_NAME, len(resource.type) // _MAX_NAME]
-        if any(sizes) or len(resource.id) > MAX_RESOURCE or not _small(context):
+        fits = len(principal) < _MAX_NAME and len(action) < _MAX_NAME and len(resource.type) < _MAX_NAME
+        if not fits or len(resource.id) > MAX_RESOURCE or not _small(context):
             return Decision("deny", reason="a name in the question, or one of its facts, is too long"), None
         number, memo = self._memo
         if number != epoch.number:
@@ -86,6 +86,8 @@ class Operators:
 
 def _small(context: Mapping[str, Any]) -> bool:
     """Whether the facts are few and short: answers are remembered with them."""
+    if not context:
+        return True
     texts = [text for name, value in context.items() for text in (name, value)]
     texts += [one for text in texts if isinstance(text, list | tuple) for one in text]
     fitting = (len(text) <= MAX_RESOURCE for text in texts if isinstance(text, str | list | tuple))
@@ -94,6 +96,8 @@ def _small(context: Mapping[str, Any]) -> bool:
 
 def _memo_key(principal: str, action: str, resource: EntityRef, context: Mapping[str, Any]) -> Any:
     """A hashable form of the question, or ``None``. Types are part of it, for ``True`` equals ``1``."""
+    if not context:
+        return principal, action, resource
     try:
         facts = tuple(
             (name, type(value), tuple(value) if isinstance(value, list) else value)

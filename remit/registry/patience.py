@@ -11,9 +11,51 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["PatientProtocol", "patient"]
+__all__ = ["GatheringTransport", "PatientProtocol", "patient"]
 
 _MOST_HEAD = 64 << 10
+_MOST_GATHERED = 64 << 10
+
+
+class GatheringTransport:
+    """A transport that sends what is written in one turn of the loop at once: a response's head with its body.
+
+    What is written beyond 64 KiB is sent at once, so that whoever writes on and on is paused as ever.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's own."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send soon."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > _MOST_GATHERED:
+            self._flush()
+
+    def _flush(self) -> None:
+        parts, self._parts, self._size = self._parts, [], 0
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        self._parts = []
+        self._transport.abort()
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -22,26 +64,31 @@ class PatientProtocol(HttpToolsProtocol):
     patience: ClassVar[float] = 10.0
     """Seconds for a request's head."""
     _waiting: asyncio.TimerHandle | None = None
+    _heading = True
+    """Whether a request's head is waited for, the first from the beginning."""
     _arrived = 0
     """Bytes since the head of a request is waited for."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        gathering: Any = GatheringTransport(transport, self.loop)
+        super().connection_made(gathering)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
         """Take what came; a head beyond its bound is not collected further."""
         self._arrived += len(data)
         super().data_received(data)
-        if self._waiting is not None and self._arrived > _MOST_HEAD:
+        if self._heading and self._arrived > _MOST_HEAD:
             self._give_up()
+        elif self._heading and self._waiting is None:  # most heads come whole, and need no timer
+            self._wait()
 
     def on_message_begin(self) -> None:
         """Begin to wait for a request's head."""
         super().on_message_begin()
-        if self._waiting is None:
-            self._wait()
+        if not self._heading:
+            self._heading, self._arrived = True, 0
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -54,10 +101,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _wait(self) -> None:
-        self._arrived = 0
         self._waiting = self.loop.call_later(self.patience, self._give_up)
 
     def _end(self) -> None:
+        self._heading = False
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None

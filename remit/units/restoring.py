@@ -23,7 +23,7 @@ class Restoration(msgspec.Struct, frozen=True):
     """What a revert writes back, ready for its transaction."""
 
     drafts: list[Draft] = []
-    payloads: list[bytes] = []
+    payloads: dict[str, bytes] = {}
     guard: Callable[[apsw.Connection], None] | None = None
     project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None
 
@@ -42,6 +42,7 @@ def restoration(journal: Journal, wanted: Sequence[StateBack]) -> Restoration:
     if not found:
         return Restoration()
     payloads = [encode_json(writes) for _, _, writes in found]
+    digests = [digest_of(payload) for payload in payloads]
     drafts = [
         Draft(
             type=RESTORED,
@@ -51,11 +52,11 @@ def restoration(journal: Journal, wanted: Sequence[StateBack]) -> Restoration:
                 "namespace": namespace,
                 "generation": back.generation,
                 "at": back.seq,
-                "writes": digest_of(payload),
+                "writes": digest,
                 "keys": len(writes),
             },
         )
-        for (namespace, back, writes), payload in zip(found, payloads, strict=True)
+        for (namespace, back, writes), digest in zip(found, digests, strict=True)
     ]
 
     def guard(connection: apsw.Connection) -> None:
@@ -67,7 +68,7 @@ def restoration(journal: Journal, wanted: Sequence[StateBack]) -> Restoration:
         for record, (namespace, back, writes) in zip(restored, found, strict=True):
             restore(connection, record.seq, namespace, back.unit, writes)
 
-    return Restoration(drafts, payloads, guard, project)
+    return Restoration(drafts, dict(zip(digests, payloads, strict=True)), guard, project)
 
 
 def _namespaces(journal: Journal, unit: str) -> list[str]:

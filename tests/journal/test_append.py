@@ -127,23 +127,25 @@ def test_what_nobody_waits_for_is_gathered_and_goes_with_what_somebody_does(jour
     monkeypatch.setattr(writer, "_PATIENCE_S", 3_600)
     commits = []
     journal._connection.set_commit_hook(lambda: bool(commits.append(1)))
-    futures = [journal.submit([say("a.b", n)], urgent=False) for n in range(20)]
+    for n in range(20):
+        journal.post([say("a.b", n)])
     (record,) = journal.append([say("a.b", 20)])
     assert record.seq == 22
-    assert [future.result(0)[0].seq for future in futures] == list(range(2, 22))
+    assert [record.event.data for record in journal.read(1)] == list(range(21))
     assert len(commits) == 1
 
 
 def test_what_nobody_waits_for_is_written_all_the_same(journal):
-    assert journal.submit([say("a.b")], urgent=False).result(10)[0].seq == 2
+    journal.post([say("a.b")])
+    assert journal.wait(1, 10)
 
 
 def test_closing_hurries_what_is_gathered(folder, monkeypatch):
     monkeypatch.setattr(writer, "_PATIENCE_S", 3_600)
     journal = open_journal(folder)
-    future = journal.submit([say("a.b")], urgent=False)
+    journal.post([say("a.b")])
     journal.close()
-    assert future.result(0)[0].seq == 2
+    assert journal.head.seq == 2
 
 
 def test_a_guard_that_refuses_fails_its_own_batch_only(journal):
@@ -152,7 +154,7 @@ def test_a_guard_that_refuses_fails_its_own_batch_only(journal):
 
     submits = [
         lambda: journal.submit([say("a.b", 1)]),
-        lambda: journal.submit([say("a.b", 2), say("a.b", 3)], guard=refuse, payloads=[b"never"]),
+        lambda: journal.submit([say("a.b", 2), say("a.b", 3)], guard=refuse, payloads={digest_of(b"never"): b"never"}),
         lambda: journal.submit([say("a.b", 4)]),
     ]
     futures, commits = _group(journal, submits)
@@ -162,6 +164,20 @@ def test_a_guard_that_refuses_fails_its_own_batch_only(journal):
     assert caught.value.details == {"policies": ["p"]}
     assert [record.event.data for record in journal.read(2)] == [1, 4]
     assert verify(journal).payloads == 0
+
+
+def test_a_batch_that_cannot_be_written_fails_alone(journal):
+    submits = [lambda n=n: journal.submit([say("a.b", n)], generation=-1 if n == 2 else n) for n in range(5)]
+    futures, _ = _group(journal, submits)
+    assert [future.exception() is None for future in futures] == [True, True, False, True, True]
+    assert [record.event.data for record in journal.read(2)] == [0, 1, 3, 4]
+    assert verify(journal).records == 6
+
+
+def test_a_text_that_is_not_unicode_is_refused_before_it_waits(journal):
+    with pytest.raises(EventInvalid):
+        journal.submit([say("a.b"), Draft(type="a.b", source="//h/client/x", subject="\ud800")])
+    assert journal.append([say("a.b")])[0].seq == 2
 
 
 def test_a_projection_that_fails_takes_its_rows_with_it(journal):
@@ -226,10 +242,10 @@ def test_data_that_is_large_goes_beside_the_chain(journal):
 def test_payloads_are_committed_with_the_rows_that_name_them(journal):
     payload = b"x" * 1_000
     with pytest.raises(Denied):
-        journal.append([say("a.b")], payloads=[payload], guard=_refuse)
+        journal.append([say("a.b")], payloads={digest_of(payload): payload}, guard=_refuse)
     with pytest.raises(PayloadMissing):
         journal.payload(digest_of(payload))
-    journal.append([say("a.b", digest_of(payload))], payloads=[payload, payload])
+    journal.append([say("a.b", digest_of(payload))], payloads={digest_of(payload): payload})
     assert journal.payload(digest_of(payload)) == payload
 
 
@@ -337,7 +353,7 @@ def test_a_commit_that_fails_in_any_way_is_rolled_back_and_the_writer_goes_on(jo
         raise error("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal._writer, "_write", fail)
+        patch.setattr(journal._writer, "_insert", fail)
         expected = RemitError if issubclass(error, apsw.Error) else error
         with pytest.raises(expected):
             journal.append([say("a.b")])

@@ -24,9 +24,13 @@ from remit.errors import (
     RemitError,
     SqliteTooOld,
 )
-from remit.journal import verify
+from remit.journal import digest_of, verify
 from remit.schemas import formats
 from tests.journal.simulators import copy_of, open_journal, say, temporary_folder
+
+
+def _payload(data):
+    return {digest_of(data): data}
 
 
 def _growing(folder):
@@ -34,7 +38,7 @@ def _growing(folder):
     journal = open_journal(folder)
     sizes = [(folder / "journal.db-wal").stat().st_size]
     for n in range(12):
-        journal.append([say("a.b", {"n": n, "text": "x" * (n * 300)})], payloads=[b"p" * 500] if n % 3 else [])
+        journal.append([say("a.b", {"n": n, "text": "x" * (n * 300)})], payloads=_payload(b"p" * 500) if n % 3 else {})
         sizes.append((folder / "journal.db-wal").stat().st_size)
     return journal, sizes
 
@@ -163,7 +167,8 @@ def test_a_full_disk_refuses_whole_batches_and_works_again_when_there_is_room(jo
 
     def fill():
         while True:
-            records = journal.append([say("a.b", "x" * 3_000), say("a.c", "y" * 3_000)], payloads=[os.urandom(2_000)])
+            said = [say("a.b", "x" * 3_000), say("a.c", "y" * 3_000)]
+            records = journal.append(said, payloads=_payload(os.urandom(2_000)))
             acknowledged.extend(record.seq for record in records)
 
     with pytest.raises(DiskFull):

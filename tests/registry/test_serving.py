@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from contextlib import suppress
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from remit.registry.patience import GatheringTransport
 from remit.registry.serving import run
 
 
@@ -50,6 +52,17 @@ def test_a_head_that_never_ends_is_hung_up_on(served, head):
             assert wire.recv(1) == b""
 
 
+def test_a_later_head_that_never_ends_is_hung_up_on_too(served):
+    with connected(served) as wire:
+        wire.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"here"):
+            answer += wire.recv(1_000)
+        wire.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        with suppress(ConnectionResetError):
+            assert wire.recv(1) == b""
+
+
 def test_others_are_served_meanwhile(served):
     with connected(served) as wire:
         wire.sendall(b"GET / HTTP/1.1\r\n")
@@ -64,3 +77,49 @@ def test_a_head_without_end_is_hung_up_on_before_it_fills_memory(served):
             while sent < 64 << 20:
                 sent += wire.send(b"a" * 65536)
     assert sent < 64 << 20
+
+
+class _Sent:
+    """A transport that notes each send."""
+
+    def __init__(self):
+        self.sent = []
+        self.closed = False
+
+    def write(self, data):
+        assert not self.closed
+        self.sent.append(bytes(data))
+
+    def is_closing(self):
+        return self.closed
+
+    def close(self):
+        self.closed = True
+
+    abort = close
+
+
+async def _gathered(write):
+    """What is sent of what ``write`` does with a transport, by the end of this turn of the loop and of the next."""
+    sent = _Sent()
+    write(GatheringTransport(sent, asyncio.get_running_loop()))
+    now = list(sent.sent)
+    await asyncio.sleep(0)
+    return now, sent.sent
+
+
+def test_what_is_written_in_one_turn_is_sent_at_once():
+    now, then = asyncio.run(_gathered(lambda transport: [transport.write(part) for part in (b"head", b"", b"body")]))
+    assert (now, then) == ([], [b"headbody"])
+
+
+def test_what_is_long_is_not_held_back():
+    parts = [bytes(40_000), bytes(40_000), b"rest"]
+    now, then = asyncio.run(_gathered(lambda transport: [transport.write(part) for part in parts]))
+    assert (now, then) == ([bytes(80_000)], [bytes(80_000), b"rest"])
+
+
+def test_closing_sends_what_was_written_and_aborting_does_not():
+    closed, _ = asyncio.run(_gathered(lambda transport: (transport.write(b"bye"), transport.close())))
+    _, aborted = asyncio.run(_gathered(lambda transport: (transport.write(b"bye"), transport.abort())))
+    assert (closed, aborted) == ([b"bye"], [])

@@ -67,7 +67,7 @@ class Author:
         *capabilities: str,
         version: str = "1.0.0",
         memory: str = "8MiB",
-        deadline: str = "250ms",
+        deadline: str = "10s",
         runtime: str = "",
         more: str = "",
         schema: dict[str, Any] | None = None,

@@ -159,7 +159,7 @@ def test_more_fuel_widens(kernel: Kernel, author, install: Install) -> None:
     for version, fuel in (("1.0.0", 100_000), ("1.1.0", 10**12)):
         folder = author.tool("acme/tool", version=version)
         manifest = folder / "unit.toml"
-        manifest.write_text(manifest.read_text().replace('deadline = "250ms"', f'deadline = "250ms"\nfuel = {fuel}'))
+        manifest.write_text(manifest.read_text().replace('deadline = "10s"', f'deadline = "10s"\nfuel = {fuel}'))
         install(folder)
     kernel.apply(kernel.plan(add=["acme/tool@=1.0.0"]))
     assert [item.kind for item in kernel.plan(add=["acme/tool@=1.1.0"]).widening] == ["limits"]

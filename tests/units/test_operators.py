@@ -84,7 +84,7 @@ def tool(folder: Path, echo: bytes) -> Path:
     (target / "echo.wasm").write_bytes(echo)
     (target / "unit.toml").write_text(
         head("acme/tool", "1.0.0", "tool")
-        + '[runtime]\nartifact = "echo.wasm"\nmemory = "8MiB"\ndeadline = "250ms"\n[[action]]\nname = "echo"\n'
+        + '[runtime]\nartifact = "echo.wasm"\nmemory = "8MiB"\ndeadline = "10s"\n[[action]]\nname = "echo"\n'
         '[[capability]]\naction = "net:http"\nresource = "https://api.example.com"\nmethods = ["GET"]\nreason = "r"\n'
     )
     return target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -50,9 +50,9 @@ class Route(NamedTuple):
     public: bool = False
 
 
-def _json(value: Any, status: int = 200) -> Response:
+def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     data = msgspec.json.encode(value, enc_hook=str)
-    return Response(data, status_code=status, media_type="application/json")
+    return Response(data, status_code=status, media_type="application/json", headers=headers)
 
 
 # ---- state ----
@@ -170,11 +170,9 @@ async def call(context: Context, request: Request, caller: Caller) -> Response:
     outcome = await context.facade.acall_text(
         name, text or "null", durability="queued" if queued else "committed", caller=caller
     )
-    response = _json(outcome.output)
-    response.headers["remit-seq"] = str(outcome.seq)
-    response.headers["remit-unit"] = outcome.digest
-    response.headers["idempotency-replayed"] = "true" if outcome.replayed else "false"
-    return response
+    headers = {"remit-seq": str(outcome.seq), "remit-unit": outcome.digest}
+    headers["idempotency-replayed"] = "true" if outcome.replayed else "false"
+    return _json(outcome.output, headers=headers)
 
 
 # ---- the service itself ----

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
@@ -28,7 +28,7 @@ from remit.kernel.model import Caller
 from remit.plugins.http.limits import Rates
 from remit.plugins.http.offered import offered_routes
 from remit.plugins.http.problems import problem
-from remit.plugins.http.requests import caller_of, from_our_page
+from remit.plugins.http.requests import caller_of, from_our_page, headers_of
 from remit.plugins.http.routes import TABLE, Context, Route
 from remit.plugins.http.streams import Watcher
 from remit.registry.patience import patient
@@ -95,9 +95,9 @@ def application(facade: Facade, options: ServiceOptions, offers: Offers) -> Star
     )
 
 
-def _refuse_strange_names(request: Request, options: ServiceOptions) -> None:
+def _refuse_strange_names(headers: Mapping[str, str], options: ServiceOptions) -> None:
     """A page of elsewhere that got its name to lead here (DNS rebinding) sends that name; an address is no name."""
-    host = request.headers.get("host")
+    host = headers.get("host")
     if host is None:
         raise RequestInvalid("the request names no host")  # RFC 9112, 3.2
     if len(host) > _LONGEST_HOST or not _is_ours(host, options.host, options.names):
@@ -139,12 +139,13 @@ async def _answer(route: Route, context: Context, tokens: Tokens, request: Reque
 
 def _admitted(request: Request, options: ServiceOptions, tokens: Tokens, *, public: bool) -> Caller:
     """Who a request speaks for, once it may be answered at all."""
-    _refuse_strange_names(request, options)
+    headers = headers_of(request)
+    _refuse_strange_names(headers, options)
     if public:
         if not from_our_page(request):
             raise CrossSite("another page may not send this")
         return _NOBODY
-    caller = caller_of(request, tokens)
+    caller = caller_of(request, headers, tokens)
     request.app.state.rates.take(caller.principal)
     return caller
 
