@@ -87,6 +87,7 @@ build: $(VENV)/.dev
 ## bench: the figures of docs/performance.md
 .PHONY: bench
 bench: $(VENV)/.bench
+	@$(BIN)/python tools/system_packages.py bench
 	$(BIN)/python -m benchmarks --json --page docs/performance.md
 
 ## soak: the tests at ten times their size, results to docs/verification.md

@@ -27,7 +27,7 @@ WAT = Path(__file__).parents[1] / "units" / "wat"
 ACTIVE = ("echo", "counter", "loop")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program(request):
     """The path of a program of the machine: ``program("docker-registry")``; the summary names what is missing."""
 

@@ -1,8 +1,15 @@
-"""Runs the tests at their full sizes and writes what was run, and what came of it, to `docs/verification.md`."""
+"""Runs tests at their full sizes and writes what was run, and what came of it, to `docs/verification.md`.
+
+python tools/soak.py            every section, each by its own run
+python tools/soak.py units crash        only these; the others stay on the page as they were
+python tools/soak.py tests/sandbox -k deadline      any of pytest's words: a section of that name
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -11,11 +18,47 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "build" / "soak.xml"
+BUILD = ROOT / "build"
 PAGE = ROOT / "docs" / "verification.md"
-ESCAPES = ROOT / "build" / "escape.md"
+ESCAPES = BUILD / "escape.md"
 """What the escape suite tried and how each attack ended; it writes this itself."""
 FACTOR = 10
+
+
+class Section(NamedTuple):
+    """One claim, and the tests that hold it."""
+
+    title: str
+    words: tuple[str, ...]
+    """What pytest is told."""
+
+
+SECTIONS = {
+    "units": Section(
+        "Random sequences of changes against a model: what apply did is what the plan said, byte for byte",
+        ("tests/units/test_lifecycle_stateful.py",),
+    ),
+    "operators": Section(
+        "Operators in processes of their own, at once in one home", ("tests/units/test_operators.py",)
+    ),
+    "crash": Section("Killed anywhere, a home is old or new, whole", ("tests/crash",)),
+    "fields": Section(
+        "Every field of every schema, with any value: refused with a code and a path, or read",
+        ("tests/schemas/test_fields.py",),
+    ),
+    "leases": Section(
+        "Leases that are kept allow nothing that Cedar would not allow now",
+        ("tests/policy/test_soundness.py", "-k", "not planted"),
+    ),
+    "flips": Section("Flipped bytes of signatures and signed units", ("tests/registry/trust/test_flips.py",)),
+    "escape": Section("The escape suite", ("tests/escape",)),
+}
+HEAD = f"""\
+# Verification
+
+What the tests found at their full sizes, each section by a run of its own (`make soak ARGS=NAME`; without `ARGS`, all).
+Sizes are what the tests recorded of themselves; properties without one ran {FACTOR} times their default number.
+"""
 
 
 class Suite(NamedTuple):
@@ -28,22 +71,47 @@ class Suite(NamedTuple):
     sizes: list[str]
 
 
-def main() -> int:
-    """Run, render, and give pytest's own exit code."""
-    REPORT.parent.mkdir(exist_ok=True)
+def main(words: list[str]) -> int:
+    """Run and render what is named; 1 if anything failed."""
+    named = [SECTIONS.get(word) for word in words]
+    if not words:
+        chosen = SECTIONS
+    elif all(named):
+        chosen = {word: SECTIONS[word] for word in words}
+    else:
+        chosen = {" ".join(words): Section(f"`{' '.join(words)}`", tuple(words))}
+    return max(run(name, section) for name, section in chosen.items())
+
+
+def run(name: str, section: Section) -> int:
+    """Run one section and put it on the page, in the place of what the page said of it."""
+    BUILD.mkdir(exist_ok=True)
     ESCAPES.unlink(missing_ok=True)
-    words = ["-q", "--timeout=7200", f"--junitxml={REPORT}", *sys.argv[1:]]
+    report = BUILD / f"soak-{os.getpid()}.xml"
+    words = ["-q", "-n", "0", "--timeout=14400", f"--junitxml={report}", *section.words]
     environment = os.environ | {"REMIT_SOAK": str(FACTOR)}
     done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, env=environment, check=False)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
-    command = " ".join(["make soak", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
-    page = render(suites(REPORT.read_text("utf-8")), command, commit, done.returncode)
+    said = name if name in SECTIONS else f"'{name}'"
+    text = render(suites(report.read_text("utf-8")), f'make soak ARGS="{said}"', commit, done.returncode)
+    report.unlink()
     if ESCAPES.exists():
-        page += f"\n## The escape suite\n\n{ESCAPES.read_text('utf-8')}"
-    PAGE.write_text(page, "utf-8")
+        text += f"\n{ESCAPES.read_text('utf-8')}"
+    with (BUILD / "soak.lock").open("w") as lock:  # two sections may be run at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        PAGE.write_text(placed(PAGE.read_text("utf-8"), section.title, text), "utf-8")
     return done.returncode
+
+
+def placed(page: str, title: str, text: str) -> str:
+    """The page with one section's text, in the order of the sections; what else is on it stays."""
+    parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
+    found = dict(zip(parts[1::2], parts[2::2], strict=True)) | {title: f"\n{text}"}
+    order = [section.title for section in SECTIONS.values()]
+    titles = [title for title in order if title in found] + [title for title in found if title not in order]
+    return "\n".join([HEAD, *(f"## {title}\n{found[title].rstrip()}\n" for title in titles)])
 
 
 def suites(report: str) -> list[Suite]:
@@ -52,28 +120,28 @@ def suites(report: str) -> list[Suite]:
     for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - pytest wrote this report for us
         parts = case.get("classname", "").split(".")
         rows[".".join(parts[:2])].append(case)
-    found = []
-    for name, cases in sorted(rows.items()):
-        failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
-        sizes = [
-            f"{int(value):,} {entry.get('name')}"
-            if (value := entry.get("value", "")).isdigit()
-            else f"{entry.get('name')}: {value}"
-            for case in cases
-            for entry in case.iter("property")
-        ]
-        seconds = sum(float(case.get("time", 0)) for case in cases)
-        found.append(Suite(name, len(cases) - len(failed), len(failed), seconds, sizes))
-    return found
+    return [_suite(name, cases) for name, cases in sorted(rows.items())]
+
+
+def _suite(name: str, cases: list[ET.Element]) -> Suite:
+    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    amounts: dict[str, int] = defaultdict(int)
+    sizes = []
+    for entry in (entry for case in cases for entry in case.iter("property")):
+        what, value = entry.get("name", ""), entry.get("value", "")
+        if value.isdigit():
+            amounts[what] += int(value)
+        else:
+            sizes.append(f"{what}: {value}")
+    sizes += [f"{amount:,} {what}" for what, amount in amounts.items()]
+    seconds = sum(float(case.get("time", 0)) for case in cases)
+    return Suite(name, len(cases) - len(failed), len(failed), seconds, sizes)
 
 
 def render(found: list[Suite], command: str, commit: str, code: int) -> str:
-    """The page."""
+    """What a section says."""
     lines = [
-        "# Verification",
-        "",
-        f"Written by `{command}` at commit `{commit}`; pytest exited with {code}. Sizes are what the tests recorded of",
-        f"themselves; properties without one ran {FACTOR} times their default number of examples.",
+        f"Written by `{command}` at commit `{commit}`; pytest exited with {code}.",
         "",
         "| suite | passed | failed | seconds | sizes |",
         "| --- | --- | --- | --- | --- |",
@@ -86,4 +154,4 @@ def render(found: list[Suite], command: str, commit: str, code: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -54,7 +54,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "uninstall": Verb("units", "uninstall", "Forget an installed version of a unit."),
             "plan": Verb("changes", "plan", "Show what would change, and change nothing."),
             "apply": Verb("changes", "apply", "Make a plan's generation active, whole."),
-            "promote": Verb("changes", "promote", "Have a unit fill a slot, in the place of the one that does."),
+            "promote": Verb("changes", "promote", "Make a version on trial the active one, or fill a slot."),
             "pin": Verb("changes", "pin", "Keep a unit at the version that runs, or at another."),
             "refresh": Verb("changes", "refresh", "Plan a new run of the transforms, whose context may have changed."),
             "revert": Verb("changes", "revert", "Go back: the last change, a generation or one unit."),
@@ -162,6 +162,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
             "archive": Verb("journal", "archive", "Move old records to compressed files."),
             "backup": Verb("journal", "backup", "Write the whole home into one file, while it works."),
             "restore": Verb("journal", "restore", "Make a home from such a file."),
+            "upgrade": Verb("journal", "upgrade", "Bring a home of an older format up to date."),
         },
     ),
     "cache": (

@@ -9,7 +9,8 @@ RemitError
 ├── HomeError
 │   ├── HomeMissing, HomeExists, HomeBusy, HomeReadOnly     RM-1101 … RM-1104
 │   ├── NetworkFilesystem, FormatTooNew, DiskFull           RM-1105 … RM-1107
-│   └── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
+│   ├── ConfigInvalid, VariableMissing, BackupInvalid       RM-1110 … RM-1112
+│   └── FormatOld                                           RM-1113
 ├── SchemaInvalid, ValueInvalid                             RM-1201, RM-1202
 ├── BundleError      manifest, bundle and admission         RM-20xx
 ├── RegistryError    registries, what they answer           RM-21xx
@@ -85,6 +86,7 @@ from remit.errors.home import (
     BackupInvalid,
     ConfigInvalid,
     DiskFull,
+    FormatOld,
     FormatTooNew,
     FormatTooOld,
     HomeBusy,
@@ -205,6 +207,7 @@ from remit.errors.units import (
     SignerChanged,
     SlotUnknown,
     TransformFailed,
+    TrialUnknown,
     UnitInUse,
     UnitsError,
     UnitsUnresolved,
@@ -250,6 +253,7 @@ __all__ = [
     "EpisodeUnknown",
     "EventInvalid",
     "ExportMissing",
+    "FormatOld",
     "FormatTooNew",
     "FormatTooOld",
     "FuelExhausted",
@@ -352,6 +356,7 @@ __all__ = [
     "ToolDrifted",
     "TranscriptInvalid",
     "TransformFailed",
+    "TrialUnknown",
     "TrustError",
     "TrustUnknown",
     "Unanswered",

@@ -57,6 +57,12 @@ class BackupInvalid(HomeError, code="RM-1112", remedy="take another backup"):
     """A file is no backup of a home, was cut off, or was changed."""
 
 
+class FormatOld(
+    HomeError, code="RM-1113", remedy="run 'remit journal upgrade --dry-run', then 'remit journal upgrade'"
+):
+    """The home has an older format, which this version can bring up to date; it does so only when told to."""
+
+
 class SchemaInvalid(RemitError, code="RM-1201"):
     """A JSON Schema is not one, or is beyond the bounds that Remit accepts."""
 

@@ -57,6 +57,10 @@ class UnitInUse(UnitsError, code="RM-6011", remedy="remove it from the active ge
     """The unit is active."""
 
 
+class TrialUnknown(UnitsError, code="RM-6013", remedy="run 'remit state experiments' for what is on trial"):
+    """The unit is not on trial."""
+
+
 class UnitsUnresolved(UnitsError, code="RM-6020", remedy="change a range in remit.toml, or remove a unit"):
     """No choice of versions meets every range."""
 

@@ -42,6 +42,7 @@ from remit.host.tools import (
     inspect_file,
     lint_policies,
     mend_unit,
+    permit_native,
     read_journal,
     verify_journal,
 )
@@ -58,8 +59,10 @@ from remit.host.trusting import (
     verify_bundle,
 )
 from remit.host.trying import built_unit, try_unit
+from remit.host.upgrades import upgrade_home
 from remit.host.views import EpisodeView, Examined, LogLine, StateAt
 from remit.host.watching import StateChange, changes_of, watch_state, whole
+from remit.host.workbench import lend_code
 from remit.kernel.model import Caller
 from remit.registry.trust import Identity
 from remit.registry.trust.changes import TrustView
@@ -121,6 +124,7 @@ __all__ = [
     "init",
     "init_domain",
     "inspect_file",
+    "lend_code",
     "lint_policies",
     "measure_unit",
     "mend_unit",
@@ -129,6 +133,7 @@ __all__ = [
     "new_unit",
     "open_service",
     "pack_unit",
+    "permit_native",
     "plugin_commands",
     "public_instance",
     "publish_unit",
@@ -143,6 +148,7 @@ __all__ = [
     "sign_unit",
     "trace_of",
     "try_unit",
+    "upgrade_home",
     "verify_bundle",
     "verify_journal",
     "verify_unit",

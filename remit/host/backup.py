@@ -24,6 +24,7 @@ from remit.host.views import BackupView
 from remit.journal import Draft, Journal, Progress, no_progress, translate_os_error, verify
 from remit.journal.files import sync_folder
 from remit.journal.ports import Clock, Ids, SystemClock, SystemIds
+from remit.journal.upgrading import COPIES, upgrade
 from remit.schemas import formats
 
 __all__ = ["restore", "write_backup"]
@@ -124,7 +125,7 @@ def _sources(home: Home) -> dict[str, Path]:
     here = [path for path in own if path.is_relative_to(home.root) and path.is_file()]
     found = {path.relative_to(home.root).as_posix(): path for path in here}
     for top in home.private.iterdir():
-        if top.name not in _MADE_AGAIN:
+        if top.name not in _MADE_AGAIN and not top.match(COPIES):
             for path in [top] if top.is_file() else top.rglob("*"):
                 if path.is_file() and not path.is_symlink() and not path.name.endswith(".tmp"):
                     found[path.relative_to(home.root).as_posix()] = path
@@ -245,6 +246,8 @@ def _check_journal(private: Path, contents: _Contents, clock: Clock, ids: Ids, p
     for folder in ("keys", "cache", "blobs"):
         (private / folder).mkdir(mode=0o700, exist_ok=True)
     private.chmod(0o700)
+    # The backup itself is the copy of what it was.
+    (private / (upgrade(private, dry_run=False).copy or "none")).unlink(missing_ok=True)
     journal = Journal(private, clock, ids)
     try:
         verify(journal, progress)

@@ -18,6 +18,7 @@ from pathlib import Path
 from remit.host.home import Home
 from remit.journal import Journal, Progress, digest_of, verify
 from remit.journal.checks import Check, Trouble
+from remit.journal.upgrading import COPIES
 
 __all__ = ["file_checks"]
 
@@ -40,6 +41,7 @@ def file_checks(home: Home) -> list[Check]:
         Check("home.clock", "the clock against the journal", partial(_clock, home)),
         Check("journal.chain", "the chain of the journal", partial(_chain, home)),
         Check("journal.blobs", "the bytes of every blob", partial(_blobs, home)),
+        Check("home.formats", "the formats of the home's files", partial(_formats, home)),
         Check("versions", "the libraries that remit stands on", _versions),
     ]
 
@@ -111,6 +113,13 @@ def _remove(path: Path) -> None:
         path.rmdir()
     else:
         path.unlink(missing_ok=True)
+
+
+def _formats(home: Home, _progress: Progress) -> Iterator[Trouble]:
+    _reading(home).close()  # which says so where an upgrade is due
+    for path in sorted(home.private.glob(COPIES)):
+        cause = f"{path.name} is the journal as it was before an upgrade: {path.stat().st_size >> 10:,} KiB"
+        yield Trouble("note", cause, "", f"remove {path.name}", partial(_remove, path))
 
 
 def _blobs(home: Home, progress: Progress) -> Iterator[Trouble]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from remit.errors import Denied, JournalError, PluginFailed
+from remit.host.canary import Canary
 from remit.host.delivery import Listeners, Queues, Reactions, Scheduler, SubscriptionsFold, TimersFold
 from remit.host.home import Home
 from remit.host.offers import Service
@@ -24,6 +26,7 @@ from remit.host.plugging import (
     disabled_in,
     failure_draft,
 )
+from remit.host.running import JoinedRunner
 from remit.host.transcripts import Transcribers
 from remit.host.typeinfo import make_ready
 from remit.journal import Draft, Fold, Folds, Journal
@@ -32,7 +35,8 @@ from remit.kernel.dispatch import Dispatcher
 from remit.kernel.model import Caller, EntityRef
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner, Verifier
 from remit.kernel.scope import HostInterface
-from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reactions_of
+from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reacting, reactions_of
+from remit.units.runtimes import Runtime
 
 if TYPE_CHECKING:
     from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar
@@ -44,6 +48,7 @@ BUILTINS = (
     "remit.policy.plugin",
     "remit.registry.plugin",
     "remit.sandbox.plugin",
+    "remit.native.plugin",
     "remit.host.models.plugin",
     "remit.plugins.mcp",
     "remit.plugins.metrics",
@@ -67,6 +72,7 @@ class Rooms(msgspec.Struct, kw_only=True):
     """Durable ones, units' reactions among them."""
     reactions: Reactions
     scheduler: Scheduler
+    canary: Canary
     authority: Authority
     office: Office | None
     """Where Cedar's policies are administered; ``None`` under another authority."""
@@ -87,6 +93,7 @@ class Rooms(msgspec.Struct, kw_only=True):
             closing.callback(self.plugins.call, "remit_shutdown", authority=self.authority)
             closing.callback(self.reactions.close)
             closing.callback(self.scheduler.close)
+            closing.callback(self.canary.close)
 
 
 def compose(home: Home, program: str, extra: Mapping[str, object] | None = None) -> Rooms:
@@ -120,7 +127,11 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         "remit_authority", Authority, home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
     )
     services = Services(plugins, plugins.offers("remit_services", Service, home=home))
-    runner: Runner = plugins.first("remit_runner", Runner, home=home, abi="component", authority=authority)
+    components, natives = (
+        plugins.first("remit_runner", Runner, home=home, abi=abi, authority=authority)
+        for abi in ("component", "native")
+    )
+    runner: Runner = JoinedRunner(components, natives)
     if services.actions:
         runner = ServingRunner(runner, services)
     interfaces: dict[str, HostInterface] = {}
@@ -155,11 +166,11 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         queues=queues,
         dispatcher=dispatcher,
         clock=home.clock,
-        action=lambda reaction: reaction.action(library, home.config),
+        action=lambda reaction: reacting(reaction, folds.state("generations").active, library, home.config),
     )
 
     def activated(generation: Generation) -> None:
-        authority.activate([unit.ref for unit in generation.units], generation.grants)
+        authority.activate([unit.ref for unit in generation.running], generation.grants)
         dispatcher.catalog = catalog(generation)
         journal.generation = generation.number
         queues.refresh()
@@ -177,6 +188,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         rehearse=dispatcher.rehearse,
         advise=lambda plan: [found for _, found in plugins.offers("remit_plan_findings", Finding, plan=plan)],
         activated=activated,
+        runtime=Runtime(engine=version("wasmtime")),
     )
     lifecycle.recover()
     office = _office(authority, home, journal, folds)
@@ -192,6 +204,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         queues=queues,
         reactions=reactions,
         scheduler=Scheduler(journal, folds, home.clock, home.ids, _speaking(lifecycle)),
+        canary=Canary(journal, folds, lifecycle),
         authority=authority,
         office=office,
         runner=runner,

@@ -17,8 +17,9 @@ import msgspec
 from remit.errors import RemitError
 from remit.host.connection import connect
 from remit.host.facade import Facade
-from remit.host.tools import build_unit, check_unit, init, sound_manifest
+from remit.host.tools import build_unit, check_unit, init, permit_native, sound_manifest
 from remit.host.views import LogLine
+from remit.host.workbench import lend_code
 from remit.journal import Progress, no_progress
 from remit.kernel.ports import SystemClock
 from remit.units.manifest.files import MANIFEST
@@ -57,8 +58,11 @@ class Told(msgspec.Struct, frozen=True, tag=True):
 
 
 @contextmanager
-def workshop(root: Path, program: str = "remit unit dev") -> Iterator[tuple[Facade, bool]]:
-    """The home that stands at ``root``, and false; or one that is gone afterwards, and true."""
+def workshop(root: Path, folder: Path | str = ".", *, program: str = "remit unit dev") -> Iterator[tuple[Facade, bool]]:
+    """The home that stands at ``root``, and false; or one that is gone afterwards, and true.
+
+    :param folder: the unit's: if it is native, the home that is made lets it run
+    """
     if (root / "remit.toml").is_file():
         with connect(root, program=program, signals="manage") as home:
             yield home, False
@@ -66,6 +70,8 @@ def workshop(root: Path, program: str = "remit unit dev") -> Iterator[tuple[Faca
     with tempfile.TemporaryDirectory(prefix="remit-dev-") as work:
         place = Path(work, "home")
         init(place)
+        permit_native(place, folder)
+        lend_code(place)
         with connect(place, program=program, signals="manage") as home:
             yield home, True
 

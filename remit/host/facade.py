@@ -29,12 +29,13 @@ from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
 from remit.sandbox.aside import aside
 from remit.sandbox.egress.gate import EgressPreview
-from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView
+from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView, Terms
 
 __all__ = ["Facade"]
 
 T = TypeVar("T")
 _LOCAL = Caller()
+_TERMS = Terms()
 
 
 class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouching, ABC):
@@ -107,6 +108,11 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouchin
         pin: Mapping[str, str] | None = None,
         revert: str = "",
         with_state: bool = False,
+        trial: Sequence[str | InstalledUnit] = (),
+        terms: Terms = _TERMS,
+        promote: Sequence[str] = (),
+        keep_state: bool = False,
+        override: str = "",
         caller: Caller = _LOCAL,
         progress: Progress = no_progress,
     ) -> Plan:
@@ -116,16 +122,26 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouchin
         :param pin: versions by the unit that is to stay at them; ``=`` is the active one, "" lets it move again
         :param revert: ``last``, a generation's number, or a unit's id, instead of edits
         :param with_state: whether the revert takes the units' state back too
+        :param trial: versions to put on trial beside the active ones, or those on trial, for other terms
+        :param promote: units whose version on trial becomes the active one
+        :param keep_state: whether what the trial wrote becomes their state; else it is dropped
+        :param override: why they are promoted without the evidence that the terms ask for
+        :raises UsageError: if edits are malformed, or the terms of a trial are
+        :raises TrialUnknown: if a unit to promote is not on trial
         """
-        items = tuple(f"{item.ref.id}@={item.ref.version}" if isinstance(item, InstalledUnit) else item for item in add)
         edits = Edits(
-            add=items,
+            add=_items(add),
             remove=tuple(remove),
             set=dict(set or {}),
             bind=dict(bind or {}),
             pin=dict(pin or {}),
             revert=revert,
             with_state=with_state,
+            trial=_items(trial),
+            terms=terms,
+            promote=tuple(promote),
+            keep_state=keep_state,
+            override=override,
         )
         return self.perform("plan", {"edits": edits}, Plan, caller=caller, progress=progress)
 
@@ -362,3 +378,7 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouchin
 def _whole(document: Any) -> list[dict[str, Any]]:
     """A JSON Patch that puts a document in the place of whatever was there."""
     return [{"op": "add", "path": "", "value": document}]
+
+
+def _items(units: Sequence[str | InstalledUnit]) -> tuple[str, ...]:
+    return tuple(one if isinstance(one, str) else f"{one.ref.id}@={one.ref.version}" for one in units)

@@ -95,6 +95,7 @@ class Kernel(Facade):
                 resources.callback(kernel._server.close)
             rooms.reactions.start()
             rooms.scheduler.start()
+            rooms.canary.start()
             rooms.plugins.call("remit_startup", kernel=kernel)
             kernel._resources = resources.pop_all()
         return kernel

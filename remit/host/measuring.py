@@ -14,7 +14,8 @@ import msgspec
 
 from remit.errors import RemitError, UsageError
 from remit.host.kernel import Kernel
-from remit.host.tools import build_unit, init, sound_manifest
+from remit.host.tools import build_unit, init, permit_native, sound_manifest
+from remit.host.workbench import lend_code
 from remit.journal import Progress, no_progress
 from remit.kernel.ports import SystemClock
 from remit.units.manifest import Manifest
@@ -39,7 +40,7 @@ class Measured(msgspec.Struct, frozen=True):
     first_us: float
     """The first call after the unit became active."""
     fuel: int | None
-    """Instructions of one call from a fresh instance; ``None`` where it needs what only a real call gives."""
+    """Instructions of one call from a fresh instance; ``None`` for native code, and where only a real call serves."""
     memory: int | None
     """The least bytes of memory, in pages of 64 KiB, with which that call succeeds; ``None`` likewise."""
 
@@ -76,6 +77,8 @@ def measure_unit(
         build_unit(folder, progress)
     with tempfile.TemporaryDirectory(prefix="remit-bench-") as work:
         init(Path(work, "home"))
+        permit_native(Path(work, "home"), folder)
+        lend_code(Path(work, "home"))
         with Kernel.open(Path(work, "home"), program="remit unit bench", serve=False, signals="manage") as kernel:
             kernel.apply(kernel.plan(add=[kernel.install(str(folder), allow_unsigned=True)]), consent=True)
             return _measured(kernel, manifest, name, value, seconds, progress)
@@ -101,7 +104,10 @@ def _measured(
         progress(f"calling {reference}", spent / most)
     times.sort()
     runtime = manifest.runtime
-    fuel, memory = _needs(kernel, reference, text, runtime.memory if runtime else 0)
+    # Native code has neither fuel nor a memory of its own.
+    fuel, memory = (
+        (None, None) if manifest.native else _needs(kernel, reference, text, runtime.memory if runtime else 0)
+    )
     return Measured(
         action=reference,
         calls=len(times),

@@ -16,6 +16,7 @@ from remit.host.delivery import Answer, Given, Heard, Listening, Queue
 from remit.host.delivery.model import Settled
 from remit.host.emitting import emit_once
 from remit.host.governance import Context, Governance
+from remit.host.present import PRESENT, present
 from remit.host.views import plain, record_view
 from remit.journal import Draft, Filter, Journal, Record, check_topic
 from remit.journal.event import MOST_HOPS, client_source, encode_data
@@ -203,13 +204,13 @@ class Observation(Governance):
     # ---- read models ----
 
     def models(self, _context: Context) -> list[str]:
-        return self._rooms.folds.names()
+        return sorted([*self._rooms.folds.names(), *PRESENT])
 
     def state(self, _context: Context, model: str, at: int | None) -> Any:
         head = self._rooms.journal.head.seq
         if at is not None and not 0 <= at <= head:
             raise UsageError(f"there is no record {at}; the journal ends at {head}")
-        return plain(self._rooms.folds.view(model, at))
+        return plain(present(self._rooms, at) if model in PRESENT else self._rooms.folds.view(model, at))
 
 
 def _check_filter(wanted: Filter) -> None:

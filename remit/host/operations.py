@@ -93,9 +93,18 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
         )
 
     def units(self, _context: Context) -> list[Entry]:
-        active = {unit.ref.digest for unit in self._rooms.lifecycle.generations.active.units}
+        generation = self._rooms.lifecycle.generations.active
+        active = {unit.ref.digest for unit in generation.units}
+        trials = {trial.unit.ref.digest: trial.id for trial in generation.trials}
         return [
-            Entry(unit.ref, unit.title, unit.origin, unit.ref.digest in active, unit.signer)
+            Entry(
+                unit.ref,
+                unit.title,
+                unit.origin,
+                unit.ref.digest in active,
+                unit.signer,
+                trials.get(unit.ref.digest, ""),
+            )
             for unit in self._rooms.lifecycle.installed.by_digest.values()
         ]
 
@@ -109,13 +118,17 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
         if not versions and active is None:
             raise UnitUnknown(f"{unit} is not installed")
         shown = active.ref if active is not None else versions[0].ref
-        grants = [view for view in self._leases() if view.digest == shown.digest]
+        trial = lifecycle.generations.active.trial(unit)
+        arms = {shown.digest, *((trial.unit.ref.digest,) if trial is not None else ())}
+        grants = [view for view in self._leases() if view.digest in arms]
+        found = self._rooms.folds.state("experiments").by_id.get(trial.id) if trial is not None else None
         return {
             "id": unit,
             "active": plain(active),
             "installed": plain(versions),
             "manifest": plain(lifecycle.library.manifest(shown.digest)),
             "grants": plain(grants),
+            "trial": None if found is None else plain(found.view()),
         }
 
     def history(self, _context: Context) -> list[Generation]:
@@ -241,7 +254,7 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
         return [plain(entry) for entry in entries]
 
     def clear_cache(self, context: Context) -> int:
-        self._allow(context, "unit:uninstall")
+        self._allow(context, "home:tend")
         entries = len(self._rooms.runner.entries())
         self._rooms.runner.clear()
         return entries

@@ -22,8 +22,8 @@ __all__ = ["LANGUAGES", "new_plugin", "new_unit", "scaffold"]
 _PLUGIN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MOST_NAME = 60
 LANGUAGES: Mapping[str, tuple[str, ...]] = {
-    "python": ("tool", "transform"),
-    "ts": ("tool",),
+    "python": ("tool", "transform", "native"),
+    "ts": ("tool", "transform"),
     "wat": ("tool",),
     "c": ("tool",),
 }
@@ -91,4 +91,4 @@ def new_unit(unit: str, language: str, kind: str = "tool", folder: Path | str = 
         raise UsageError(f"there is no template of kind {kind} in {language}", remedy=f"choose one of {offered}")
     target = Path(folder) / name
     template = {"config": "unit-config", "tool": f"unit-{language}"}.get(kind, f"unit-{language}-{kind}")
-    return target, scaffold(template, target, {"id": unit, "name": name})
+    return target, scaffold(template, target, {"id": unit, "publisher": publisher, "name": name})

@@ -13,7 +13,7 @@ import msgspec
 
 from remit.errors import ArtifactInvalid, ImportRefused, ManifestInvalid, ValueInvalid
 from remit.host.home import Home
-from remit.journal import Journal, Progress, VerifyReport, no_progress, verify
+from remit.journal import Journal, Progress, VerifyReport, no_progress, translate_os_error, verify
 from remit.policy.plugin import check_home
 from remit.schemas import Fault
 from remit.schemas.folder import read_inside
@@ -40,10 +40,17 @@ __all__ = [
     "inspect_file",
     "lint_policies",
     "mend_unit",
+    "permit_native",
     "read_journal",
     "sound_manifest",
     "verify_journal",
 ]
+
+_PERMIT = """\
+@id("native.{name}")
+@why("its author tries it here")
+permit (principal == Remit::Unit::"{unit}", action == Remit::Action::"unit:native", resource);
+"""
 
 
 def init(root: Path | str) -> Home:
@@ -56,6 +63,23 @@ def init(root: Path | str) -> Home:
     home.id = journal.home_id
     journal.close()
     return home
+
+
+def permit_native(root: Path | str, folder: Path | str) -> None:
+    """Have a home that is there for trying run the unit in a folder, if it is native: whoever tries it wrote it.
+
+    :raises HomeReadOnly: if the policy cannot be written
+    """
+    manifest, _ = check_unit(folder)
+    if manifest is None or manifest.native is None:
+        return
+    name = manifest.id.replace("/", "-")
+    file = Path(root, "policy", f"native-{name}.cedar")
+    try:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(_PERMIT.format(name=name, unit=manifest.id), "utf-8")
+    except OSError as error:
+        raise translate_os_error(error, f"writing {file}") from error
 
 
 def check_unit(folder: Path | str) -> tuple[Manifest | None, list[Fault]]:

@@ -15,6 +15,7 @@ import msgspec
 from remit.errors import EpisodeUnknown, PayloadMissing
 from remit.host.governance import Context, Governance
 from remit.host.models import Episodes
+from remit.host.present import PRESENT, present
 from remit.host.spans import Trace, trace_of
 from remit.host.views import EpisodeView, LogLine, StateAt, plain, record_view
 from remit.journal import Record
@@ -32,6 +33,9 @@ class Traces(Governance):
     """See the façade."""
 
     def latest(self, _context: Context, model: str) -> StateAt:
+        if model in PRESENT:
+            head = self._rooms.journal.head.seq
+            return StateAt(head, plain(present(self._rooms, None)))
         seq, value = self._rooms.folds.view_latest(model)
         return StateAt(seq, plain(value))
 

@@ -16,7 +16,8 @@ import msgspec
 
 from remit.errors import BuildFailed, RemitError
 from remit.host.kernel import Kernel
-from remit.host.tools import build_unit, init, sound_manifest
+from remit.host.tools import build_unit, init, permit_native, sound_manifest
+from remit.host.workbench import lend_code, precompile
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.model import Capability
 from remit.units.manifest import Manifest
@@ -40,6 +41,8 @@ class Built(msgspec.Struct, frozen=True):
     """``sha256:…`` of the artifact."""
     capabilities: tuple[Capability, ...]
     """What the manifest asks for."""
+    code: int
+    """Bytes of machine code that it became, in the author's cache; 0 for native code."""
 
 
 class GoldenResult(msgspec.Struct, frozen=True):
@@ -72,14 +75,18 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def built_unit(folder: Path | str, progress: Progress = no_progress) -> Built:
-    """Build a unit and say what was made.
+    """Build a unit, check and compile what was made, and say what that is.
 
     :raises ManifestInvalid: if ``unit.toml`` has faults
+    :raises ImportRefused: if the component imports what the manifest does not declare
+    :raises ExportMissing: if it does not export what the manifest promises
     :raises BuildFailed: if the toolchain refuses, or there is nothing to build
     """
     artifact = build_unit(folder, progress)
     data = artifact.read_bytes()
-    return Built(str(artifact), len(data), digest_of(data), sound_manifest(folder).capabilities)
+    manifest = sound_manifest(folder)
+    code = precompile(manifest, data, progress)
+    return Built(str(artifact), len(data), digest_of(data), manifest.capabilities, code)
 
 
 def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
@@ -106,6 +113,8 @@ def try_unit(folder: Path | str, progress: Progress = no_progress) -> Tried:
 def _goldens(folder: Path, manifest: Manifest) -> tuple[GoldenResult, ...]:
     with tempfile.TemporaryDirectory(prefix="remit-test-") as work:
         init(Path(work, "home"))
+        permit_native(Path(work, "home"), folder)
+        lend_code(Path(work, "home"))
         with Path(work, "home", "remit.toml").open("a") as config:  # they run here, under real leases
             config.write('[plan]\ntests = "off"\n')
         with Kernel.open(Path(work, "home"), program="remit unit test", serve=False) as kernel:

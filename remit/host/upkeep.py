@@ -30,8 +30,7 @@ class Upkeep(Supplies):
         return list(examine_home(self._rooms, context.progress))
 
     def mend(self, context: Context, checks: tuple[str, ...]) -> list[Examined]:
-        # What mending removes is what an uninstall would leave behind: who may do that may do this.
-        self._allow(context, "unit:uninstall")
+        self._allow(context, "home:tend")
         unknown = sorted(set(checks) - check_ids(self._rooms))
         if unknown:
             raise UsageError(f"there is no check {unknown[0][:80]!r}", remedy="run 'remit doctor' for their names")
@@ -47,7 +46,7 @@ class Upkeep(Supplies):
     def backup(self, context: Context, path: str) -> BackupView:
         if not Path(path).is_absolute():
             raise UsageError(f"{path[:200]!r} is not an absolute path")
-        self._allow(context, "trust:change")
+        self._allow(context, "home:backup")
         rooms = self._rooms
         # Blobs are written before the record that names them: those of this moment are all that the copy can name.
         with rooms.lifecycle.steady():
@@ -58,7 +57,7 @@ class Upkeep(Supplies):
     def archive(self, context: Context, keep: int) -> Archived:
         if keep < 0:
             raise UsageError("a number of records is not negative")
-        self._allow(context, "unit:uninstall")  # as for mending
+        self._allow(context, "home:tend")
         with self._rooms.lifecycle.steady():  # a backup has all of a segment, in one place or the other
             return archive(self._rooms.journal, keep, context.progress, by=context.caller.principal)
 

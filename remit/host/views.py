@@ -56,6 +56,8 @@ class Entry(msgspec.Struct, frozen=True):
     active: bool
     signer: str = ""
     """Who signed it, for people; "" where nobody did."""
+    trial: str = ""
+    """The trial that it is the arm of, or ""."""
 
 
 class DocumentChange(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ __all__ = ["Effects", "Quotas", "Stored"]
 
 
 class Stored(Protocol):
-    """What a unit's committed state answers, the journal's (:mod:`remit.journal.unitstate`) or a trial's."""
+    """What a unit's committed state answers, the journal's (:mod:`remit.journal.unitstate`) or a rehearsal's."""
 
     def get(self, key: str, /) -> tuple[str | None, int]:
         """The value and version of a key; ``None`` where it is not live, version 0 where it never was."""

@@ -1,4 +1,4 @@
-"""The journal's tables, and how its database is opened: pragmas, format version, migrations."""
+"""The journal's tables, and how its database is opened: pragmas and format version."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import apsw
 
 from remit.errors import (
     DiskFull,
+    FormatOld,
     FormatTooNew,
     FormatTooOld,
     HomeReadOnly,
@@ -25,7 +26,17 @@ from remit.errors import (
 )
 from remit.schemas import formats
 
-__all__ = ["MIGRATIONS", "compact", "connect", "insert_payloads", "insert_records", "translate_sqlite_error"]
+__all__ = [
+    "STEPS",
+    "Step",
+    "compact",
+    "connect",
+    "format_of",
+    "insert_payloads",
+    "insert_records",
+    "open_writer",
+    "translate_sqlite_error",
+]
 
 _OLDEST_SQLITE = (3, 51, 3)
 """Older ones may lose committed pages when a write-ahead log is reset."""
@@ -49,8 +60,18 @@ CREATE TABLE outcome(
 _AT_ONCE = 64
 """Rows of one statement. Other threads get Python's lock at every statement, and each time it has to come back."""
 
-MIGRATIONS: Mapping[int, Callable[[apsw.Connection], None]] = {}
-"""From each older format that can be brought up to date, the step to the next one."""
+
+class Step(NamedTuple):
+    """The way from one format to the next."""
+
+    says: str
+    """What it does, in words."""
+    take: Callable[[apsw.Connection], None]
+    """Does it, inside the transaction of the upgrade."""
+
+
+STEPS: Mapping[int, Step] = {}
+"""The step from each older format that can be brought up to date (:mod:`remit.journal.upgrading`)."""
 
 
 def translate_sqlite_error(error: apsw.Error, what: str) -> RemitError:
@@ -67,17 +88,18 @@ def translate_sqlite_error(error: apsw.Error, what: str) -> RemitError:
 
 
 def connect(path: Path, *, write: bool) -> apsw.Connection:
-    """Open the journal's database; make or migrate its tables when ``write``.
+    """Open the journal's database; make its tables when ``write``, where there are none.
 
     :raises FormatTooNew: if a later version of remit wrote it
-    :raises FormatTooOld: if no migration leads from its format to ours
+    :raises FormatOld: if it is of an older format, which only an upgrade changes
+    :raises FormatTooOld: if no upgrade leads from its format to ours
     :raises JournalCorrupt: if it is not a database
     :raises JournalTruncated: if there is nothing in it to read
     :raises HomeReadOnly: if it cannot be opened for writing
     """
     _refuse_old_sqlite()
     try:
-        connection = _open_writer(path) if write else _open_reader(path)
+        connection = open_writer(path) if write else _open_reader(path)
     except apsw.Error as error:
         raise translate_sqlite_error(error, "opening it") from error
     try:
@@ -129,7 +151,8 @@ def _refuse_old_sqlite() -> None:
         raise SqliteTooOld(f"SQLite {apsw.sqlite_lib_version()} may lose committed data when its log is reset")
 
 
-def _open_writer(path: Path) -> apsw.Connection:
+def open_writer(path: Path) -> apsw.Connection:
+    """The database for writing, whatever its format."""
     connection = apsw.Connection(str(path))
     path.chmod(0o600)
     connection.set_busy_timeout(10_000)
@@ -155,10 +178,19 @@ def _open_reader(path: Path) -> apsw.Connection:
     return connection
 
 
-def _check_format(connection: apsw.Connection, *, write: bool) -> None:
+def format_of(connection: apsw.Connection) -> int:
+    """The format of the database; 0 where it has none yet.
+
+    :raises FormatTooNew: if a later version of remit wrote it
+    """
     version = int(connection.pragma("user_version") or 0)
     if version > formats.JOURNAL:
         raise FormatTooNew(f"this home has journal format {version}; this remit reads up to {formats.JOURNAL}")
+    return version
+
+
+def _check_format(connection: apsw.Connection, *, write: bool) -> None:
+    version = format_of(connection)
     if version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
         if not write:
             raise JournalTruncated("the journal's database is empty")
@@ -166,11 +198,6 @@ def _check_format(connection: apsw.Connection, *, write: bool) -> None:
             connection.execute(_TABLES)
             connection.pragma("user_version", formats.JOURNAL)
         return
-    while version < formats.JOURNAL:
-        step = MIGRATIONS.get(version)
-        if step is None or not write:
-            raise FormatTooOld(f"this home has journal format {version}; this remit needs {formats.JOURNAL}")
-        with connection:
-            step(connection)
-            version += 1
-            connection.pragma("user_version", version)
+    if version < formats.JOURNAL:
+        kind = FormatOld if all(number in STEPS for number in range(version, formats.JOURNAL)) else FormatTooOld
+        raise kind(f"this home has journal format {version}; this remit needs {formats.JOURNAL}")

@@ -2,6 +2,9 @@
 
 Rows are (namespace, unit, branch, key, version, seq, value); a value of ``None`` is a tombstone. The table is written
 in the transaction of the outcome that it is derived from; :func:`rebuild` makes it again from the journal.
+
+The branch "" is the unit's state. Any other is a trial's (:mod:`remit.journal.branches`): it begins with a row of its
+own, of no namespace and key and of version 0, whose ``seq`` is where it forked, and it is gone when that row is.
 """
 
 from __future__ import annotations
@@ -16,12 +19,18 @@ from remit.errors import StateConflict
 from remit.journal.event import Record
 from remit.journal.log import Journal
 
-__all__ = ["PURGED", "RESTORED", "StateTable", "Write", "project", "purge", "rebuild", "restore", "unchanged"]
+__all__ = [
+    "MERGED", "PURGED", "RESTORED", "StateTable", "Write", "project", "purge", "rebuild", "restore", "unchanged",
+]  # fmt: skip
 
 RESTORED = "state.restored"
 """A revert wrote a unit's earlier state back as new versions."""
+MERGED = "state.merged"
+"""A promotion made what a trial's branch holds the unit's state, as new versions."""
 PURGED = "state.purged"
 """A unit's state is gone for good, in every namespace."""
+_GENERATIONS = ("unit.applied", "unit.reverted")
+"""Records that say which branches begin and end with them, as ``opened`` and ``closed``."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -35,9 +44,9 @@ class Write(msgspec.Struct, frozen=True):
 class StateTable:
     """The rows of one unit in one namespace."""
 
-    def __init__(self, journal: Journal, namespace: str, unit: str, branch: str = "") -> None:
+    def __init__(self, journal: Journal, namespace: str, unit: str) -> None:
         self._journal = journal
-        self._scope = (namespace, unit, branch)
+        self._scope = (namespace, unit, "")
 
     def get(self, key: str, at: int | None = None) -> tuple[str | None, int]:
         """The value and version of a key, now or as of record ``at``.
@@ -91,16 +100,18 @@ def unchanged(connection: apsw.Connection, namespace: str, unit: str, writes: Se
             raise StateConflict(f"another call of {unit} changed the key {write.key!r} first")
 
 
-def project(connection: apsw.Connection, record: Record, unit: str, writes: Sequence[Write]) -> None:
+def project(connection: apsw.Connection, record: Record, unit: str, writes: Sequence[Write], branch: str = "") -> None:
     """Write the rows that an outcome implies."""
-    restore(connection, record.seq, record.namespace, unit, writes)
+    restore(connection, record.seq, record.namespace, unit, writes, branch)
 
 
-def restore(connection: apsw.Connection, seq: int, namespace: str, unit: str, writes: Sequence[Write]) -> None:
+def restore(
+    connection: apsw.Connection, seq: int, namespace: str, unit: str, writes: Sequence[Write], branch: str = ""
+) -> None:
     """Write the rows of a record that speaks of a namespace which need not be its own."""
     connection.executemany(
-        "INSERT INTO unit_state VALUES(?,?,'',?,?,?,?)",
-        [(namespace, unit, write.key, write.version, seq, write.value) for write in writes],
+        "INSERT INTO unit_state VALUES(?,?,?,?,?,?,?)",
+        [(namespace, unit, branch, write.key, write.version, seq, write.value) for write in writes],
     )
 
 
@@ -112,13 +123,20 @@ def purge(connection: apsw.Connection, unit: str) -> None:
 def rebuild(journal: Journal) -> list[tuple[Any, ...]]:
     """Every row of the table as the journal alone says it must be."""
     rows: list[tuple[Any, ...]] = []
-    for record in journal.read(prefixes=("action.completed", RESTORED, PURGED)):
-        data = journal.data(record)
-        if record.from_kernel and record.event.type == PURGED:
-            rows = [row for row in rows if row[1] != record.event.subject]
-        if not record.from_kernel or not data.get("writes"):
+    topics = ("action.completed", RESTORED, MERGED, PURGED, *_GENERATIONS)
+    for record in journal.read(prefixes=topics):
+        if not record.from_kernel:
             continue
-        writes = msgspec.json.decode(journal.payload(data["writes"]), type=list[Write])
-        namespace = data["namespace"] if record.event.type == RESTORED else record.namespace
-        rows += [(namespace, data["unit"], "", w.key, w.version, record.seq, w.value) for w in writes]
+        data, kind = journal.data(record), record.event.type
+        if kind == PURGED:
+            rows = [row for row in rows if row[1] != record.event.subject]
+        for one in data.get("closed", ()) if kind in _GENERATIONS else ():
+            rows = [row for row in rows if row[1:3] != (one["unit"], one["branch"])]
+        for one in data.get("opened", ()) if kind in _GENERATIONS else ():
+            rows.append(("", one["unit"], one["branch"], "", 0, record.seq, ""))
+        if data.get("writes"):
+            writes = msgspec.json.decode(journal.payload(data["writes"]), type=list[Write])
+            namespace = data["namespace"] if kind in {RESTORED, MERGED} else record.namespace
+            branch = data.get("trial", "") if data.get("arm") == "trial" else ""
+            rows += [(namespace, data["unit"], branch, w.key, w.version, record.seq, w.value) for w in writes]
     return rows

@@ -25,11 +25,11 @@ from remit.errors import (
     LeaseExhausted,
     RemitError,
 )
+from remit.journal.branches import table_of
 from remit.journal.effects import Effects
 from remit.journal.event import Record, unit_source
 from remit.journal.log import Journal
-from remit.journal.trialstate import TrialState
-from remit.journal.unitstate import StateTable
+from remit.journal.rehearsalstate import RehearsalState
 from remit.kernel.hostcall import CancelToken, Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
 from remit.kernel.outcome import Ending, Outcome, Recording, Started
@@ -96,14 +96,9 @@ class Dispatcher:
         return CancelToken(self._runner)
 
     def call(
-        self,
-        reference: str,
-        payload: bytes,
-        caller: Caller,
-        *,
-        durability: Durability = "committed",
-        token: CancelToken | None = None,
-    ) -> Outcome:
+        self, reference: str, payload: bytes, caller: Caller, *,
+        durability: Durability = "committed", token: CancelToken | None = None,
+    ) -> Outcome:  # fmt: skip
         """Call an action with a JSON text and give its outcome.
 
         :raises ActionUnknown: if the active generation does not offer it
@@ -119,7 +114,7 @@ class Dispatcher:
     ) -> Steps:
         """:meth:`call`, for who drives it elsewhere than on a thread that may wait: see :meth:`may_block`."""
         catalog = self.catalog
-        action = catalog.resolve(reference)
+        action, caller = self._armed(catalog.resolve(reference), reference, caller)
         value = decode_input(action, payload)
         decision = self._authority.authorize(caller.principal, "action:invoke", EntityRef("Action", action.name))
         if not decision.allowed:
@@ -162,11 +157,12 @@ class Dispatcher:
         :raises CallError, SandboxError: as :meth:`call`
         """
         generation = self.catalog.generation
+        reaction, caller = self._armed(reaction, "", caller)
         return self._drive(self._perform(reaction, event, caller, generation, "committed", token, ending=ending))
 
     def evaluate(self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str) -> GuestOutcome:
         """Run a pure export (a transform) outside any call: no authority, no effects kept, nothing journalled."""
-        return self._outside(program, export, arguments, parameters, _PURE, self._authority, TrialState())
+        return self._outside(program, export, arguments, parameters, _PURE, self._authority, RehearsalState())
 
     def rehearse(
         self, program: Program, parameters: str, authority: Authority
@@ -175,14 +171,14 @@ class Dispatcher:
 
         Each finds the state that those before it left; the first finds none, and nothing is left behind the last.
         """
-        state = TrialState()
+        state = RehearsalState()
         return lambda export, arguments: self._outside(
             program, export, arguments, parameters, _BUFFERED, authority, state
         )
 
     def _outside(
         self, program: Program, export: str, arguments: tuple[Any, ...], parameters: str, names: frozenset[str],
-        authority: Authority, state: TrialState,
+        authority: Authority, state: RehearsalState,
     ) -> GuestOutcome:  # fmt: skip
         self._prepare(program)
         scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
@@ -199,6 +195,13 @@ class Dispatcher:
 
     # ---- the steps ----
 
+    def _armed(self, action: Action, reference: str, caller: Caller) -> tuple[Action, Caller]:
+        """The arm for the caller's episode, where the unit is on trial; who has no episode begins one."""
+        if action.arms is None:
+            return action, caller
+        caller = caller if caller.correlation else msgspec.structs.replace(caller, correlation=self._ids.new())
+        return action.arms(reference, caller), caller
+
     def _perform(
         self, action: Action, value: Any, caller: Caller, generation: int, durability: Durability, token: CancelToken,
         secrets: dict[str, str] | None = None, fuelled: Fuelled = _unfuelled, ending: Ending = lambda _error: (),
@@ -209,7 +212,8 @@ class Dispatcher:
             if action.program.artifact not in self._prepared:
                 yield partial(self._prepare, action.program)
             record = self._recording.start(action, value, caller, generation, ending)
-            scope = self._scope(action.program, caller, action.parameters, _Nested(self, token, record.id))
+            nested = _Nested(self, token, record.id)
+            scope = self._scope(action.program, caller, action.parameters, nested, action.branch)
             scope.record = partial(self._recording.outside, record)
             scope.cancelled = lambda: token.cancelled
             scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
@@ -264,7 +268,7 @@ class Dispatcher:
         output = decode_output(record.action, answer, scope)
         return self._recording.completed(record, scope, output, durability)
 
-    def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested) -> Scope:
+    def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested, branch: str = "") -> Scope:
         unit = program.unit
         granted = program.limits.deadline_ms
         if caller.deadline_ms is not None:
@@ -277,7 +281,7 @@ class Dispatcher:
             parameters=parameters,
             authority=self._authority,
             effects=Effects(
-                StateTable(self._journal, caller.namespace, unit.id),
+                table_of(self._journal, caller.namespace, unit.id, branch),
                 unit_source(self._home_id, unit.id, unit.digest),
                 program.limits,
                 self._ids,
@@ -292,7 +296,8 @@ class Dispatcher:
         # Compiling is not on the caller's clock, and happens once: an apply did it, unless the cache was emptied since.
         if program.artifact not in self._prepared:
             metered = program.limits.fuel is not None
-            self._runner.prepare(program.artifact, lambda: self._journal.blobs.get(program.artifact), metered=metered)
+            load = partial(self._journal.blobs.get, program.artifact)
+            self._runner.prepare(program.artifact, load, metered=metered, native=program.native)
             self._prepared.add(program.artifact)
 
 
@@ -317,7 +322,7 @@ class _Nested:
         dispatcher = self._dispatcher
         try:
             catalog = dispatcher.catalog
-            action = catalog.resolve(reference)
+            action, caller = dispatcher._armed(catalog.resolve(reference), reference, caller)  # noqa: SLF001 - see below
             value = decode_input(action, payload.encode())
             fuel = _hold_fuel(scope, grant, action)
             if isinstance(fuel, Refused):

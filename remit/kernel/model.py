@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Admission = Literal["signed", "local"]
-Kind = Literal["config", "transform", "tool"]
+Kind = Literal["config", "transform", "tool", "native"]
 
 
 class UnitRef(msgspec.Struct, frozen=True):
@@ -174,6 +174,8 @@ class Program(msgspec.Struct, frozen=True):
     interfaces: frozenset[str]
     """Short names of our interfaces that the component may import, e.g. ``{"log", "state"}``."""
     reuse: Literal["fresh", "kept"] = "fresh"
+    native: str = ""
+    """The Python module that answers, where it is native code and no component."""
 
 
 class GuestOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -205,6 +207,12 @@ class Action(msgspec.Struct, frozen=True):
     """The function behind it, ``interface#function``, where the component is not of our world."""
     topic: str = ""
     """Where it is a reaction: the topic that it reacts to. Its handler takes the event, as the WIT has it."""
+    trial: str = ""
+    """The trial that it is an arm of, or ""."""
+    branch: str = ""
+    """The branch of the unit's state that it works on: the trial's, or "" for the unit's own."""
+    arms: Callable[[str, Caller], Action] | None = None
+    """While its unit is on trial: the arm for a reference and a caller, whose episode decides."""
 
 
 class Exported(msgspec.Struct, frozen=True):

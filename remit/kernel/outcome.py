@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from remit.errors import IdempotencyConflict, JournalClosed, RemitError
-from remit.journal import unitstate
+from remit.journal import branches, unitstate
 from remit.journal.blobs import digest_of
 from remit.journal.event import Draft, Record, encode_json
 from remit.journal.log import Journal
@@ -192,26 +192,25 @@ class Recording:
         )
 
     def _write(
-        self,
-        started: Started,
-        drafts: Sequence[Draft],
-        payloads: Mapping[str, bytes],
-        writes: Sequence[unitstate.Write],
-        durability: Literal["committed", "queued"],
-    ) -> Future[list[Record]] | None:
+        self, started: Started, drafts: Sequence[Draft], payloads: Mapping[str, bytes],
+        writes: Sequence[unitstate.Write], durability: Literal["committed", "queued"],
+    ) -> Future[list[Record]] | None:  # fmt: skip
         """Queue the records; the future, where somebody has to wait for it."""
-        caller, unit = started.caller, started.action.program.unit.id
+        caller, unit, branch = started.caller, started.action.program.unit.id, started.action.branch
+        # What a branch held counts for nothing once its trial is over, even where it was only read.
+        stateful = branch and "state" in started.action.program.interfaces and drafts[0].type == "action.completed"
+        guarded = bool(writes or stateful)
         keeps_tables = bool(writes or caller.idempotency_key)
         # What may still be refused, or must be found by the next call, is waited for.
-        if durability == "queued" and not keeps_tables:
+        if durability == "queued" and not keeps_tables and not guarded:
             self._journal.post(drafts, namespace=caller.namespace, payloads=payloads, generation=started.generation)
             return None
 
         def guard(connection: apsw.Connection) -> None:
-            unitstate.unchanged(connection, caller.namespace, unit, writes)
+            branches.unmoved(connection, caller.namespace, unit, branch, writes)
 
         def project(connection: apsw.Connection, records: Sequence[Record]) -> None:
-            unitstate.project(connection, records[0], unit, writes)
+            unitstate.project(connection, records[0], unit, writes, branch)
             if caller.idempotency_key and drafts[0].type == "action.completed":
                 remember(connection, _key(started.action, caller), records[0].seq)
 
@@ -219,7 +218,7 @@ class Recording:
             drafts,
             namespace=caller.namespace,
             payloads=payloads,
-            guard=guard if writes else None,
+            guard=guard if guarded else None,
             project=project if keeps_tables else None,
             generation=started.generation,
         )
@@ -227,7 +226,8 @@ class Recording:
 
 def _who(action: Action, caller: Caller) -> dict[str, Any]:
     unit = action.program.unit
-    return {"action": action.name, "unit": unit.id, "digest": unit.digest, "principal": caller.principal}
+    who = {"action": action.name, "unit": unit.id, "digest": unit.digest, "principal": caller.principal}
+    return who | ({"trial": action.trial, "arm": "trial" if action.branch else "base"} if action.trial else {})
 
 
 def _key(action: Action, caller: Caller) -> Key:

@@ -117,12 +117,16 @@ class HostCalls(Protocol):
 
 @runtime_checkable
 class Runner(Protocol):
-    """Runs artifacts. The sandbox is one; others (native, remote) come through the same hook."""
+    """Runs artifacts. The sandbox is one, native code another; they come through the same hook."""
 
-    def interfaces(self, component: bytes, progress: Progress = no_progress) -> tuple[frozenset[str], frozenset[str]]:
+    def interfaces(
+        self, component: bytes, progress: Progress = no_progress, *, native: str = ""
+    ) -> tuple[frozenset[str], frozenset[str]]:
         """Short names of *our* interfaces that a component imports and exports. May compile it into the cache.
 
-        Imports of the closed WASI world are not among them.
+        Imports of the closed WASI world are not among them; nothing of it runs.
+
+        :param native: the module that answers, where it is native code
 
         :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
         :raises ImportRefused: if it imports anything that is neither ours nor in the closed WASI world
@@ -137,11 +141,13 @@ class Runner(Protocol):
         ...
 
     def prepare(
-        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
-    ) -> None:
+        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *,
+        metered: bool = False, native: str = "",
+    ) -> None:  # fmt: skip
         """Compile an artifact (``sha256:…``) into the cache, unless it is there.
 
         :param metered: whether it will run with a fuel limit, which is other code
+        :param native: the module that answers, where it is native code
 
         :raises ArtifactInvalid: if it does not compile within the compiler's bounds
         """
@@ -210,6 +216,10 @@ class Authority(Protocol):
 
     def inline(self, unit: UnitRef) -> bool:
         """Whether this unit's guests may run in the kernel's own process; asked at every call."""
+        ...
+
+    def native(self, unit: UnitRef) -> Decision:
+        """Whether this unit's own Python may run in the kernel's process; asked at every install, plan and call."""
         ...
 
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:

@@ -132,6 +132,10 @@ class CedarAuthority:
         """Whether this unit's guests may run in the kernel's own process."""
         return self._epoch.inline(unit)
 
+    def native(self, unit: UnitRef) -> Decision:
+        """Whether this unit's own Python may run in the kernel's process."""
+        return self._epoch.native(unit)
+
     def activate(self, units: Sequence[UnitRef], grants: Sequence[Grant]) -> None:
         """Make these grants, and only these, the standing ones. What was revoked stays so; what was used stays used."""
         book = self._book()

@@ -14,7 +14,7 @@ from remit.kernel.model import Capability, EntityRef, UnitRef
 from remit.policy.decider import Decider
 from remit.policy.engine import Engine
 from remit.policy.findings import Finding
-from remit.policy.requests import Request, administration, at_special_address, capability_use
+from remit.policy.requests import Request, administration, at_special_address, capability_use, in_process
 from remit.policy.resources import GRAMMARS
 from remit.schemas.config import Operator
 
@@ -27,6 +27,8 @@ __all__ = ["ADMINISTRATION", "run_canaries"]
 
 ADMINISTRATION = (
     "consent:give",
+    "home:backup",
+    "home:tend",
     "lease:renew",
     "lease:request",
     "lease:revoke",
@@ -83,6 +85,10 @@ def _capabilities(posture: str) -> Iterator[tuple[str, Request]]:
         yield f"{action} undeclared", _hold(_SIGNED, action, _SAMPLES[action], declared=False)
         if posture == "strict":
             yield f"{action} by an unsigned unit", _hold(_LOCAL, action, _SAMPLES[action], declared=True)
+    native = UnitRef("canary/unit", "1.0.0", "sha256:canary", "native", "signed")
+    shut = frozenset() if posture == "strict" else frozenset({native.publisher})
+    what = "native code" if posture == "strict" else "native code in quarantine"
+    yield what, in_process("unit:native", native, quarantined=shut)
     for special in ("loopback", "metadata"):
         origin = Capability("net:http", "https://canary.example")
         request = capability_use(_SIGNED, origin, declared=False, approved=True, units={})

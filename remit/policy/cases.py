@@ -11,7 +11,7 @@ from remit import schemas
 from remit.errors import PolicyInvalid, ResourceInvalid, ValueInvalid
 from remit.kernel.model import Budget, Capability, EntityRef, UnitRef
 from remit.policy.decider import Decider
-from remit.policy.requests import Request, administration, capability_use, inline_run
+from remit.policy.requests import Request, administration, capability_use, in_process
 from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keba
     """Ids of the policies that must have decided, all of them; any may, where absent."""
     admission: Literal["signed", "local"] = "signed"
     version: str = "1.0.0"
-    kind: Literal["config", "transform", "tool"] = "tool"
+    kind: Literal["config", "transform", "tool", "native"] = "tool"
     declared: bool = True
     approved: bool = False
     quarantined: bool = False
@@ -117,8 +117,9 @@ def _request(case: Case) -> Request:
         known = Operator(case.roles, case.publishes)
         return administration(case.operator, known, case.action, resource, case.context, units={}, grants={})
     unit = UnitRef(case.unit, case.version, "sha256:test", case.kind, case.admission)
-    if case.action == "unit:inline":
-        return inline_run(unit, quarantined=frozenset({unit.publisher}) if case.quarantined else frozenset())
+    quarantined = frozenset({unit.publisher}) if case.quarantined else frozenset()
+    if case.action in {"unit:inline", "unit:native"}:
+        return in_process(case.action, unit, quarantined=quarantined)
     bounds = (case.calls, case.bytes, case.host_us, case.fuel)
     budget = Budget(case.window_ms, *bounds) if any(bound is not None for bound in bounds) else None
     return capability_use(
@@ -127,7 +128,7 @@ def _request(case: Case) -> Request:
         declared=case.declared,
         approved=case.approved,
         units={},
-        quarantined=frozenset({unit.publisher}) if case.quarantined else frozenset(),
+        quarantined=quarantined,
     )
 
 

@@ -11,7 +11,7 @@ from remit.errors import ResourceInvalid
 from remit.kernel.model import Capability, Decision
 from remit.policy.decider import Decider
 from remit.policy.modes import Mode, below, mode_of
-from remit.policy.requests import Request, at_special_address, capability_use, inline_run
+from remit.policy.requests import Request, at_special_address, capability_use, in_process
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
@@ -36,7 +36,7 @@ class Outlook(NamedTuple):
 class Epoch:
     """Policies, grants and facts that decide together. Safe to share between threads."""
 
-    __slots__ = ("_inline", "_outlooks", "decider", "home", "number", "policies", "quarantined", "standing")
+    __slots__ = ("_inline", "_native", "_outlooks", "decider", "home", "number", "policies", "quarantined", "standing")
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Epoch:
         """The home's folder; its own files are off limits to units."""
         self._outlooks: dict[str, Outlook] = {}
         self._inline: dict[UnitRef, bool] = {}
+        self._native: dict[UnitRef, Decision] = {}
 
     def next(
         self,
@@ -114,7 +115,16 @@ class Epoch:
         """Policy's answer to running a unit's guests in the kernel's own process."""
         known = self._inline.get(unit)
         if known is None:
-            known = self._inline[unit] = self.decider.decide(inline_run(unit, quarantined=self.quarantined)).allowed
+            asked = in_process("unit:inline", unit, quarantined=self.quarantined)
+            known = self._inline[unit] = self.decider.decide(asked).allowed
+        return known
+
+    def native(self, unit: UnitRef) -> Decision:
+        """Policy's answer to running a unit's own Python in the kernel's process."""
+        known = self._native.get(unit)
+        if known is None:
+            asked = in_process("unit:native", unit, quarantined=self.quarantined)
+            known = self._native[unit] = self.decider.decide(asked)
         return known
 
     def outlook(self, holding: Holding) -> Outlook:

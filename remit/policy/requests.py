@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from remit.schemas.config import Operator
 
-__all__ = ["Request", "administration", "at_special_address", "capability_use", "inline_run"]
+__all__ = ["Request", "administration", "at_special_address", "capability_use", "in_process"]
 
 _LONG = (1 << 63) - 1
 _OWN_NAMES = frozenset({".remit", "remit.toml", "remit.lock", "policy"})
@@ -139,11 +139,11 @@ def capability_use(
     return Request(principal, capability.action, resource.uid, {"lease": lease}, list(entities.values()))
 
 
-def inline_run(unit: UnitRef, *, quarantined: frozenset[str] = frozenset()) -> Request:
-    """The question whether a unit's guests may run in the kernel's own process."""
+def in_process(action: str, unit: UnitRef, *, quarantined: frozenset[str] = frozenset()) -> Request:
+    """The question whether a unit may run in the kernel's own process: its guests (``unit:inline``), or native code."""
     principal, publisher = Uid("Unit", unit.id), Uid("Publisher", unit.publisher)
     entities = [_unit_entity(unit.id, unit, quarantined), _publisher(publisher, quarantined)]
-    return Request(principal, "unit:inline", Uid("Process", "kernel"), {}, entities)
+    return Request(principal, action, Uid("Process", "kernel"), {}, entities)
 
 
 def administration(

@@ -89,12 +89,15 @@ class ComponentRunner:
 
     # ---- the port ----
 
-    def interfaces(self, component: bytes, progress: Progress = no_progress) -> tuple[frozenset[str], frozenset[str]]:
+    def interfaces(
+        self, component: bytes, progress: Progress = no_progress, *, native: str = ""
+    ) -> tuple[frozenset[str], frozenset[str]]:
         """Short names of our interfaces that a component imports and exports; compiles it into the cache on the way.
 
         :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
         :raises ImportRefused: if it imports what is neither ours nor in the closed WASI world, naming all of it
         """
+        _no_native(native)
         return check(self._library.shape(component, progress))
 
     def functions(self, component: bytes, progress: Progress = no_progress) -> Mapping[str, Exported]:
@@ -105,8 +108,9 @@ class ComponentRunner:
         return plain_functions(self._library.shape(component, progress))
 
     def prepare(
-        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
-    ) -> None:
+        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *,
+        metered: bool = False, native: str = "",
+    ) -> None:  # fmt: skip
         """Compile an artifact into the cache, unless it is there, and remember where its bytes come from.
 
         :param metered: whether it will run with a fuel limit, which is other code
@@ -114,6 +118,7 @@ class ComponentRunner:
         :raises ArtifactInvalid: if it does not compile within the compiler's bounds, or is not what its digest says
         :raises DiskFull, HomeReadOnly: if the cache cannot take it
         """
+        _no_native(native)
         self._library.prepare(artifact, load, progress, metered=metered)
 
     def run(
@@ -285,6 +290,11 @@ class ComponentRunner:
     def clear(self) -> int:
         """Remove the compiled code on disk; give the number of bytes freed."""
         return self._cache.clear()
+
+
+def _no_native(native: str) -> None:
+    if native:
+        raise HostFault("native code does not run in the sandbox")
 
 
 def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:

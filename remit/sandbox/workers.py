@@ -225,19 +225,22 @@ class IsolatingRunner:
 
     # ---- the rest is the inner runner's ----
 
-    def interfaces(self, component: bytes, progress: Progress = no_progress) -> tuple[frozenset[str], frozenset[str]]:
+    def interfaces(
+        self, component: bytes, progress: Progress = no_progress, *, native: str = ""
+    ) -> tuple[frozenset[str], frozenset[str]]:
         """See :class:`ComponentRunner`, here and below."""
-        return self._inner.interfaces(component, progress)
+        return self._inner.interfaces(component, progress, native=native)
 
     def functions(self, component: bytes, progress: Progress = no_progress) -> Mapping[str, Exported]:
         """Every exported function that is not our world's."""
         return self._inner.functions(component, progress)
 
     def prepare(
-        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
-    ) -> None:
+        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *,
+        metered: bool = False, native: str = "",
+    ) -> None:  # fmt: skip
         """Compile an artifact into the cache that workers read."""
-        self._inner.prepare(artifact, load, progress, metered=metered)
+        self._inner.prepare(artifact, load, progress, metered=metered, native=native)
 
     def entries(self) -> Sequence[msgspec.Struct]:
         """The compiled code on disk."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -19,12 +20,14 @@ from remit.schemas.limits import Limits
 from remit.schemas.own import faults as faults_of
 from remit.schemas.quantities import parse_duration, parse_size
 from remit.schemas.toml import load as load_toml
+from remit.schemas.versions import is_range
 
 __all__ = [
     "LOCAL_OPERATOR",
     "AgentServer",
     "Config",
     "DocumentDecl",
+    "Incompatible",
     "Operator",
     "PlanChoice",
     "Policy",
@@ -51,6 +54,19 @@ class WantedUnit(msgspec.Struct, frozen=True, omit_defaults=True):
     slots: dict[str, bool] = {}
     pin: str = ""
     """The one digest that may run, or "" for the best in the range."""
+
+
+class Incompatible(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ``[[incompatible]]``: versions of a unit that do not work where all that it names holds."""
+
+    unit: str
+    versions: str = "*"
+    remit: str = ""
+    world: str = ""
+    engine: str = ""
+    """Versions of what runs components, as ranges; "" for any, here and above."""
+    architecture: str = ""
+    reason: str = ""
 
 
 class DocumentDecl(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -172,6 +188,7 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     mcp: dict[str, AgentServer] = {}
     tracing: TracingChoice = TracingChoice()
     limits: dict[str, Any] = {}
+    incompatible: tuple[Incompatible, ...] = ()
 
     def ceiling(self, limits: Limits) -> Limits:
         """A unit's bounds, none above the host's ``[limits]``."""
@@ -193,8 +210,9 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
         return {LOCAL_OPERATOR: Operator(("owner",))} | self.operator
 
 
+@lru_cache(maxsize=2)  # an apply reads what it is about to write, and then what it wrote
 def load_config(data: bytes) -> Config:
-    """``remit.toml`` as data.
+    """``remit.toml`` as data. Not to be changed: the same bytes give the same object.
 
     :raises ConfigInvalid: with every fault, if it is not TOML or does not follow ``home/v1``
     """
@@ -205,6 +223,7 @@ def load_config(data: bytes) -> Config:
         raise ConfigInvalid(f"remit.toml: {error.message}", faults=[fault]) from error
     faults = faults_of(formats.HOME, document)
     faults += _duplicates(document)
+    faults += _ranges(document) if not faults else []
     if faults:
         shown = "; ".join(f"{fault.path or 'remit.toml'}: {fault.message}" for fault in faults[:3])
         more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""  # noqa: PLR2004 - the first three are shown
@@ -213,6 +232,16 @@ def load_config(data: bytes) -> Config:
             faults=[{"path": fault.path, "message": fault.message} for fault in faults],
         )
     return msgspec.convert(document, Config)
+
+
+def _ranges(document: dict[str, Any]) -> list[Fault]:
+    """Version ranges of ``[[incompatible]]`` that are none."""
+    return [
+        Fault(f"incompatible[{number}].{part}", f"{entry[part]!r} is no range of versions")
+        for number, entry in enumerate(document.get("incompatible", ()))
+        for part in ("versions", "remit", "world", "engine")
+        if part in entry and not is_range(entry[part])
+    ]
 
 
 def _duplicates(document: dict[str, Any]) -> list[Fault]:

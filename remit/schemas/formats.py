@@ -14,6 +14,7 @@ __all__ = [
     "HOME",
     "JOURNAL",
     "LOCK",
+    "NATIVE",
     "PLAN",
     "RELEASE",
     "TRANSCRIPT",
@@ -56,6 +57,9 @@ BUNDLE: Final = "application/vnd.remit.unit.v1"
 
 DOMAIN: Final = "trust-domain/v1"
 """A trust domain's folder."""
+
+NATIVE: Final = "native/v1"
+"""The artifact of a native unit: its modules."""
 
 RELEASE: Final = "urn:remit:release:v1"
 """The in-toto predicate type under which publishers sign a unit's release."""

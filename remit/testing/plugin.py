@@ -59,7 +59,7 @@ def remit_home(tmp_path: Path) -> Path:
 @pytest.fixture
 def remit_kernel(remit_home: Path) -> Iterator[KernelFactory]:
     """Opens kernels of the test's home, one after another, and closes the last."""
-    from remit.host import Kernel  # noqa: PLC0415
+    from remit.host import Kernel, permit_native  # noqa: PLC0415
 
     with ExitStack() as opened:
 
@@ -70,6 +70,8 @@ def remit_kernel(remit_home: Path) -> Iterator[KernelFactory]:
             clock: Clock | None = None,
         ) -> Kernel:
             opened.close()  # a home has one kernel
+            for unit in units:
+                permit_native(remit_home, unit)  # who tests a native unit runs it
             kernel = opened.enter_context(
                 Kernel.open(remit_home, program="pytest", serve=False, plugins=plugins, clock=clock)
             )
@@ -82,9 +84,11 @@ def remit_kernel(remit_home: Path) -> Iterator[KernelFactory]:
 
 
 @pytest.fixture
-def remit_unit(remit_kernel: KernelFactory) -> Callable[[Path | str], Kernel]:
+def remit_unit(remit_home: Path, remit_kernel: KernelFactory) -> Callable[[Path | str], Kernel]:
     """Builds a unit's folder and gives a kernel in which it is active, in its sandbox: ``remit_unit("./redact")``."""
-    from remit.host import build_unit, check_unit  # noqa: PLC0415
+    from remit.host import build_unit, check_unit, lend_code  # noqa: PLC0415
+
+    lend_code(remit_home)
 
     def make(folder: Path | str) -> Kernel:
         manifest, _ = check_unit(folder)

@@ -14,9 +14,10 @@ from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
-from remit.units.reactions import Reaction, event_argument, reactions_of
+from remit.units.reactions import Reaction, event_argument, reacting, reactions_of
 from remit.units.slots import SlotView
 from remit.units.supply import LockChange, Question, Supplier, Supply
+from remit.units.terms import Terms
 from remit.units.transforms import evaluator
 from remit.units.wanted import Edits, parse_setting
 
@@ -41,6 +42,7 @@ __all__ = [
     "SlotView",
     "Supplier",
     "Supply",
+    "Terms",
     "Withdrawn",
     "blame",
     "diff",
@@ -48,6 +50,7 @@ __all__ = [
     "event_argument",
     "load_plan",
     "parse_setting",
+    "reacting",
     "reactions_of",
     "unit_changes",
 ]

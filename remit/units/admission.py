@@ -6,16 +6,17 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import ExportMissing, ImportRefused, ManifestInvalid, SignerChanged, UnsignedRefused
+from remit.errors import Denied, ExportMissing, ImportRefused, ManifestInvalid, SignerChanged, UnsignedRefused
 from remit.journal import Draft
 from remit.kernel.model import Bundle, UnitRef, Verification
-from remit.kernel.ports import Progress, Runner
+from remit.kernel.ports import Authority, Progress, Runner
 from remit.schemas import Validator
 from remit.units.manifest import Manifest, check_files, interfaces_of, parse
 
-__all__ = ["Candidate", "examine"]
+__all__ = ["Candidate", "check_component", "check_native", "examine"]
 
 _SHOWN = 20
+TRUST_IT = "permit unit:native for its publisher in policy/, if you trust its code as the kernel's own"
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -77,13 +78,37 @@ def examine(
             faults=[{"path": fault.path, "message": fault.message} for fault in faults],
         )
     if manifest.runtime is not None and manifest.kind != "config":
-        _check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
+        check_component(manifest, bundle.files[manifest.runtime.artifact], runner, progress)
     unit = UnitRef(manifest.id, manifest.version, bundle.digest, manifest.kind, found.admission)
     return Candidate(unit, manifest, bundle.origin, found)
 
 
-def _check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:
-    imported, exported = runner.interfaces(component, lambda _stage, share: progress(f"compiling {manifest.id}", share))
+def check_native(unit: UnitRef, authority: Authority) -> None:
+    """Native code comes in only where policy lets it run.
+
+    :raises Denied: if the unit is native, and policy does not
+    """
+    decision = authority.native(unit) if unit.kind == "native" else None
+    if decision is not None and not decision.allowed:
+        raise Denied(
+            f"native code of {unit.id} may not run in this home: {decision.verdict}",
+            remedy=TRUST_IT,
+            policies=list(decision.policies),
+        )
+
+
+def check_component(manifest: Manifest, component: bytes, runner: Runner, progress: Progress) -> None:
+    """An artifact imports no more than its manifest declares, and exports what that promises.
+
+    :raises ArtifactInvalid: if it is none, or takes too much to compile
+    :raises ImportRefused: if it imports what the manifest does not declare
+    :raises ExportMissing: if it does not export what the manifest promises
+    """
+    imported, exported = runner.interfaces(
+        component,
+        lambda _stage, share: progress(f"compiling {manifest.id}", share),
+        native=manifest.native.module if manifest.native is not None else "",
+    )
     undeclared = sorted(imported - interfaces_of(manifest))
     if undeclared:
         raise ImportRefused(

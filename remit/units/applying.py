@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from remit.errors import ConsentNeeded, PlanBlocked, PlanStale
-from remit.kernel.model import Grant
-from remit.units.generation import Generation
+from remit.errors import ConsentNeeded, PlanBlocked, PlanStale, UnitInUse
+from remit.kernel.model import EntityRef, Grant, UnitRef
+from remit.units.generation import Generation, Trial
 from remit.units.plan import Plan
 
-__all__ = ["check_blocking", "check_consent", "check_fresh", "completed", "consenting"]
+__all__ = ["check_allowed", "check_fresh", "check_unused", "completed", "without_trial"]
+
+
+def check_unused(ref: UnitRef, active: Generation, *, purge_state: bool) -> None:
+    """Refuse to forget a version that takes calls.
+
+    :param purge_state: whether the unit's state is to go as well, which any version of it may be using
+    :raises UnitInUse: saying what to do first
+    """
+    unit, trial = active.unit(ref.id), active.trial(ref.id)
+    if unit is not None and (purge_state or unit.ref.digest == ref.digest):
+        raise UnitInUse(f"{ref.id}@{unit.ref.version} is active", remedy=f"run 'remit unit apply -{ref.id}' first")
+    if trial is not None and trial.unit.ref.digest == ref.digest:
+        raise UnitInUse(f"{ref.id}@{ref.version} is on trial", remedy=f"run 'remit unit revert {ref.id}' first")
 
 
 def check_fresh(plan: Plan, fresh: Plan) -> None:
@@ -29,7 +44,23 @@ def check_fresh(plan: Plan, fresh: Plan) -> None:
     raise PlanStale(f"the plan is stale: {why}")
 
 
-def check_blocking(plan: Plan) -> None:
+def check_allowed(plan: Plan, ask: Callable[..., None], home: str, *, consent: bool) -> None:
+    """Refuse a plan that may not be applied now.
+
+    :param ask: ``ask(action, resource, context)`` raises ``Denied`` where policy does not let the caller do something
+    :raises PlanBlocked: if it has blocking findings
+    :raises ConsentNeeded: if it widens and nobody consented
+    """
+    _check_blocking(plan)
+    action = "unit:revert" if plan.edits.revert else "unit:apply"
+    ask(action, EntityRef("Home", home), {"widens": plan.needs_consent})
+    _check_consent(plan, given=consent)
+    if plan.needs_consent:
+        for unit_id, policies in sorted(_consenting(plan)):
+            ask("consent:give", EntityRef("Unit", unit_id), {"asked": policies} if policies else {})
+
+
+def _check_blocking(plan: Plan) -> None:
     """Refuse a plan with blocking findings.
 
     :raises PlanBlocked: with all of them
@@ -42,7 +73,7 @@ def check_blocking(plan: Plan) -> None:
         )
 
 
-def check_consent(plan: Plan, *, given: bool) -> None:
+def _check_consent(plan: Plan, *, given: bool) -> None:
     """Refuse a plan that widens without a person's consent.
 
     :raises ConsentNeeded: with everything that widens
@@ -56,7 +87,7 @@ def check_consent(plan: Plan, *, given: bool) -> None:
         )
 
 
-def consenting(plan: Plan) -> set[tuple[str, tuple[str, ...]]]:
+def _consenting(plan: Plan) -> set[tuple[str, tuple[str, ...]]]:
     """The units that a consent to the plan is about, each with the policies that ask for it, where some do."""
     asked = {(answer.unit, answer.decision.policies) for answer in plan.capabilities if answer.status == "consent"}
     return asked | {(item.unit, ()) for item in plan.widening}
@@ -76,4 +107,20 @@ def completed(plan: Plan, at_ms: int, author: str, message: str, *, consent: boo
         author=author,
         message=message or plan.candidate.message,
         grants=tuple(signed(grant) for grant in plan.candidate.grants),
+    )
+
+
+def without_trial(active: Generation, trial: Trial, at_ms: int, author: str, why: str) -> Generation:
+    """The generation that follows the active one when a trial ends: the same, without the trial and its grants."""
+    ref = trial.unit.ref
+    return msgspec.structs.replace(
+        active,
+        number=active.number + 1,
+        origin=active.number + 1,
+        at_ms=at_ms,
+        author=author,
+        message=f"ended the trial of {ref.id}@{ref.version}: {why}",
+        grants=tuple(grant for grant in active.grants if grant.unit.digest != ref.digest),
+        parent=active.digest,
+        trials=tuple(one for one in active.trials if one.id != trial.id),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
-from remit.units.toolchains import componentize, qjs, wat, zig
+from remit.units.toolchains import componentize, pymodules, qjs, rust, wat, zig
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
 from remit.units.toolchains.sdks import sdk_digest
 from remit.units.toolchains.world import narrowed
@@ -31,11 +31,15 @@ class _Tool(NamedTuple):
     compile: Callable[[Path, Manifest, Progress], bytes]
     sdk: str = ""
     """The SDK that it takes in. A tool with one compiles all of the source's folder, one without a file."""
+    ask: Callable[[], str] = str
+    """The version of a tool that is no distribution of Python's."""
 
 
 _TOOLS = {
     "componentize-py": _Tool("componentize-py", "author", componentize.compile_python, "python"),
     "componentize-qjs": _Tool("", "", qjs.compile_javascript, "js"),
+    "native": _Tool("", "", pymodules.pack_modules, "python"),
+    "rustc": _Tool("", "", rust.compile_rust, "rust", rust.rust_version),
     "wat": _Tool("wasmtime", "author", wat.compile_wat),
     "zig-cc": _Tool("ziglang", "c", zig.compile_c, "c"),
 }
@@ -93,7 +97,7 @@ def missing_tools() -> list[str]:
 
 def _version(tool: _Tool) -> str:
     try:
-        return version(tool.distribution) if tool.distribution else ""
+        return version(tool.distribution) if tool.distribution else tool.ask()
     except PackageNotFoundError as error:
         raise BuildFailed(
             f"{tool.distribution} is not installed", remedy=f"run pip install 'remit[{tool.extra}]'"

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from remit.errors import ActionUnknown
-from remit.kernel.model import Action, Exported
+from remit.kernel.model import Action, Caller, Exported
 from remit.schemas import Validator
 from remit.schemas.config import Config
-from remit.units.generation import ActiveUnit, Generation
+from remit.units.generation import ActiveUnit, Generation, Trial
 from remit.units.installed import Library
 from remit.units.manifest import Manifest, in_range, is_range
 from remit.units.resolution import parameters_of, program_of
@@ -39,6 +39,7 @@ class ActiveCatalog:
         self._library = library
         self._config = config
         self._units = {unit.ref.id: unit for unit in generation.units}
+        self._trials = {trial.unit.ref.id: trial for trial in generation.trials}
         self._actions: dict[str, dict[str, Action]] = {}
         self._lock = threading.Lock()
 
@@ -69,13 +70,31 @@ class ActiveCatalog:
         return [action for unit in self._generation.units for action in self._of(unit).values()]
 
     def _of(self, unit: ActiveUnit) -> dict[str, Action]:
-        known = self._actions.get(unit.ref.id)
+        known = self._actions.get(unit.ref.digest)
         if known is not None:
             return known
         with self._lock:
             actions = self._load(unit)
-            self._actions[unit.ref.id] = actions
+            trial = self._trials.get(unit.ref.id)
+            if trial is not None:
+                actions = {name: self._armed(action, trial) for name, action in actions.items()}
+            self._actions[unit.ref.digest] = actions
         return actions
+
+    def _armed(self, action: Action, trial: Trial) -> Action:
+        """An action of a unit on trial: the arm itself, or the active one's, which leads to it."""
+        if action.program.unit == trial.unit.ref:
+            return msgspec.structs.replace(action, trial=trial.id, branch=trial.id)
+        base = msgspec.structs.replace(action, trial=trial.id)
+
+        def arm(reference: str, caller: Caller) -> Action:
+            version_range = reference.partition("@")[2] or "*"
+            if trial.terms.takes(trial.id, caller) and in_range(trial.unit.ref.version, version_range):
+                # An action that the version on trial does not have stays with the other.
+                return self._of(trial.unit).get(action.name.rpartition(":")[2], base)
+            return base
+
+        return msgspec.structs.replace(base, arms=arm)
 
     def _load(self, unit: ActiveUnit) -> dict[str, Action]:
         digest = unit.ref.digest

@@ -88,17 +88,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
-def document_diffs(active: Generation, candidate: Generation, after: Mapping[str, Any]) -> list[DocumentDiff]:
-    """How each effective document changes.
-
-    :param after: the candidate's documents as they were folded; where a patch failed, without it
-    """
-    diffs = []
-    for name in sorted({*active.documents, *candidate.documents}):
-        changes = diff(active.document(name) if name in active.documents else {}, after.get(name, {}))
-        if changes:
-            diffs.append(DocumentDiff(name, tuple(changes)))
-    return diffs
+def document_diffs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[DocumentDiff, ...]:
+    """How each effective document changes."""
+    found = ((name, tuple(diff(before.get(name, {}), after.get(name, {})))) for name in sorted({*before, *after}))
+    return tuple(DocumentDiff(name, changes) for name, changes in found if changes)
 
 
 def drift_of(

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from remit.errors import RemitError
-from remit.journal import Blobs, Journal
+from remit.journal import Blobs, Draft, Journal
 from remit.kernel.model import UnitRef
 from remit.units.generation import ActiveUnit, Generations
 from remit.units.installed import Installed, Library
+from remit.units.records import removal
 
 __all__ = ["Garbage", "collect", "find_garbage"]
 
@@ -35,6 +36,12 @@ class Garbage(msgspec.Struct, frozen=True):
     """Superseded versions that are forgotten; going back to the generations that ran them is over."""
     blobs: tuple[str, ...]
     bytes: int
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """For the journal."""
+        said = {"keep": self.keep, "blobs": len(self.blobs), "bytes": self.bytes}
+        return [*(removal(unit) for unit in self.units), Draft(type="home.collected", data=said)]
 
 
 def find_garbage(
@@ -58,7 +65,7 @@ def find_garbage(
         unit.ref.digest for number in range(max(0, active - keep), active + 1) for unit in _units(generations, number)
     }
     pinned = {unit.pin for unit in generations.active.units if unit.pin}
-    once = {unit.ref.digest for generation in generations.by_number.values() for unit in generation.units}
+    once = {unit.ref.digest for generation in generations.by_number.values() for unit in generation.running}
     needed = set(roots)
     superseded = once - kept_units - pinned - needed
     units = tuple(unit.ref for unit in installed.by_digest.values() if unit.ref.digest in superseded)
@@ -84,7 +91,7 @@ def collect(blobs: Blobs, garbage: Garbage) -> None:
 
 def _units(generations: Generations, number: int) -> Sequence[ActiveUnit]:
     generation = generations.by_number.get(number)
-    return () if generation is None else generation.units
+    return () if generation is None else generation.running
 
 
 def _ever_installed(journal: Journal) -> Iterator[str]:

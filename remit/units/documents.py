@@ -5,7 +5,7 @@ Merge patches are RFC 7396, JSON patches RFC 6902, pointers RFC 6901.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -182,7 +182,7 @@ def pointers(patch: Patch) -> Iterator[str]:
 
 
 def _leaves(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, f"{path}/{jsonpointer.escape(key)}")
     else:

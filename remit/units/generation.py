@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -11,9 +11,13 @@ from remit.errors import GenerationUnknown
 from remit.journal import Record, digest_of, encode_json
 from remit.kernel.model import Grant, UnitRef
 from remit.units.documents import fold
+from remit.units.experiments import Goldens
 from remit.units.manifest import Patch
+from remit.units.terms import Terms
 
-__all__ = ["GENESIS", "ActiveUnit", "DocumentSnapshot", "Generation", "Generations", "GenerationsFold"]
+__all__ = ["GENESIS", "ActiveUnit", "DocumentSnapshot", "Generation", "Generations", "GenerationsFold", "Trial"]
+
+T = TypeVar("T")
 
 
 class ActiveUnit(msgspec.Struct, frozen=True):
@@ -41,7 +45,24 @@ class DocumentSnapshot(msgspec.Struct, frozen=True):
     schema: dict[str, Any] | None = None
 
 
-class Generation(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True):
+    """A version of an active unit that takes a share of its calls, on a branch of its state."""
+
+    unit: ActiveUnit
+    """The arm: the other one is the active unit of the same id."""
+    terms: Terms
+    since: int
+    """The generation that it began with."""
+    goldens: Goldens = Goldens()
+    base_goldens: Goldens = Goldens()
+
+    @property
+    def id(self) -> str:
+        """Its name, and its branch's: no two trials of a home have the same."""
+        return f"{self.unit.ref.id}#{self.since}"
+
+
+class Generation(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is active. ``number`` 0 is the empty one that every home starts with."""
 
     number: int
@@ -57,6 +78,8 @@ class Generation(msgspec.Struct, frozen=True):
     """Digest of the policies that decided the grants: a record, never a selection."""
     parent: str = ""
     """:attr:`digest` of the generation before; "" in what the first versions of remit wrote."""
+    trials: tuple[Trial, ...] = ()
+    """Other versions of units, beside the active ones."""
 
     @property
     def digest(self) -> str:
@@ -72,6 +95,15 @@ class Generation(msgspec.Struct, frozen=True):
         """The active unit with this id."""
         return next((unit for unit in self.units if unit.ref.id == unit_id), None)
 
+    def trial(self, unit_id: str) -> Trial | None:
+        """The trial of the unit with this id."""
+        return next((trial for trial in self.trials if trial.unit.ref.id == unit_id), None)
+
+    @property
+    def running(self) -> tuple[ActiveUnit, ...]:
+        """Everything that takes calls: the arms on trial, then the active units."""
+        return (*(trial.unit for trial in self.trials), *self.units)
+
     def effective(self) -> dict[str, Any]:
         """Every effective document."""
         return {name: self.document(name) for name in self.documents}
@@ -83,9 +115,16 @@ class Generation(msgspec.Struct, frozen=True):
 
     def same_content(self, other: Generation) -> bool:
         """Whether both make the same things active (numbers, authors and policies aside)."""
-        # As JSON: to Python, true and 1 are the same.
-        ours, theirs = ((g.units, g.documents, g.grants) for g in (self, other))
-        return encode_json(ours) == encode_json(theirs)
+        return (
+            len(self.units) == len(other.units)
+            and all(a is b or _same(a, b) for a, b in zip(self.units, other.units, strict=True))
+            and _same((self.documents, self.grants, self.trials), (other.documents, other.grants, other.trials))
+        )
+
+
+def _same(one: object, other: object) -> bool:
+    # As JSON: to Python, true and 1 are the same.
+    return encode_json(one) == encode_json(other)
 
 
 GENESIS = Generation(
@@ -114,11 +153,24 @@ class Generations(msgspec.Struct, frozen=True):
             raise GenerationUnknown(f"there is no generation {number}; the newest is {max(self.by_number)}") from None
 
 
+class _Stored(msgspec.Struct, frozen=True):
+    """All generations with what they share written once: the units and documents of each are places in the lists."""
+
+    units: list[ActiveUnit]
+    documents: list[DocumentSnapshot]
+    generations: list[tuple[Generation, list[int], dict[str, int]]]
+    """Each without its units and documents, and where those are."""
+
+
 class GenerationsFold:
-    """Folds ``unit.applied`` and ``unit.reverted``, whose payload holds the generation."""
+    """Folds ``unit.applied`` and ``unit.reverted``, whose payload holds the generation.
+
+    What a generation has in common with the one before it is the same object: a home keeps every generation, and most
+    of a thousand units stay as they are.
+    """
 
     name = "generations"
-    version = 1
+    version = 2
     topics: tuple[str, ...] = ("unit.applied", "unit.reverted")
 
     def init(self) -> Generations:
@@ -127,21 +179,40 @@ class GenerationsFold:
 
     def apply(self, state: Generations, records: Sequence[Record], data: Callable[[Record], Any]) -> Generations:
         """Add the generations of these records."""
-        added = {}
+        added: dict[int, Generation] = {}
+        before = state.active
         for record in records:
             if record.from_kernel:
-                generation = msgspec.convert(data(record)["generation"], Generation)
-                added[generation.number] = generation
+                before = _generation(data(record)["generation"], before)
+                added[before.number] = before
         return Generations({**state.by_number, **added}) if added else state
 
     def snapshot(self, state: Generations) -> bytes:
         """All generations as JSON."""
-        return msgspec.json.encode(list(state.by_number.values()))
+        units, documents = _Places[ActiveUnit](), _Places[DocumentSnapshot]()
+        stored = [
+            (
+                msgspec.structs.replace(generation, units=(), documents={}),
+                [units.of(unit) for unit in generation.units],
+                {name: documents.of(snapshot) for name, snapshot in generation.documents.items()},
+            )
+            for generation in state.by_number.values()
+        ]
+        return msgspec.json.encode(_Stored(units.items, documents.items, stored))
 
     def restore(self, data: bytes) -> Generations:
         """What :meth:`snapshot` wrote."""
-        generations = msgspec.json.decode(data, type=list[Generation])
-        return Generations({generation.number: generation for generation in generations})
+        stored = msgspec.json.decode(data, type=_Stored)
+        return Generations(
+            {
+                generation.number: msgspec.structs.replace(
+                    generation,
+                    units=tuple(stored.units[at] for at in units),
+                    documents={name: stored.documents[at] for name, at in documents.items()},
+                )
+                for generation, units, documents in stored.generations
+            }
+        )
 
     def view(self, state: Generations) -> object:
         """A line for each generation, oldest first."""
@@ -154,6 +225,42 @@ class GenerationsFold:
                 "message": generation.message,
                 "units": [f"{unit.ref.id}@{unit.ref.version}" for unit in generation.units],
                 "grants": len(generation.grants),
+                "trials": [f"{one.unit.ref.id}@{one.unit.ref.version}" for one in generation.trials],
             }
             for _, generation in sorted(state.by_number.items())
         ]
+
+
+class _Places(Generic[T]):
+    """A list without repetitions of the same object, and where each is in it."""
+
+    def __init__(self) -> None:
+        self.items: list[T] = []
+        self._at: dict[int, int] = {}
+
+    def of(self, item: T) -> int:
+        """The place of an object, which is added where it is new. It must live as long as this."""
+        at = self._at.setdefault(id(item), len(self.items))
+        if at == len(self.items):
+            self.items.append(item)
+        return at
+
+
+def _generation(said: dict[str, Any], before: Generation) -> Generation:
+    """A generation as its record has it, made of the objects of the one before where they say the same."""
+    units = {encode_json(unit): unit for unit in before.units}
+    documents = {name: (encode_json(snapshot), snapshot) for name, snapshot in before.documents.items()}
+
+    def document(name: str, written: Any) -> DocumentSnapshot:
+        known = documents.get(name)
+        same = known is not None and known[0] == encode_json(written)
+        return known[1] if known is not None and same else msgspec.convert(written, DocumentSnapshot)
+
+    generation = msgspec.convert({**said, "units": [], "documents": {}}, Generation)
+    return msgspec.structs.replace(
+        generation,
+        units=tuple(
+            units.get(encode_json(written)) or msgspec.convert(written, ActiveUnit) for written in said["units"]
+        ),
+        documents={name: document(name, written) for name, written in said["documents"].items()},
+    )

@@ -56,12 +56,7 @@ class Rehearsals:
         """What the tests of a unit say against making it active."""
         if choice == "off" or not manifest.tests:
             return []
-        known = self._known.get(program.unit.digest)
-        if known is None:
-            known = self._run(manifest, program)
-            if len(self._known) >= _KEPT:
-                self._known.pop(next(iter(self._known)))
-            self._known[program.unit.digest] = known
+        known = self._result(manifest, program)
         if not known.failed:
             return []
         proven = not any(capability.action != "events:emit" for capability in manifest.capabilities)
@@ -75,6 +70,19 @@ class Rehearsals:
                 "install a version whose tests pass; 'remit unit test' on its source shows each",
             )
         ]
+
+    def failed(self, manifest: Manifest, program: Program) -> int:
+        """How many of a unit's tests fail."""
+        return self._result(manifest, program).failed
+
+    def _result(self, manifest: Manifest, program: Program) -> _Result:
+        known = self._known.get(program.unit.digest)
+        if known is None:
+            known = self._run(manifest, program)
+            if len(self._known) >= _KEPT:
+                self._known.pop(next(iter(self._known)))
+            self._known[program.unit.digest] = known
+        return known
 
     def _run(self, manifest: Manifest, program: Program) -> _Result:
         failed, first = 0, ""
@@ -127,6 +135,9 @@ class _Rehearsal:
 
     def inline(self, _unit: UnitRef) -> bool:
         return False
+
+    def native(self, _unit: UnitRef) -> Decision:
+        return Decision("deny")
 
     def activate(self, _units: Sequence[UnitRef], _grants: Sequence[Grant]) -> None:
         """Nothing stands in a rehearsal."""

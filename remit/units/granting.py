@@ -13,6 +13,7 @@ import msgspec
 from remit.journal import digest_of, encode_json
 from remit.kernel.model import Budget, Capability, Decision, Grant, UnitRef
 from remit.kernel.ports import Authority
+from remit.units.admission import TRUST_IT
 from remit.units.generation import ActiveUnit, Generation
 from remit.units.manifest import Manifest, limits_of
 from remit.units.plan import CapabilityAnswer, Finding, Status, Widening
@@ -64,9 +65,12 @@ def decide_grants(
     result = Granting()
     grants = [status.grant for status in authority.grants() if status.state == "standing"]
     running = {unit.ref.id: unit for unit in active.units}
+    tried = {trial.unit.ref.digest: trial.unit for trial in active.trials}
     for unit in units:
-        before = running.get(unit.ref.id)
+        before = tried.get(unit.ref.digest) or running.get(unit.ref.id)
         previous = manifest(before.ref.digest) if before is not None else None
+        if unit.ref.kind == "native":
+            _native(result, unit.ref, before, authority)
         if before is not None and previous is not None:
             result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)
             result.widening += _code(unit, manifest(unit.ref.digest), previous)
@@ -180,10 +184,22 @@ def _limits(unit: ActiveUnit, new: Manifest, before: ActiveUnit, old: Manifest) 
 
 def _code(unit: ActiveUnit, new: Manifest, old: Manifest) -> list[Widening]:
     """Code where there was none, or code that may be called where it could only compute patches."""
-    order = ("config", "transform", "tool")
-    if order.index(new.kind) <= order.index(old.kind):
+    order = ("config", "transform", "tool", "native")
+    if order.index(new.kind) <= order.index(old.kind) or new.kind == "native":  # said of each digest anyway
         return []
     return [Widening(unit.ref.id, "code", f"a {old.kind} unit before, runs code as a {new.kind} now")]
+
+
+def _native(result: Granting, unit: UnitRef, before: ActiveUnit | None, authority: Authority) -> None:
+    """Policy says whose native code may run; each digest of it widens, for no manifest bounds what it does."""
+    decision = authority.native(unit)
+    if not decision.allowed:
+        message = f"native code of {unit.id} may not run in this home: {decision.verdict}"
+        result.findings.append(Finding("blocking", "native.denied", unit.id, message, TRUST_IT))
+    if before is None or before.ref.digest != unit.digest:
+        signed = "unsigned" if unit.admission == "local" else "signed"
+        detail = f"new native code ({signed}): it runs in the kernel's process, outside the sandbox"
+        result.widening.append(Widening(unit.id, "code", detail))
 
 
 def _answer(unit: UnitRef, capability: Capability, status: Status, decision: Decision) -> CapabilityAnswer:

@@ -8,17 +8,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from remit.errors import Denied, UnitInUse
+from remit.errors import Denied
 from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
 from remit.journal.unitstate import PURGED, purge
 from remit.kernel.model import Bundle, Caller, EntityRef, UnitRef, Verification
 from remit.kernel.ports import Authority, Home, Runner, Verifier
-from remit.units.admission import examine
-from remit.units.applying import check_blocking, check_consent, check_fresh, completed, consenting
+from remit.units.admission import check_native, examine
+from remit.units.applying import check_allowed, check_fresh, check_unused, completed, without_trial
+from remit.units.branching import branching
 from remit.units.collecting import Garbage, collect, find_garbage
 from remit.units.configfile import ConfigFile
 from remit.units.declared import DeclaredSchemas
@@ -29,10 +31,13 @@ from remit.units.lockfile import LockFile
 from remit.units.plan import Drift, Finding, Plan
 from remit.units.planner import Planner
 from remit.units.reactions import lasting_reactions
-from remit.units.records import change_drafts, suggestion
+from remit.units.recall import Recall
+from remit.units.records import attributed, change_drafts, removal, suggestion, trial_end, withdrawal
 from remit.units.resolution import Evaluate
 from remit.units.restoring import Restoration, restoration
+from remit.units.runtimes import Runtime
 from remit.units.slots import SlotView, filled_by, slot_views, suggestions
+from remit.units.trials import ended
 from remit.units.wanted import Edits
 
 __all__ = ["Lifecycle"]
@@ -54,10 +59,12 @@ class Lifecycle:
         evaluate: Evaluate,
         rehearse: Rehearse,
         activated: Callable[[Generation], None],
+        runtime: Runtime,
         advise: Callable[[Plan], Sequence[Finding]] = lambda _plan: (),
     ) -> None:
         """Take hold of a home's units.
 
+        :param runtime: what units run on here
         :param activated: called with each generation that becomes active, after its commit
         :param advise: what others have to say of a plan; asked again at apply, where it must say the same
         """
@@ -70,7 +77,9 @@ class Lifecycle:
         self._verifier = verifier
         self._evaluate = evaluate
         self._rehearsals = Rehearsals(rehearse)
+        self._recall = Recall()
         self._activated = activated
+        self.runtime = runtime
         self._advise = advise
         self._config = ConfigFile(home)
         self.lock = LockFile(home, library)
@@ -121,6 +130,7 @@ class Lifecycle:
         if unit.digest in self.installed.withdrawn:
             facts["withdrawn"] = self.installed.withdrawn[unit.digest].kind
         self.authorize(caller, "unit:install", EntityRef("Unit", unit.id), facts)
+        check_native(unit, self._authority)
         with self._changing:
             known = self.installed.by_digest.get(unit.digest)
             if known is not None:
@@ -151,13 +161,8 @@ class Lifecycle:
         self.authorize(caller, "unit:uninstall", EntityRef("Unit", unit_id))
         with self._changing:
             unit = self.installed.best(unit_id, version_range)
-            active = self.generations.active.unit(unit_id)
-            if active is not None and (purge_state or active.ref.digest == unit.ref.digest):
-                raise UnitInUse(
-                    f"{unit_id}@{active.ref.version} is active", remedy=f"run 'remit unit apply -{unit_id}' first"
-                )
-            data = {"digest": unit.ref.digest, "version": unit.ref.version}
-            drafts = [Draft(type="unit.removed", subject=unit_id, data=data)]
+            check_unused(unit.ref, self.generations.active, purge_state=purge_state)
+            drafts = [removal(unit.ref)]
             with_it = Restoration()
             if purge_state:
                 drafts.append(Draft(type=PURGED, subject=unit_id, data={"unit": unit_id}))
@@ -175,10 +180,10 @@ class Lifecycle:
             if killed:
                 self._authority.recall(*killed)
             if fresh:
-                drafts = [
-                    Draft(type="unit.withdrawn", subject=one.unit, data=msgspec.to_builtins(one)) for one in fresh
-                ]
-                self._append(drafts, caller)
+                self._append([withdrawal(one) for one in fresh], caller)
+            for trial in self.generations.active.trials:
+                if trial.unit.ref.digest in killed:
+                    self.end_trial(trial.id, caller, "its registry killed the version")
 
     def _empty_slots(self, generation: Generation) -> set[str]:
         return set(self._home.config.slots) - {slot for unit in generation.units for slot in unit.slots}
@@ -192,9 +197,9 @@ class Lifecycle:
 
         :param keep: how many generations before the active one stay possible to go back to
         :param roots: digests that plugins need
-        :raises Denied: if policy does not let the caller uninstall units
+        :raises Denied: if policy does not let the caller tend the home
         """
-        self.authorize(caller, "unit:uninstall", EntityRef("Home", self._home.id))
+        self.authorize(caller, "home:tend", EntityRef("Home", self._home.id))
         with self._changing:
             blobs = self._journal.blobs
             garbage = find_garbage(
@@ -208,16 +213,10 @@ class Lifecycle:
             )
             if dry_run or not (garbage.units or garbage.blobs):
                 return garbage
-            drafts = [
-                Draft(type="unit.removed", subject=unit.id, data={"digest": unit.digest, "version": unit.version})
-                for unit in garbage.units
-            ]
-            drafts.append(
-                Draft(type="home.collected", data={"keep": keep, "blobs": len(garbage.blobs), "bytes": garbage.bytes})
-            )
-            self._append(drafts, caller)
+            self._append(garbage.drafts, caller)
             collect(blobs, garbage)
             self.library.forget()
+            self._recall = Recall()
         return garbage
 
     @contextmanager
@@ -254,8 +253,8 @@ class Lifecycle:
             check_fresh(plan, fresh)
             if not fresh.changed and not fresh.blocking:
                 return self.generations.active
-            self._check_allowed(fresh, caller, consent=consent)
-            for unit in fresh.candidate.units:
+            check_allowed(fresh, partial(self.authorize, caller), self._home.id, consent=consent)
+            for unit in fresh.candidate.running:
                 self._compile(unit.ref, progress)
             generation = completed(fresh, self._home.clock.now_ms(), caller.principal, message, consent=consent)
             config = self._config.prepare(generation, fresh.config)
@@ -271,6 +270,7 @@ class Lifecycle:
                     for unit in suggestions(slot, self.installed, self.library)
                 ]
                 back = restoration(self._journal, fresh.state)
+                back = branching(self._journal, self.generations.active, generation, fresh.trials, back)
                 self._append(drafts, caller, generation.number, back)
             except BaseException:
                 self._config.forget()
@@ -278,9 +278,28 @@ class Lifecycle:
                 raise
             # Committed: from here on it is active, whatever becomes of the file.
             self._activated(generation)
+            self._recall.adopt(_parts(generation), _parts(self.generations.active))
             self._config.follow(config)
             self.lock.follow(lock)
             self._home.reload()
+        return generation
+
+    def end_trial(self, trial_id: str, caller: Caller, why: str) -> Generation | None:
+        """End a trial at once, without a plan: what ran beside it stays as it is, so there is nothing to decide.
+
+        :return: the generation without it, or ``None`` if it is over already
+        """
+        with self._changing:
+            active = self.generations.active
+            trial = next((one for one in active.trials if one.id == trial_id), None)
+            if trial is None:
+                return None
+            generation = without_trial(active, trial, self._home.clock.now_ms(), caller.principal, why)
+            change = ended(trial, active, why)
+            draft = trial_end(generation, active, change, lasting_reactions(generation, self.library.manifest))
+            back = branching(self._journal, active, generation, [change], Restoration())
+            self._append([draft], caller, generation.number, back)
+            self._activated(generation)
         return generation
 
     def recover(self) -> None:
@@ -309,12 +328,14 @@ class Lifecycle:
             evaluate=self._evaluate,
             rehearsals=self._rehearsals,
             schemas=DeclaredSchemas(self._home.root, config),
+            experiments=self._folds.state("experiments"),
+            runtime=self.runtime,
             began=self._began,
+            recall=self._recall,
         )
 
     def _began(self, number: int) -> int:
-        rows = self._journal.execute("SELECT MIN(seq) FROM record WHERE generation = ?", (number,))
-        return int(rows[0][0])
+        return int(self._journal.execute("SELECT MIN(seq) FROM record WHERE generation = ?", (number,))[0][0])
 
     def authorize(
         self, caller: Caller, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
@@ -331,43 +352,32 @@ class Lifecycle:
                 reason=decision.reason,
             )
 
-    def _check_allowed(self, plan: Plan, caller: Caller, *, consent: bool) -> None:
-        check_blocking(plan)
-        action = "unit:revert" if plan.edits.revert else "unit:apply"
-        self.authorize(caller, action, EntityRef("Home", self._home.id), {"widens": plan.needs_consent})
-        check_consent(plan, given=consent)
-        if plan.needs_consent:
-            for unit_id, policies in sorted(consenting(plan)):
-                asked = {"asked": policies} if policies else {}
-                self.authorize(caller, "consent:give", EntityRef("Unit", unit_id), asked)
-
     def _compile(self, unit: UnitRef, progress: Progress) -> None:
         artifact = self.library.artifact(unit.digest)
         if artifact is not None:
-            runtime = self.library.manifest(unit.digest).runtime
+            manifest = self.library.manifest(unit.digest)
             self._runner.prepare(
                 artifact,
                 lambda: self._journal.blobs.get(artifact),
                 lambda _stage, share: progress(f"compiling {unit.id}", share),
-                metered=runtime is not None and runtime.fuel is not None,
+                metered=manifest.runtime is not None and manifest.runtime.fuel is not None,
+                native=manifest.native.module if manifest.native is not None else "",
             )
 
     def _append(
         self, drafts: list[Draft], caller: Caller, generation: int | None = None, back: Restoration | None = None
     ) -> None:
         back = back or Restoration()
-        marked = [
-            msgspec.structs.replace(draft, correlation=caller.correlation, causation=caller.causation)
-            for draft in (*drafts, *back.drafts)
-        ]
-        marked[0] = msgspec.structs.replace(
-            marked[0], data={**marked[0].data, "principal": caller.principal, "client": caller.client}
-        )
         self._journal.append(
-            marked,
+            attributed([*drafts, *back.drafts], caller),
             namespace=caller.namespace,
             generation=generation,
             payloads=back.payloads,
             guard=back.guard,
             project=back.project,
         )
+
+
+def _parts(generation: Generation) -> list[object]:
+    """What plans know a generation by."""
+    return [*generation.units, *(snapshot.base for snapshot in generation.documents.values())]

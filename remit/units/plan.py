@@ -15,7 +15,9 @@ from remit.journal import digest_of, encode_json
 from remit.kernel.model import Decision
 from remit.schemas import formats
 from remit.units.documents import Change
+from remit.units.experiments import Goldens
 from remit.units.generation import Generation
+from remit.units.terms import Terms
 from remit.units.wanted import Edits
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Plan",
     "StateBack",
     "Status",
+    "TrialChange",
     "UnitChange",
     "Widening",
     "load_plan",
@@ -90,6 +93,25 @@ class StateBack(msgspec.Struct, frozen=True):
     """The last record of that time."""
 
 
+class TrialChange(msgspec.Struct, frozen=True):
+    """What happens to one trial."""
+
+    id: str
+    unit: str
+    change: Literal["start", "adjust", "promote", "end"]
+    version: str
+    digest: str
+    base_version: str
+    """Of the active unit beside it."""
+    base_digest: str
+    terms: Terms
+    goldens: Goldens = Goldens()
+    base_goldens: Goldens = Goldens()
+    state: Literal["", "kept", "dropped"] = ""
+    """What becomes of its branch of the unit's state; "" while it goes on."""
+    why: str = ""
+
+
 class DocumentDiff(msgspec.Struct, frozen=True):
     """How one effective document changes."""
 
@@ -127,6 +149,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What was edited in ``remit.toml`` since the last apply: it comes with this plan, whatever the command names."""
     state: tuple[StateBack, ...] = ()
     """Whose state an apply writes back; only a revert with state does."""
+    trials: tuple[TrialChange, ...] = ()
     findings: tuple[Finding, ...] = ()
     changed: bool = False
     """Whether an apply would make a new generation."""

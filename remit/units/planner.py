@@ -10,23 +10,27 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import PatchFailed, RemitError, UnitUnknown, UsageError
+from remit.errors import PatchFailed, UnitUnknown, UsageError
 from remit.journal import encode_json
 from remit.kernel.ports import Authority
-from remit.schemas import Validator, redact
+from remit.schemas import redact
 from remit.schemas.config import Config, WantedUnit
 from remit.units.changes import document_diffs, drift_of, unit_changes
 from remit.units.conflicts import circles, lost_ground, overlaps
 from remit.units.declared import DeclaredSchemas
-from remit.units.documents import Folding
+from remit.units.experiments import Experiments, Goldens
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
 from remit.units.goldens import Rehearsals
 from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
+from remit.units.patching import effective, patched, schema_faults
 from remit.units.plan import Drift, Finding, Plan, StateBack
-from remit.units.resolution import Evaluate, parameters_of, program_of, resolve, snapshots, with_required
+from remit.units.recall import Recall, running_or
+from remit.units.resolution import Evaluate, Resolved, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
+from remit.units.runtimes import Runtime, incompatible
 from remit.units.slots import bind, filled_by, slot_findings
+from remit.units.trials import Means, plan_trials, promoted
 from remit.units.wanted import Edits, edit_units
 
 __all__ = ["Planner"]
@@ -49,8 +53,12 @@ class Planner(msgspec.Struct, frozen=True):
     evaluate: Evaluate
     rehearsals: Rehearsals
     schemas: DeclaredSchemas
+    experiments: Experiments
+    runtime: Runtime
     began: Callable[[int], int]
     """The number of a generation's first record."""
+    recall: Recall
+    """What planning this home answered before."""
 
     def plan(self, edits: Edits) -> Plan:
         """Plan the edits, or the reconciliation to ``remit.toml`` where there are none.
@@ -59,14 +67,22 @@ class Planner(msgspec.Struct, frozen=True):
         :raises UnitUnknown: if they name a unit that is not wanted
         :raises NothingToRevert: if there is nothing to go back to
         """
-        active = self._active()
+        active, recall = self._active(), self.recall
         target = revert_target(self.generations, edits.revert) if edits.revert else None
         named = edits.names
         resolved = self._resolve(edits, target, named)
         documents = self._documents(target)
-        units, effective, findings = self._patch(resolved.units, documents)
+        running = {unit.ref.id: unit for unit in active.units}
+        made = patched(
+            resolved.units, documents, recall, lambda unit, at: self._transformed(unit, running.get(unit.ref.id), at)
+        )
+        units = made.units
+        means = Means(self.installed, self.library, self.config, self.experiments, self._goldens)
+        back = None if target is None else target.trials
+        tried = plan_trials(edits, units, active, back, resolved.findings, means)
+        arms = [trial.unit for trial in tried.trials]
         granting = decide_grants(
-            units,
+            [*units, *arms],
             active,
             active.number + 1,
             self.authority,
@@ -85,8 +101,10 @@ class Planner(msgspec.Struct, frozen=True):
             documents=documents,
             grants=tuple(granting.grants),
             policy=self.authority.digest,
-            parent=self.generations.active.digest,
+            parent=recall.of("digest", [self.generations.active], lambda: self.generations.active.digest),
+            trials=tuple(tried.trials),
         )
+        before = effective(active.units, active.documents, recall)
         state = self._state_back(target, edits)
         return Plan(
             home=self.home,
@@ -98,17 +116,25 @@ class Planner(msgspec.Struct, frozen=True):
             units=tuple(unit_changes(active, candidate)),
             widening=tuple(granting.widening),
             capabilities=tuple(granting.answers),
-            documents=tuple(document_diffs(active, candidate, effective)),
+            documents=recall.of(
+                "diffs",
+                [*before, *before.values(), *made.documents, *made.documents.values()],
+                lambda: document_diffs(before, made.documents),
+            ),
             drift=tuple(self.drift()),
             state=state,
+            trials=tuple(tried.changes),
             findings=(
                 *resolved.findings,
+                *tried.findings,
+                *incompatible([*units, *arms], self.runtime, self.config.incompatible),
                 *slot_findings(units, active, self.config.slots, self.library, self.schemas.slot),
-                *circles(units, self.library.manifest),
-                *findings,
-                *overlaps(units),
+                *recall.of("circles", units, lambda: circles(units, self.library.manifest)),
+                *made.findings,
+                *schema_faults(made.documents, documents, recall),
+                *recall.of("overlaps", units, lambda: overlaps(units)),
                 *lost_ground(active, candidate),
-                *self._rehearse(units, active),
+                *self._rehearse([*units, *arms], active),
                 *granting.findings,
             ),
             changed=bool(state) or not candidate.same_content(active),
@@ -125,20 +151,29 @@ class Planner(msgspec.Struct, frozen=True):
             return msgspec.structs.replace(active, documents=snapshots(self.config, self.schemas.document))
         return active
 
-    def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Any:
+    def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Resolved:
         if target is None:
             active = self.generations.active
             listed = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
             listed = self._pinned(listed, edits.pin)
-            wanted = with_required(listed, active, self.installed, self.library, named=named, held=self.held)
-            return resolve(wanted, active, self.installed, self.library, self.config, named=named, held=self.held)
+            listed, chosen = promoted(listed, active, edits.promote)
+            held = {**self.held, **chosen}
+            wanted = with_required(listed, active, self.installed, self.library, named=named, held=held)
+            return self._resolved(wanted, active, named, held)
         # Going back takes the digests of that time; resolving against the target keeps them.
         pinned = msgspec.structs.replace(self.generations.active, units=target.units)
         wanted = [
             WantedUnit(id=unit.ref.id, version=unit.range, parameters=unit.parameters, slots=unit.choices, pin=unit.pin)
             for unit in target.units
         ]
-        return resolve(wanted, pinned, self.installed, self.library, self.config, named=None, held={})
+        return self._resolved(wanted, pinned, None, {})
+
+    def _resolved(
+        self, wanted: Sequence[WantedUnit], active: Generation, named: frozenset[str] | None, held: Mapping[str, str]
+    ) -> Resolved:
+        return resolve(
+            wanted, active, self.installed, self.library, self.config, named=named, held=held, recall=self.recall
+        )
 
     def _pinned(self, wanted: list[WantedUnit], pins: Mapping[str, str]) -> list[WantedUnit]:
         units = {unit.id: unit for unit in wanted}
@@ -173,6 +208,10 @@ class Planner(msgspec.Struct, frozen=True):
 
     def _documents(self, target: Target | None) -> dict[str, DocumentSnapshot]:
         current = snapshots(self.config, self.schemas.document)
+        for name, snapshot in self.generations.active.documents.items():
+            # The very one that is active, where nothing was edited: what was made of it is known.
+            if name in current and encode_json(current[name]) == encode_json(snapshot):
+                current[name] = snapshot
         if target is None:
             return current
         kept = {
@@ -185,57 +224,35 @@ class Planner(msgspec.Struct, frozen=True):
     def _in_file(self, name: str) -> bool:
         return name in self.config.documents and isinstance(self.config.documents[name].schema, str)
 
-    def _patch(
-        self, units: Sequence[ActiveUnit], documents: Mapping[str, DocumentSnapshot]
-    ) -> tuple[list[ActiveUnit], dict[str, Any], list[Finding]]:
-        """Fold the documents unit by unit, running each transform on what the units before it made.
-
-        Gives the units with their patches, the documents (without the patches that fail), and what is wrong.
-        """
-        foldings = {name: Folding(snapshot.base) for name, snapshot in documents.items()}
-        patched, findings = [], []
-        for unit in units:
-            try:
-                entry = self._transformed(unit, foldings)
-            except RemitError as error:
-                findings.append(_blocking("transform.failed", unit.ref.id, error.message, error.remedy))
-                entry = unit
-            patched.append(entry)
-            for patch in entry.patches:
-                if patch.target not in foldings:
-                    message = f"it patches the document {patch.target!r}, which this home does not declare"
-                    remedy = f"add [document.{patch.target}] to remit.toml"
-                    findings.append(_blocking("document.unknown", unit.ref.id, message, remedy))
-                    continue
-                try:
-                    foldings[patch.target].apply(patch)
-                except PatchFailed as error:
-                    remedy = "keep the unit that it builds on, or take another version of this one"
-                    findings.append(_blocking("patch.failed", unit.ref.id, error.message, remedy))
-        effective = {name: folding.document for name, folding in foldings.items()}
-        findings += _schema_faults(effective, documents)
-        return patched, effective, findings
-
     def _rehearse(self, units: Sequence[ActiveUnit], active: Generation) -> list[Finding]:
         """What the own tests of tools that are new to the generation say."""
-        running = {unit.ref.digest for unit in active.units}
+        running = {unit.ref.digest for unit in active.running}
         findings = []
         for unit in units:
             manifest = self.library.manifest(unit.ref.digest)
-            if unit.ref.digest in running or not manifest.tests:
-                continue
+            if unit.ref.digest in running or not manifest.tests or manifest.native is not None:
+                continue  # native code does not run before somebody has said yes
             artifact = self.library.artifact(unit.ref.digest)
             if artifact is not None:
                 program = program_of(unit, manifest, artifact, self.config)
                 findings += self.rehearsals.findings(manifest, program, self.config.plan.tests)
         return findings
 
-    def _transformed(self, unit: ActiveUnit, foldings: Mapping[str, Folding]) -> ActiveUnit:
+    def _goldens(self, unit: ActiveUnit) -> Goldens:
+        """How the own tests of a unit's version go."""
+        manifest = self.library.manifest(unit.ref.digest)
+        artifact = self.library.artifact(unit.ref.digest)
+        if self.config.plan.tests == "off" or artifact is None or not manifest.tests:
+            return Goldens(len(manifest.tests))
+        program = program_of(unit, manifest, artifact, self.config)
+        return Goldens(len(manifest.tests), self.rehearsals.failed(manifest, program))
+
+    def _transformed(self, unit: ActiveUnit, running: ActiveUnit | None, documents: Mapping[str, Any]) -> ActiveUnit:
         manifest = self.library.manifest(unit.ref.digest)
         artifact = self.library.artifact(unit.ref.digest)
         if manifest.transform is None or artifact is None:
             return unit
-        reads = {name: foldings[name].document for name in manifest.transform.reads if name in foldings}
+        reads = {name: documents[name] for name in manifest.transform.reads if name in documents}
         # What a transform answers is shown and journalled: it never sees what is sensitive.
         schema = self.library.schema(unit.ref.digest, manifest.parameters.schema)
         parameters = parameters_of(unit, manifest)
@@ -247,7 +264,7 @@ class Planner(msgspec.Struct, frozen=True):
         for patch in patches:
             if patch.target not in manifest.transform.writes:
                 raise PatchFailed(f"the transform wrote {patch.target!r}, which its manifest does not declare")
-        return msgspec.structs.replace(unit, patches=tuple(patches))
+        return running_or(running, msgspec.structs.replace(unit, patches=tuple(patches)))
 
 
 def _message(edits: Edits, target: Target | None) -> str:
@@ -256,29 +273,6 @@ def _message(edits: Edits, target: Target | None) -> str:
     words = [f"+{item}" for item in edits.add] + [f"-{item}" for item in edits.remove]
     words += [f"{key} set" for key in edits.set]
     words += [f"{slot}={unit}" for slot, unit in edits.bind.items()]
+    words += [f"{item} on trial" for item in edits.trial] + [f"{unit} promoted" for unit in edits.promote]
     words += [f"{unit} pinned" if version else f"{unit} released" for unit, version in edits.pin.items()]
     return " ".join(words) or "reconciled with remit.toml"
-
-
-def _schema_faults(effective: Mapping[str, Any], documents: Mapping[str, DocumentSnapshot]) -> list[Finding]:
-    findings = []
-    for name, snapshot in documents.items():
-        if snapshot.schema is not None:
-            if encode_json(redact(snapshot.schema, effective[name])) != encode_json(effective[name]):
-                message = f"the document {name!r} would hold a value where its schema says 'x-remit-sensitive'"
-                remedy = "documents are journalled and shown: keep the value as a secret, and its name in the document"
-                findings.append(_blocking("document.sensitive", "", message, remedy))
-            findings += [
-                _blocking(
-                    "document.invalid",
-                    "",
-                    f"the document {name!r} would break its schema: {fault.path}: {fault.message}",
-                    f"change the units that write there ('remit document blame {name}'), or the schema",
-                )
-                for fault in Validator(snapshot.schema).faults(effective[name])
-            ]
-    return findings
-
-
-def _blocking(kind: str, unit: str, message: str, remedy: str = "") -> Finding:
-    return Finding(severity="blocking", id=kind, unit=unit, message=message, remedy=remedy)

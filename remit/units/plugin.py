@@ -8,6 +8,7 @@ from typing import Any
 from remit.journal import Fold, Progress
 from remit.journal.checks import Check, Trouble
 from remit.kernel.hookspecs import hookimpl
+from remit.units.experiments import ExperimentsFold
 from remit.units.generation import GenerationsFold
 from remit.units.installed import InstalledFold
 from remit.units.withdrawals import WithdrawalsFold
@@ -17,8 +18,8 @@ __all__ = ["remit_doctor_checks", "remit_read_models"]
 
 @hookimpl
 def remit_read_models() -> list[Fold[Any]]:
-    """``logic_units``, ``generations`` and ``withdrawals``."""
-    return [InstalledFold(), GenerationsFold(), WithdrawalsFold()]
+    """``logic_units``, ``generations``, ``withdrawals`` and ``experiments``."""
+    return [InstalledFold(), GenerationsFold(), WithdrawalsFold(), ExperimentsFold()]
 
 
 @hookimpl

@@ -13,14 +13,14 @@ import msgspec
 
 from remit.errors import RemitError
 from remit.journal import Record, encode_json
-from remit.kernel.model import Action, Grant
+from remit.kernel.model import Action, Caller, Grant
 from remit.schemas.config import Config
 from remit.units.generation import ActiveUnit, Generation
 from remit.units.installed import Library
 from remit.units.manifest import Manifest, Subscription
 from remit.units.resolution import parameters_of, program_of
 
-__all__ = ["Reaction", "event_argument", "lasting_reactions", "reactions_of"]
+__all__ = ["Reaction", "event_argument", "lasting_reactions", "reacting", "reactions_of"]
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -49,6 +49,26 @@ class Reaction(msgspec.Struct, frozen=True):
             parameters=msgspec.json.encode(parameters_of(self.unit, manifest)).decode(),
             topic=self.on.topic,
         )
+
+
+def reacting(reaction: Reaction, generation: Generation, library: Library, config: Config) -> Action:
+    """What the dispatcher runs for a reaction: of a unit on trial, the arm that the event's episode is on.
+
+    :raises RemitError: if the unit's files or variables are missing
+    """
+    action = reaction.action(library, config)
+    trial = generation.trial(reaction.unit.ref.id)
+    if trial is None:
+        return action
+    base = arm = msgspec.structs.replace(action, trial=trial.id)
+    if any(on.topic == reaction.on.topic for on in library.manifest(trial.unit.ref.digest).on):
+        tried = Reaction(trial.unit, reaction.on).action(library, config)
+        arm = msgspec.structs.replace(tried, trial=trial.id, branch=trial.id)
+
+    def choose(_reference: str, caller: Caller) -> Action:
+        return arm if trial.terms.takes(trial.id, caller) else base
+
+    return msgspec.structs.replace(base, arms=choose)
 
 
 _WITHOUT = frozenset({"config", "transform"})

@@ -12,20 +12,25 @@ from typing import Any, Literal
 import msgspec
 
 from remit.errors import PatchFailed, RemitError, UnitUnknown
+from remit.journal import encode_json
 from remit.kernel.model import Program, UnitRef
-from remit.schemas import Validator, formats, sensitive_pointers
+from remit.schemas import Validator, sensitive_pointers
 from remit.schemas.config import Config, WantedUnit, expand
-from remit.schemas.release import VERSION
 from remit.units.filling import fill_patches
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.installed import Installed, Library
 from remit.units.manifest import Manifest, Patch, in_range, interfaces_of, limits_of
 from remit.units.plan import Finding
+from remit.units.recall import Recall
+from remit.units.runtimes import Runtime, misfits
 
-__all__ = ["Evaluate", "parameters_of", "program_of", "resolve", "with_required"]
+__all__ = ["Evaluate", "Resolved", "parameters_of", "program_of", "resolve", "with_required"]
 
 Evaluate = Callable[[Program, str, str], list[Patch]]
 """``evaluate(program, context JSON, parameters JSON)``: the patches of a transform."""
+
+
+_HERE = Runtime()
 
 
 class Resolved(msgspec.Struct):
@@ -44,6 +49,7 @@ def resolve(
     *,
     named: frozenset[str] | None,
     held: Mapping[str, str],
+    recall: Recall,
 ) -> Resolved:
     """Resolve every wanted unit that can be; the rest are blocking findings.
 
@@ -55,7 +61,7 @@ def resolve(
     for unit in wanted:
         try:
             ref = _choose(unit, running.get(unit.id), installed, named, held.get(unit.id))
-            entry, findings = _resolve_one(unit, ref, library, config)
+            entry, findings = _resolve_one(unit, ref, running.get(unit.id), library, config, recall)
         except RemitError as error:
             result.findings.append(_blocking("unit.unresolved", unit.id, error.message, error.remedy))
             continue
@@ -64,7 +70,7 @@ def resolve(
         if unit.pin and named is not None:
             result.findings += _pin_holds(unit, ref, installed, named=unit.id in named)
         result.findings += _withdrawn(entry, installed)
-    result.findings += _relations(result.units, library)
+    result.findings += recall.of("relations", result.units, lambda: _relations(result.units, library))
     return result
 
 
@@ -99,31 +105,40 @@ def with_required(
     return result
 
 
-def _resolve_one(unit: WantedUnit, ref: UnitRef, library: Library, config: Config) -> tuple[ActiveUnit, list[Finding]]:
+def _resolve_one(
+    unit: WantedUnit, ref: UnitRef, running: ActiveUnit | None, library: Library, config: Config, recall: Recall
+) -> tuple[ActiveUnit, list[Finding]]:
     manifest = library.manifest(ref.digest)
-    findings = _parameter_faults(unit, manifest, ref.digest, library)
     slots = tuple(
         sorted({fill.slot for fill in manifest.fills if fill.slot in config.slots and unit.slots.get(fill.slot, True)})
     )
-    patches, wrong = _patches(unit, manifest, ref.digest, library)
-    # A unit that is added without a range may later move as far as semantic versioning promises.
-    version_range = unit.version or f"^{ref.version}"
-    active_unit = ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches)
-    return active_unit, findings + wrong
+
+    def make(patches: tuple[Patch, ...]) -> ActiveUnit:
+        # A unit that is added without a range may later move as far as semantic versioning promises.
+        version_range = unit.version or f"^{ref.version}"
+        return ActiveUnit(ref, version_range, unit.parameters, slots, unit.slots, unit.pin, patches)
+
+    try:
+        entry = recall.entry(
+            (encode_json(unit), ref, slots), running, lambda: make(_patches(unit, manifest, ref.digest, library))
+        )
+        wrong = []
+    except PatchFailed as error:
+        entry, wrong = make(()), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
+    # These may change with the environment: they are asked each time.
+    return entry, _parameter_faults(unit, manifest, ref.digest, library) + wrong
 
 
-def _patches(
-    unit: WantedUnit, manifest: Manifest, digest: str, library: Library
-) -> tuple[tuple[Patch, ...], list[Finding]]:
-    """What a unit's manifest does to documents; a transform's patches come when it runs."""
+def _patches(unit: WantedUnit, manifest: Manifest, digest: str, library: Library) -> tuple[Patch, ...]:
+    """What a unit's manifest does to documents; a transform's patches come when it runs.
+
+    :raises PatchFailed: if a patch names a parameter that may not stand in a document
+    """
     if manifest.kind == "transform":
-        return (), []
+        return ()
     schema = library.schema(digest, manifest.parameters.schema)
     hidden = set() if schema is None else {at.strip("/").partition("/")[0] for at in sensitive_pointers(schema)}
-    try:
-        return fill_patches(manifest.patches, {**manifest.parameters.defaults, **unit.parameters}, hidden), []
-    except PatchFailed as error:
-        return (), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
+    return fill_patches(manifest.patches, {**manifest.parameters.defaults, **unit.parameters}, hidden)
 
 
 def _pin_holds(unit: WantedUnit, ref: UnitRef, installed: Installed, *, named: bool) -> list[Finding]:
@@ -223,14 +238,10 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
     findings = []
     for unit in units:
         requires = library.manifest(unit.ref.digest).requires
-        if not in_range(VERSION, requires.remit):
-            message = f"needs remit {requires.remit}; this is {VERSION}"
-            remedy = f"install another version of the unit, or remit {requires.remit}"
-            findings.append(_blocking("requires.remit", unit.ref.id, message, remedy))
-        if not in_range(formats.WORLD, _as_range(requires.world)):
-            message = f"needs world {requires.world}; this host offers {formats.WORLD}"
-            remedy = f"install another version of the unit, or a remit that offers world {requires.world}"
-            findings.append(_blocking("requires.world", unit.ref.id, message, remedy))
+        for part, message in misfits(library.manifest(unit.ref.digest), _HERE):
+            needed = {"remit": f"remit {requires.remit}", "world": f"a remit that offers world {requires.world}"}
+            remedy = f"install another version of the unit, or {needed[part]}"
+            findings.append(_blocking(f"requires.{part}", unit.ref.id, message, remedy))
         for other, wanted in requires.units.items():
             if other not in versions or not in_range(versions[other], wanted):
                 have = versions.get(other, "nothing")
@@ -242,10 +253,6 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
             if other in versions
         ]
     return findings
-
-
-def _as_range(world: str) -> str:
-    return world if world == "*" or world[0] in "^~<>=" else f"^{world}"
 
 
 def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Config) -> Program:
@@ -262,6 +269,7 @@ def program_of(unit: ActiveUnit, manifest: Manifest, artifact: str, config: Conf
         limits=config.ceiling(limits_of(manifest)),
         interfaces=interfaces_of(manifest),
         reuse=manifest.runtime.reuse,
+        native=manifest.native.module if manifest.native is not None else "",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from remit.errors import NothingToRevert
-from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations
+from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation, Generations, Trial
 
 __all__ = ["Target", "revert_target"]
 
@@ -26,6 +26,8 @@ class Target(msgspec.Struct, frozen=True):
     """The generation at whose end the state was of that time."""
     only: str = ""
     """The one unit that goes back, or "" for all."""
+    trials: tuple[Trial, ...] = ()
+    """What is on trial then: of a whole generation, what was, begun anew."""
 
 
 def revert_target(generations: Generations, what: str) -> Target:
@@ -51,12 +53,24 @@ def _undo(generations: Generations) -> Target:
 
 
 def _whole(generation: Generation, message: str) -> Target:
-    return Target(generation.units, generation.documents, generation.origin, message, generation.number)
+    return Target(
+        generation.units,
+        generation.documents,
+        generation.origin,
+        message,
+        generation.number,
+        trials=generation.trials,
+    )
 
 
 def _one_unit(generations: Generations, unit_id: str) -> Target:
     active = generations.active
     current = active.unit(unit_id)
+    others = tuple(trial for trial in active.trials if trial.unit.ref.id != unit_id)
+    trial = active.trial(unit_id)
+    if trial is not None:
+        message = f"ended the trial of {unit_id}@{trial.unit.ref.version}"
+        return Target(active.units, {}, None, message, active.number, unit_id, others)
     for number in range(active.number - 1, -1, -1):
         earlier = generations.get(number)
         before = earlier.unit(unit_id)
@@ -65,7 +79,7 @@ def _one_unit(generations: Generations, unit_id: str) -> Target:
             put_back = _held(before, current)
             if put_back is not before:
                 message += f"; it stays at {put_back.ref.version} until 'remit unit pin {unit_id} --release'"
-            return Target(_with(active, earlier, unit_id, put_back), {}, None, message, number, unit_id)
+            return Target(_with(active, earlier, unit_id, put_back), {}, None, message, number, unit_id, others)
     raise NothingToRevert(f"{unit_id} never changed in this home", remedy="run 'remit unit history'")
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
+from semantic_version.base import Version
 
-from remit.errors import LockBroken, RegistryError, UnitUnknown
+from remit.errors import Denied, LockBroken, RegistryError, UnitUnknown
 from remit.kernel.model import Bundle, Caller, EntityRef, Release
 from remit.kernel.ports import Progress, no_progress
 from remit.schemas.config import Config
@@ -44,6 +45,8 @@ class Supply(msgspec.Struct, frozen=True, kw_only=True):
     lock: tuple[LockChange, ...] = ()
     missing: tuple[Locked, ...] = ()
     """What is locked and was not installed."""
+    lower: tuple[str, ...] = ()
+    """``publisher/name@version`` of what is missing and lower than a version that is installed: a step back."""
     removed: tuple[str, ...] = ()
     """``publisher/name@version`` of what nothing needs."""
     withdrawn: tuple[Withdrawn, ...] = ()
@@ -208,6 +211,7 @@ class Supplier:
         held = {unit: digest for unit, digest in self._held(before).items() if unit not in free}
         chosen = solve(wanted, offers, held)
         missing = [one for one in chosen if one.digest not in lifecycle.installed.by_digest]
+        lower = [f"{one.id}@{one.version}" for one in missing if self._is_lower(one)]
         if not check:
             for index, release in enumerate(missing):
                 progress(f"installing {release.id}", index / len(missing))
@@ -222,6 +226,7 @@ class Supplier:
         return Supply(
             lock=tuple(_changes(before, entries)),
             missing=tuple(entry for entry in entries if entry.digest in {one.digest for one in missing}),
+            lower=tuple(lower),
             removed=tuple(f"{unit}@{version}" for unit, version in idle),
             withdrawn=tuple(withdrawn),
             unasked=tuple(dict.fromkeys(offers.unasked)),
@@ -260,14 +265,28 @@ class Supplier:
         if bundle.digest != release.digest:
             raise LockBroken(f"{release.source} gives {bundle.digest} for {release.id}@{release.version}")
         known = before.unit(release.id)
-        self._lifecycle.install(
-            bundle,
-            caller,
-            allow_unsigned=allow_unsigned,
-            override=allow_signer,
-            signer=known.signer if known is not None and not allow_signer else None,
-            progress=progress,
-        )
+        try:
+            self._lifecycle.install(
+                bundle,
+                caller,
+                allow_unsigned=allow_unsigned,
+                override=allow_signer,
+                signer=known.signer if known is not None and not allow_signer else None,
+                progress=progress,
+            )
+        except Denied as denied:
+            # A lock comes from wherever its file came from: that it steps back is not yet somebody's decision.
+            if not self._is_lower(release):
+                raise
+            raise Denied(
+                f"the lock steps back to {release.id}@{release.version}: {denied.message}",
+                remedy=f"if that is meant, run 'remit unit install {release.source} --override', then sync again",
+                **denied.details,
+            ) from denied
+
+    def _is_lower(self, release: Release) -> bool:
+        here = self._lifecycle.installed.candidates(release.id, "*")
+        return bool(here) and Version(release.version) < Version(here[0].ref.version)
 
     def _entry(self, release: Release, before: Lock) -> Locked:
         known = before.unit(release.id)
@@ -285,7 +304,7 @@ class Supplier:
         needed = {entry.digest for entry in entries}
         for number in (generations.active.number, generations.active.number - 1):
             if number in generations.by_number:
-                needed |= {unit.ref.digest for unit in generations.by_number[number].units}
+                needed |= {unit.ref.digest for unit in generations.by_number[number].running}
         return [
             (unit.ref.id, unit.ref.version)
             for unit in self._lifecycle.installed.by_digest.values()

@@ -15,9 +15,11 @@ from tomlkit.items import AoT
 
 from remit.errors import ConfigInvalid, UnitUnknown, UsageError
 from remit.journal import encode_json
-from remit.schemas.config import Config, WantedUnit
+from remit.schemas.config import Config, WantedUnit, load_config
 from remit.units.generation import ActiveUnit, DocumentSnapshot
 from remit.units.manifest import is_range
+from remit.units.splicing import spliced
+from remit.units.terms import Terms
 
 __all__ = ["Edits", "edit_units", "parse_setting", "rewrite"]
 
@@ -38,6 +40,16 @@ class Edits(msgspec.Struct, frozen=True, omit_defaults=True):
     """``last`` (undo the last change), a generation's number, or a unit's id."""
     with_state: bool = False
     """Whether a revert takes the units' state back too."""
+    trial: tuple[str, ...] = ()
+    """Versions to put on trial beside the active ones, written as in :attr:`add`; those on trial get other terms."""
+    terms: Terms = Terms()
+    """The terms of those."""
+    promote: tuple[str, ...] = ()
+    """Units whose version on trial becomes the active one."""
+    keep_state: bool = False
+    """Whether what their branches hold becomes the units' state; else it is dropped."""
+    override: str = ""
+    """Why they are promoted without the evidence that their terms ask for."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -107,7 +119,14 @@ def rewrite(text: str, units: Sequence[ActiveUnit], documents: Mapping[str, Docu
     ]
     same = encode_json(wanted) == encode_json(config.units)
     if same and all(_declared(name, snapshot, config) for name, snapshot in documents.items()):
-        return text  # reading it for an edit takes a second for a thousand units
+        return text
+    try:
+        if not same:
+            quick = spliced(text, config.units, wanted, _write_units)
+            if quick is not None and _says(quick, wanted, documents, config):
+                return quick
+    except TOMLKitError:
+        pass  # an entry that cannot be read alone
     try:
         root = tomlkit.parse(text)
     except TOMLKitError as error:
@@ -116,6 +135,20 @@ def rewrite(text: str, units: Sequence[ActiveUnit], documents: Mapping[str, Docu
         _write_units(root, wanted)
     _write_documents(root, documents, config)
     return tomlkit.dumps(root)
+
+
+def _says(text: str, wanted: Sequence[WantedUnit], documents: Mapping[str, DocumentSnapshot], config: Config) -> bool:
+    """Whether a text says exactly what is wanted, and of everything else what the file said before."""
+    try:
+        said = load_config(text.encode())
+    except ConfigInvalid:
+        return False
+    whole = msgspec.structs.replace(config, units=said.units)
+    return (
+        encode_json(said.units) == encode_json(wanted)
+        and encode_json(said) == encode_json(whole)
+        and all(_declared(name, snapshot, said) for name, snapshot in documents.items())
+    )
 
 
 def _declared(name: str, snapshot: DocumentSnapshot, config: Config) -> bool:

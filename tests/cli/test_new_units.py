@@ -26,6 +26,8 @@ def made(remit, tmp_path):
         ("acme/fresh", "--lang", "c"),
         ("acme/fresh", "--kind", "config"),
         pytest.param(("acme/fresh", "--lang", "ts"), marks=pytest.mark.slow),
+        ("acme/fresh", "--lang", "python", "--kind", "native"),
+        pytest.param(("acme/fresh", "--lang", "ts", "--kind", "transform"), marks=pytest.mark.slow),
         pytest.param(("acme/fresh", "--lang", "python"), marks=pytest.mark.slow),
         pytest.param(("acme/fresh", "--lang", "python", "--kind", "transform"), marks=pytest.mark.slow),
     ],
@@ -37,7 +39,8 @@ def test_a_new_unit_is_in_order_and_passes_its_own_tests(remit, made, program, w
     assert json.loads(remit("unit", "check", folder, "--json").stdout)["ok"]
     if "config" not in words:
         built = json.loads(remit("unit", "build", folder, "--json").stdout)
-        assert built["bytes"] == (folder / "fresh.wasm").stat().st_size
+        assert built["bytes"] == Path(built["artifact"]).stat().st_size
+        assert (built["code"] > 0) == ("native" not in words)
         assert built["digest"].startswith("sha256:")
     tried = json.loads(remit("unit", "test", folder, "--json").stdout)
     assert tried["passed"], tried

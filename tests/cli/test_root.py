@@ -26,6 +26,7 @@ PROMISED = {
     "lease why", "policy check", "policy lint", "policy fmt", "policy validate", "policy test", "policy explain",
     "policy diff", "policy what-if", "policy shadow", "policy publish", "policy rollback", "policy history",
     "policy authorize", "policy posture", "journal verify", "journal archive", "journal backup", "journal restore",
+    "journal upgrade",
     "journal tail",
     "plugin list", "plugin new", "plugin enable", "plugin disable",
     "cache list", "cache clear", "document show",

@@ -30,12 +30,12 @@ def main() -> int:
                 verdict = kill(scene, Path(folder), options.points)
             except AssertionError as error:
                 failed += 1
-                sys.stdout.write(f"{scene.name:9} FAILED: {error}\n")
+                sys.stdout.write(f"{scene.name:11} FAILED: {error}\n")
                 continue
         killed = len(verdict.old) + len(verdict.new)
         total += killed
         sys.stdout.write(
-            f"{scene.name:9} {killed} of {verdict.points} points: {len(verdict.old)} old, {len(verdict.new)} new\n"
+            f"{scene.name:11} {killed} of {verdict.points} points: {len(verdict.old)} old, {len(verdict.new)} new\n"
         )
         sys.stdout.flush()
     sys.stdout.write(f"{total} kill points; every next start was old or new, whole\n" if not failed else "")

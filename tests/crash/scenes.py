@@ -12,7 +12,7 @@ from tests.crash.killing import Zygote
 
 __all__ = ["SCENES", "Scene"]
 
-ALL = frozenset({"installed", "active", "grants", "documents", "wanted", "lock", "drift"})
+ALL = frozenset({"installed", "active", "trials", "state", "grants", "documents", "wanted", "lock", "drift"})
 CHANGE = ALL - {"installed"}
 
 
@@ -26,6 +26,8 @@ class Scene:
     """Makes ``home``, and whatever it needs beside it, in a folder."""
     whole: frozenset[str] = ALL
     """The parts that change together. Units come one by one, each whole, whatever else an operation does."""
+    again: bool = True
+    """Whether doing it once more does nothing; else it is done again only where it was not done."""
 
 
 def write_unit(folder: Path, name: str, version: str = "1.0.0", more: str = "") -> Path:
@@ -78,6 +80,7 @@ def _superseded(folder: Path) -> None:
 
 
 _WAT = Path(__file__).parents[2] / "units/wat/echo"
+_COUNTER = Path(__file__).parents[2] / "units/wat/counter"
 
 
 def _slots(folder: Path) -> None:
@@ -93,6 +96,31 @@ def _slots(folder: Path) -> None:
             build_unit(target)
             kernel.install(str(target), allow_unsigned=True)
         kernel.apply(kernel.plan(add=["acme/one"]), consent=True)
+
+
+def _counters(folder: Path) -> None:
+    """A counter that has counted to 2, and its next version beside it."""
+    home = _home(folder)
+    with Kernel.open(home, serve=False) as kernel:
+        for version in ("1.0.0", "1.1.0"):
+            target = folder / f"counter-{version}"
+            shutil.copytree(_COUNTER, target)
+            manifest = (target / "unit.toml").read_text().replace('version = "1.0.0"', f'version = "{version}"')
+            (target / "unit.toml").write_text(manifest.replace('"250ms"', '"30s"'))  # the machine may be busy
+            build_unit(target)
+            kernel.install(str(target), allow_unsigned=True)
+        kernel.apply(kernel.plan(add=["acme/counter@=1.0.0"]), consent=True)
+        for _ in range(2):
+            kernel.call("acme/counter:increment")
+
+
+def _tried(folder: Path) -> None:
+    """The next version is on trial, and counted on to 5."""
+    _counters(folder)
+    with Kernel.open(folder / "home", serve=False) as kernel:
+        kernel.apply(kernel.plan(trial=["acme/counter"]), consent=True)
+        for _ in range(3):
+            kernel.call("acme/counter:increment")
 
 
 def _shelf(folder: Path) -> None:
@@ -117,6 +145,14 @@ SCENES = (
     Scene("apply", ("unit", "apply", "acme/new", "--yes"), _installed),
     Scene("revert", ("unit", "revert", "1", "--yes"), _both),
     Scene("promote", ("unit", "promote", "acme/two", "--slot", "guard", "--yes"), _slots),
+    Scene("trial", ("unit", "apply", "acme/counter", "--trial", "--share", "10%", "--yes"), _counters),
+    Scene(
+        "trial-kept",
+        ("unit", "promote", "acme/counter", "--keep-state", "--override", "why", "--yes"),
+        _tried,
+        again=False,
+    ),
+    Scene("trial-ended", ("unit", "revert", "acme/counter", "--yes"), _tried, again=False),
     Scene("gc", ("unit", "gc", "--keep", "1"), _superseded),
     Scene("sync", ("unit", "sync", "--allow-unsigned"), _shelf, CHANGE),
     Scene("upgrade", ("unit", "upgrade", "--allow-unsigned"), _synced, CHANGE),

@@ -22,6 +22,7 @@ import msgspec
 from remit.cli import main
 from remit.host import Kernel, verify_journal
 from remit.journal import log
+from remit.journal.unitstate import rebuild
 from remit.kernel.hookspecs import hookimpl
 from remit.kernel.model import Bundle, Release
 from remit.kernel.ports import Home
@@ -114,6 +115,11 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     return {"code": 0, "points": _state["count"]}
 
 
+def state_rows(kernel: Kernel, more: str = "") -> list[tuple[Any, ...]]:
+    columns = f"namespace, unit, branch, key, version, {more} value"
+    return kernel._rooms.journal.execute(f"SELECT {columns} FROM unit_state")
+
+
 def look(request: dict[str, Any]) -> dict[str, Any]:
     """What the next start finds; everything in it must be the same for an old home, and for a new one."""
     home = Path(request["look"])
@@ -123,6 +129,8 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         found = {
             "installed": sorted(entry.ref.digest for entry in kernel.units()),
             "active": json.loads(json.dumps([[unit.ref.digest, unit.slots, unit.pin] for unit in active.units])),
+            "trials": [[trial.id, trial.unit.ref.digest, trial.terms.share] for trial in active.trials],
+            "state": [list(row) for row in sorted(state_rows(kernel))],
             "grants": sorted(status.id for status in kernel.leases() if status.state == "standing"),
             "documents": {name: kernel.document(name) for name in kernel.documents()},
             "wanted": (home / "remit.toml").read_text(),
@@ -131,6 +139,8 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         }
         numbers = [generation.number for generation in kernel.history()]
         wrong = [] if numbers == list(range(len(numbers))) else ["generations are missing"]
+        if sorted(rebuild(kernel._rooms.journal)) != sorted(state_rows(kernel, "seq,")):
+            wrong.append("units' state is not what the journal says")
         wrong += [f"{path.name} is left" for path in (home / ".remit").glob("*.pending")]
         told = [(check.id, one) for check in kernel.doctor() for one in check.ailments]
         wrong += [f"{check}: {one.cause}" for check, one in told if one.severity == "error"]

@@ -24,7 +24,7 @@ from remit.errors import (
     RemitError,
     SqliteTooOld,
 )
-from remit.journal import digest_of, tables, verify
+from remit.journal import digest_of, verify
 from remit.schemas import formats
 from tests.journal.simulators import copy_of, open_journal, say, temporary_folder
 
@@ -281,48 +281,11 @@ def test_a_later_format_is_refused_and_left_alone(whole, tmp_path, write):
 
 
 @pytest.mark.parametrize("write", [True, False])
-def test_a_format_that_no_migration_leads_from_is_refused(whole, tmp_path, write):
+def test_a_format_that_no_upgrade_leads_from_is_refused(whole, tmp_path, write):
     folder = copy_of(whole[0], tmp_path / "copy")
     _set_format(folder, formats.JOURNAL - 1)
     with pytest.raises(FormatTooOld):
         open_journal(folder, write=write)
-
-
-def test_an_older_format_is_migrated_step_by_step_and_nothing_is_lost(whole, tmp_path, monkeypatch):
-    folder = copy_of(whole[0], tmp_path / "copy")
-    now = formats.JOURNAL
-    monkeypatch.setattr(formats, "JOURNAL", now + 2)
-    monkeypatch.setattr(
-        tables,
-        "MIGRATIONS",
-        {
-            now: lambda connection: connection.execute("CREATE TABLE one(x)"),
-            now + 1: lambda connection: connection.execute("ALTER TABLE one RENAME TO two"),
-        },
-    )
-    with pytest.raises(FormatTooOld):
-        open_journal(folder, write=False)
-    found = _verified(folder, write=True)
-    assert [record for record, _ in found] == whole[1]
-    journal = open_journal(folder, write=False)
-    assert journal.execute("PRAGMA user_version") == [(now + 2,)]
-    assert journal.execute("SELECT * FROM two") == []
-    journal.close()
-
-
-def test_a_migration_that_fails_leaves_the_old_format_whole(whole, tmp_path, monkeypatch):
-    folder = copy_of(whole[0], tmp_path / "copy")
-
-    def step(connection):
-        connection.execute("DELETE FROM record")
-        connection.execute("SELECT * FROM nowhere")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(formats, "JOURNAL", formats.JOURNAL + 1)
-        patch.setattr(tables, "MIGRATIONS", {formats.JOURNAL - 1: step})
-        with pytest.raises(RemitError):
-            open_journal(folder)
-    assert [record for record, _ in _verified(folder, write=True)] == whole[1]
 
 
 def test_an_sqlite_that_may_lose_pages_is_refused(folder, monkeypatch):

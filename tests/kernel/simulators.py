@@ -97,8 +97,9 @@ class SimRunner:
         raise NotImplementedError
 
     def prepare(
-        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
-    ) -> None:
+        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *,
+        metered: bool = False, native: str = "",
+    ) -> None:  # fmt: skip
         self.prepared.append(artifact)
 
     def cancelled(self, door: HostCalls) -> threading.Event:

@@ -133,7 +133,7 @@ def test_each_role_reaches_as_far_as_it_is_meant_to(world):
     }
     using = {"action:invoke", "event:emit"}
     units = {"unit:apply", "unit:install", "unit:revert", "unit:uninstall", "unit:quarantine"}
-    units |= {"lease:request", "lease:revoke", "lease:renew", "policy:shadow"}
+    units |= {"lease:request", "lease:revoke", "lease:renew", "policy:shadow", "home:tend"}
     assert allowed == {"olga": using | units, "carl": using, "nobody": set()}
 
 

@@ -180,6 +180,26 @@ def test_a_unit_says_the_same_natively_and_in_the_sandbox(folder, remit_unit, re
     assert happened.of("greeting.said") == [data for _, data in host.events]
 
 
+def test_a_native_unit_says_what_its_module_says_alone(folder, remit_unit, remit_kernel):
+    manifest = (folder / "unit.toml").read_text().replace('kind = "tool"', 'kind = "native"')
+    manifest = manifest.replace('memory = "64MiB"\n', "").replace("sdk.wasm", "sdk.native.json")
+    (folder / "unit.toml").write_text(manifest.replace("componentize-py", "native") + '[native]\nmodule = "unit"\n')
+    remit_unit(folder)
+    kernel = remit_kernel(plugins={"web": FakeHttp({"https://page.example/a": "a page"})})
+    alone, _ = _natively(folder)
+    said = {"Rejected": "UnitRejected", "Retry": "UnitRetry", "ZeroDivisionError": "UnitFailed"}
+    said |= {"TypeError": "UnitFailed", "unavailable": "unavailable"}
+    for (name, value), expected in zip(CALLS, alone, strict=True):
+        try:
+            answer = kernel.call(f"acme/sdk:{name}", value)
+        except RemitError as error:
+            answer = type(error).__name__
+        if name == "reach":  # alone there is no policy
+            assert (expected, answer) == ("unavailable", "denied")
+        else:
+            assert answer == (said.get(expected, expected) if isinstance(expected, str) else expected), name
+
+
 def test_natively_a_unit_has_its_state_events_log_and_reactions(folder):
     module = _module(folder)
     with Memory({"greeting": "Hi"}) as host:

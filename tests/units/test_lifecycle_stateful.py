@@ -27,6 +27,7 @@ from remit.host import Kernel, init
 from remit.journal import encode_json
 from remit.units import Plan
 from remit.units.documents import operations
+from remit.units.recall import Recall
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where syncs cost nothing: what a crash leaves is looked at elsewhere."""
@@ -178,6 +179,7 @@ class Lifecycles(RuleBasedStateMachine):
 
     def change(self, units: list[Wanted] | None, **edits: Any) -> None:
         plan = self.kernel.plan(**edits)
+        assert self.forgetful(**edits).digest == plan.digest, "what was recalled had changed"
         if units is None or not all(self.is_here(wanted.unit) for wanted in units):
             assert plan.blocking
             try:
@@ -187,6 +189,15 @@ class Lifecycles(RuleBasedStateMachine):
             raise AssertionError("a blocked plan was applied")
         self.applied(plan)
         self.record(units, dict(self.edited_base()), None)
+
+    def forgetful(self, **edits: Any) -> Plan:
+        """The plan of one who recalls nothing."""
+        lifecycle = self.kernel._rooms.lifecycle
+        kept, lifecycle._recall = lifecycle._recall, Recall()
+        try:
+            return self.kernel.plan(**edits)
+        finally:
+            lifecycle._recall = kept
 
     def applied(self, plan: Plan) -> None:
         """Apply it: what is active then is what the plan said, byte for byte."""

@@ -76,6 +76,15 @@ TRANSFORM = {
     "runtime": {"artifact": "score.wasm"},
     "transform": {"reads": ["assistant"], "writes": ["routing"]},
 }
+NATIVE = {
+    "schema": "unit/v1",
+    "id": "acme/inside",
+    "version": "0.1.0",
+    "kind": "native",
+    "runtime": {"artifact": "unit.native.json", "deadline": "5s"},
+    "native": {"module": "unit"},
+    "action": [{"name": "redact"}],
+}
 FILES = {
     "redact.wasm": b"\0asm",
     "schemas/parameters.json": b'{"type": "object", "properties": {"mask": {"type": "string"}}, "required": ["key"]}',
@@ -247,7 +256,12 @@ def test_ranges_hold_what_npm_says_and_a_comma_is_and(text, inside, outside):
         (TRANSFORM, {"on": TOOL["on"]}, "on"),
         (TOOL, {"transform": TRANSFORM["transform"]}, "transform"),
         (TOOL, {"native": {"module": "acme.redact"}}, "native"),
-        (TOOL, {"kind": "native", "native": {"module": "acme.redact"}}, "kind"),
+        (NATIVE, {"transform": TRANSFORM["transform"]}, "transform"),
+        (NATIVE, {"runtime": {"artifact": "unit.native.json", "memory": "64MiB"}}, "runtime.memory"),
+        (NATIVE, {"runtime": {"artifact": "unit.native.json", "fuel": 1000}}, "runtime.fuel"),
+        (NATIVE, {"runtime": {"artifact": "unit.native.json", "reuse": "fresh"}}, "runtime.reuse"),
+        (NATIVE, {"build": {"tool": "wat", "source": "unit.wat"}}, "build.tool"),
+        (NATIVE, {"action": [{"name": "redact", "export": "a:b/c#d"}]}, "action[0].export"),
         (TOOL, {"kind": "tol"}, "kind"),
     ],
 )
@@ -257,7 +271,12 @@ def test_a_kind_has_no_more_than_its_power(base, extra, path):
 
 @pytest.mark.parametrize(
     ("base", "lacking", "path"),
-    [(TOOL, "runtime", "runtime"), (TRANSFORM, "runtime", "runtime"), (TRANSFORM, "transform", "transform")],
+    [
+        (TOOL, "runtime", "runtime"),
+        (NATIVE, "native", "native"),
+        (TRANSFORM, "runtime", "runtime"),
+        (TRANSFORM, "transform", "transform"),
+    ],
 )
 def test_a_kind_has_no_less_than_it_needs(base, lacking, path):
     assert paths_of({key: part for key, part in base.items() if key != lacking}) == [path]

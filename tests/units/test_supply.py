@@ -285,3 +285,30 @@ def test_pruning_keeps_what_the_lock_and_the_last_two_generations_need(shelf, op
     found = kernel.sync(prune=True, allow_unsigned=True)
     assert found.removed == ("acme/top@1.0.0",)
     assert {unit.ref.version for unit in kernel.units()} == {"1.1.0", "1.2.0"}
+
+
+ONCE_MORE = """
+@id("test.once")
+@why("not without a word")
+forbid (principal, action == Remit::Action::"unit:install", resource)
+when { context has version && context.version == "1.0.0" }
+unless { context has override && context.override };
+"""
+
+
+def test_a_step_back_is_shown_and_where_policy_refuses_it_the_way_is_named(shelf, open_home, tmp_path):
+    old = shelf.stock("acme/top", "1.0.0")
+    new = shelf.stock("acme/top", "1.1.0")
+    kernel = open_home("one", ("acme/top", "*"))
+    kernel.sync(allow_unsigned=True)
+    lock = tmp_path / "one" / "remit.lock"
+    lock.write_text(lock.read_text().replace(new.digest, old.digest).replace("1.1.0", "1.0.0"))
+    (tmp_path / "one" / "policy" / "once.cedar").write_text(ONCE_MORE)
+    kernel.close()
+    kernel = open_home("one")
+    assert kernel.sync_check().lower == ("acme/top@1.0.0",)
+    with pytest.raises(Denied, match=r"steps back to acme/top@1\.0\.0") as denied:
+        kernel.sync(allow_unsigned=True)
+    assert f"remit unit install {old.source} --override" in denied.value.remedy
+    kernel.install(old.source, allow_unsigned=True, override=True)
+    assert kernel.sync(allow_unsigned=True).missing == ()

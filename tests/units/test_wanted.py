@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from remit.kernel.model import UnitRef
 from remit.schemas.config import load_config
+from remit.units import wanted
 from remit.units.generation import ActiveUnit
 from remit.units.wanted import rewrite
 
@@ -82,3 +83,79 @@ def test_parameters_and_slots_are_said_as_they_are(parameters, chosen):
     [entry] = listed(rewritten(unit))
     assert entry.get("parameters", {}) == parameters
     assert (entry["slots"], entry["pin"]) == ({"guard": chosen}, "sha256:" + "0" * 64)
+
+
+# ---- entries edited where they stand ----
+
+AWKWARD = '''\
+schema = "home/v1"
+
+[limits]
+memory = "64MiB"
+
+[[unit]]
+id = "acme/a"
+
+  [[ unit ]]  # indented
+  id = "acme/b"
+  parameters = { mask = "*" }
+
+# of the parameters below
+[[unit]]
+id = "acme/c"
+[unit.parameters]
+list = [
+[1],
+]
+
+[document.other]
+base = { text = """
+[[unit]]
+id = "acme/nobody"
+""" }
+'''
+
+
+def spliced_or_not(text: str, units: list[ActiveUnit], monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """A text as it is written where entries stand, and as it is written by reading the whole."""
+    config = load_config(text.encode())
+    quick = rewrite(text, units, {}, config)
+    monkeypatch.setattr(wanted, "spliced", lambda *_: None)
+    slow = rewrite(text, units, {}, config)
+    monkeypatch.undo()
+    return quick, slow
+
+
+@pytest.mark.parametrize("text", [TEXT, AWKWARD])
+@pytest.mark.parametrize("names", ["a", "b", "c", "ab", "abc", "abcd", "cab", "d", "acd", "abde"])
+def test_both_ways_say_the_same_and_keep_every_comment(text, names, monkeypatch):
+    quick, slow = spliced_or_not(text, [active(name) for name in names], monkeypatch)
+    assert tomllib.loads(quick) == tomllib.loads(slow)
+    assert [line for line in quick.splitlines() if line.startswith("# ")] == [
+        line for line in slow.splitlines() if line.startswith("# ")
+    ]
+
+
+def test_one_entry_of_many_is_edited_and_every_other_byte_stays(monkeypatch):
+    def whole(*_):
+        raise AssertionError("the whole file was read to be written")
+
+    text = 'schema = "home/v1"\n' + "".join(
+        f'\n[[unit]]\nid  =  "acme/u{n}" # {n}\nversion = "^1"\n' for n in range(50)
+    )
+    units = [active(f"u{n}", range="^2" if n == 20 else "^1") for n in range(50)]
+    parse = wanted.tomlkit.parse
+    monkeypatch.setattr(wanted.tomlkit, "parse", lambda part: parse(part) if len(part) < 200 else whole())
+    assert rewritten(*units, text=text) == text.replace('u20" # 20\nversion = "^1"', 'u20" # 20\nversion = "^2"')
+
+
+@given(st.lists(st.sampled_from("abcdef"), unique=True), st.data())
+def test_whatever_goes_changes_or_comes_is_what_the_file_says(before, data):
+    text = rewritten(*map(active, before), text=AWKWARD)
+    kept = [name for name in before if data.draw(st.booleans())]
+    new = [name for name in "ghi" if data.draw(st.booleans())]
+    pins = {name: "sha256:" + "0" * 64 for name in kept if data.draw(st.booleans())}
+    units = [active(name, pin=pins.get(name, "")) for name in [*kept, *new]]
+    said = rewritten(*units, text=text)
+    assert [(entry["id"], entry.get("pin", "")) for entry in listed(said)] == [(u.ref.id, u.pin) for u in units]
+    assert {**tomllib.loads(said), "unit": []} == {**tomllib.loads(AWKWARD), "unit": []}

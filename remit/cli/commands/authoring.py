@@ -30,7 +30,7 @@ _FOLDER = click.Path(path_type=Path)
 )
 @click.option(
     "--kind",
-    type=click.Choice(["tool", "transform", "config"]),
+    type=click.Choice(["tool", "transform", "config", "native"]),
     default="tool",
     show_default=True,
     help="What it does.",
@@ -39,7 +39,8 @@ _FOLDER = click.Path(path_type=Path)
 def new(session: Session, unit: str, lang: str, kind: str, folder: Path) -> None:
     """Make a unit's project that passes its own tests.
 
-    A config unit changes documents and has no code; its language does not matter.
+    A config unit changes documents and has no code; its language does not matter. A native unit is Python in the
+    kernel's own process: a home runs it only where a policy names its publisher.
     """
     target, files = host.new_unit(unit, lang, kind, folder)
     made = Text.assemble(("made ", "green"), plain(str(target)), f" ({len(files)} files)", no_wrap=True)
@@ -77,9 +78,10 @@ def check(session: Session, folder: Path, fix: bool) -> None:
 @verb("build", example="remit unit build ./redact")
 @click.argument("folder", metavar="[DIR]", default=".", type=_FOLDER)
 def build(session: Session, folder: Path) -> None:
-    """Build a unit's artifact from its source.
+    """Build a unit's artifact from its source, and compile it.
 
-    At once if nothing changed since the last time.
+    At once if nothing changed since the last time. What the component imports and exports is checked against the
+    manifest; the machine code goes to a cache of yours, for 'remit unit test', 'dev' and 'bench'.
     """
     _need_folder(folder)
     with session.progress() as progress:

@@ -13,9 +13,10 @@ from remit.cli.inputs import EditsCommand, read_bounded, split_items
 from remit.cli.render.plan import plan_view
 from remit.cli.session import Session, verb
 from remit.cli.text import json_text, plain
+from remit.cli.trials import Tried, trial_options, tried
 from remit.errors import EXIT_CHANGES, EXIT_ERROR, EXIT_REFUSED, UsageError
 from remit.host import Connection
-from remit.journal import translate_os_error, write_atomically
+from remit.journal import Progress, no_progress, translate_os_error, write_atomically
 from remit.units import Plan, load_plan
 from remit.units.wanted import parse_setting
 
@@ -45,6 +46,7 @@ def _save(path: Path, data: bytes) -> None:
 @click.argument("items", metavar="[ID|+ID|-ID]…", nargs=-1)
 @_SET
 @_BIND
+@trial_options
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan.")
 def plan(
     session: Session,
@@ -52,6 +54,7 @@ def plan(
     settings: tuple[str, ...],
     bindings: tuple[str, ...],
     output: Path | None,
+    **trial: Any,
 ) -> None:
     """Show what would change, and change nothing.
 
@@ -60,8 +63,7 @@ def plan(
     finding.
     """
     with session.connect() as kernel, session.progress() as progress:
-        added, removed = split_items(items)
-        made = kernel.plan(added, removed, dict(map(parse_setting, settings)), bind=_bound(bindings), progress=progress)
+        made = _planned(kernel, items, settings, bindings, tried(trial), progress)
     if output is not None:
         try:
             _save(output, json_text(made.as_dict()).encode())
@@ -84,6 +86,7 @@ def plan(
 @click.argument("items", metavar="[ID|+ID|-ID]… | [PLANFILE]", nargs=-1)
 @_SET
 @_BIND
+@trial_options
 @_YES
 @_MESSAGE
 def apply(
@@ -94,36 +97,66 @@ def apply(
     *,
     yes: bool,
     message: str,
+    **trial: Any,
 ) -> None:
     """Make a plan's generation active, whole.
 
     The plan is shown first. What widens needs consent: a terminal is asked, elsewhere --yes says so, and without it
     the command exits with 3.
+
+    With --trial, the versions named run beside the active ones: for a share of the calls, on a branch of their state,
+    until they are promoted or reverted. Of a unit that is on trial, it changes the terms.
     """
-    saved = _plan_file(items)
-    if saved is not None and (settings or bindings or len(items) > 1):
+    saved, terms = _plan_file(items), tried(trial)
+    if saved is not None and (settings or bindings or terms or len(items) > 1):
         raise UsageError("a saved plan is applied as it is, without other edits", remedy="plan again with all edits")
     with session.connect() as kernel:
         if saved is not None:
             made = load_plan(read_bounded(saved))
         else:
-            added, removed = split_items(items)
-            made = kernel.plan(added, removed, dict(map(parse_setting, settings)), bind=_bound(bindings))
+            made = _planned(kernel, items, settings, bindings, terms, no_progress)
         _apply(session, kernel, made, yes=yes, message=message)
 
 
-@verb("promote", example="remit unit promote acme/redact --slot guard")
+@verb(
+    "promote",
+    example="remit unit promote acme/redact\nremit unit promote acme/redact --keep-state\n"
+    "remit unit promote acme/redact --slot guard",
+)
 @click.argument("unit", metavar="ID")
-@click.option("--slot", "slot", required=True, metavar="NAME", help="The slot that it is to fill.")
+@click.option("--slot", "slot", metavar="NAME", help="The slot that it is to fill.")
+@click.option("--keep-state/--drop-state", default=None, help="Whether what it wrote on trial becomes its state; "
+              "dropped by default.")  # fmt: skip
+@click.option("--override", metavar="REASON", help="Promote without the evidence; the reason is journalled.")
 @_YES
 @_MESSAGE
-def promote(session: Session, unit: str, slot: str, *, yes: bool, message: str) -> None:
-    """Have a unit fill a slot, in the place of the one that does.
+def promote(
+    session: Session,
+    unit: str,
+    slot: str | None,
+    *,
+    keep_state: bool | None,
+    override: str | None,
+    yes: bool,
+    message: str,
+) -> None:
+    """Make a version on trial the active one, or fill a slot.
 
-    The unit that filled an exclusive slot stays active and keeps its other work. A promotion is a plan like any other.
+    A version on trial is promoted when it has had its calls, its tests pass, it was denied nothing new, and it is not
+    slower than its bound. The state that the others wrote goes on unless its own is kept.
+
+    With --slot, the unit that filled an exclusive slot stays active and keeps its other work. Either is a plan like any
+    other.
     """
+    if slot is not None and (keep_state is not None or override is not None):
+        raise UsageError("--slot goes with no option of a trial", remedy="promote the version on trial without --slot")
+    if override is not None and not override.strip():
+        raise UsageError("an override says why", remedy="write --override 'REASON'")
     with session.connect() as kernel:
-        made = kernel.plan(bind={slot: unit})
+        if slot is not None:
+            made = kernel.plan(bind={slot: unit})
+        else:
+            made = kernel.plan(promote=[unit], keep_state=bool(keep_state), override=override or "")
         _apply(session, kernel, made, yes=yes, message=message)
 
 
@@ -168,13 +201,30 @@ def refresh(session: Session) -> None:
 def revert(session: Session, target: str, *, with_state: bool, yes: bool, message: str) -> None:
     """Go back: the last change, a generation or one unit.
 
-    A unit's ID puts that unit alone back as it was before it last changed.
+    A unit's ID puts that unit alone back as it was before it last changed; of a unit on trial, it ends the trial.
 
     A revert is a plan like any other: today's policies decide it, and what was revoked stays revoked.
     """
     with session.connect() as kernel:
         made = kernel.plan(revert=target, with_state=with_state)
         _apply(session, kernel, made, yes=yes, message=message)
+
+
+def _planned(
+    kernel: Connection,
+    items: tuple[str, ...],
+    settings: tuple[str, ...],
+    bindings: tuple[str, ...],
+    terms: Tried | None,
+    progress: Progress,
+) -> Plan:
+    """The plan of what a command line says."""
+    added, removed = split_items(items)
+    if terms is None:
+        return kernel.plan(added, removed, dict(map(parse_setting, settings)), bind=_bound(bindings), progress=progress)
+    if removed or settings or bindings or not added:
+        raise UsageError("--trial takes the units to try, and no other edits", remedy="apply the rest by itself")
+    return kernel.plan(trial=added, terms=terms.terms, progress=progress)
 
 
 def _bound(bindings: tuple[str, ...]) -> dict[str, str]:

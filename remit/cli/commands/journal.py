@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 import msgspec
+from click.exceptions import Exit
 from rich.text import Text
 
 from remit import host
 from remit.cli.render.records import record_text
 from remit.cli.session import Session, verb
+from remit.errors import EXIT_CHANGES
 from remit.journal import Record
 
-__all__ = ["archive", "backup", "restore", "tail", "verify"]
+__all__ = ["archive", "backup", "restore", "tail", "upgrade", "verify"]
 
 
 @verb("verify", example="remit journal verify --home ./home")
@@ -91,6 +93,26 @@ def restore(session: Session, path: Path) -> None:
     words = Text.assemble(("restored", "bold green"), f": {made.files} files, up to record {made.seq}")
     session.answer({"path": str(session.home), **msgspec.to_builtins(made)}, words)
     session.hint("Next: remit doctor")
+
+
+@verb("upgrade", example="remit journal upgrade --dry-run\nremit journal upgrade")
+@click.option("--dry-run", is_flag=True, help="Take every step, say what it did, and leave all as it was.")
+def upgrade(session: Session, *, dry_run: bool) -> None:
+    """Bring a home of an older format up to date.
+
+    A home that an older remit wrote is opened only after this. All steps are one transaction, the records stay what
+    they are, and a copy of the journal as it was is kept in .remit. A dry run exits with 2 if there is anything to do.
+    """
+    found = host.upgrade_home(session.home, dry_run=dry_run)
+    if not found.steps:
+        session.answer(msgspec.to_builtins(found), Text(f"the journal has format {found.after}: nothing to do"))
+        return
+    head = "upgraded" if found.done else "would upgrade"
+    words = Text.assemble((head, "bold green"), f": format {found.before} → {found.after}, {found.records:,} records")
+    session.answer(msgspec.to_builtins(found), words, *(Text(f"  {step}") for step in found.steps))
+    if not found.done:
+        raise Exit(EXIT_CHANGES)
+    session.hint(f"The journal as it was is in .remit/{found.copy}: 'remit doctor --fix' removes it")
 
 
 def _view(record: Record) -> dict[str, Any]:

@@ -128,6 +128,7 @@ def history(session: Session) -> None:
             "message": generation.message,
             "units": [f"{unit.ref.id}@{unit.ref.version}" for unit in generation.units],
             "unsigned": [unit.ref.id for unit in generation.units if unit.ref.admission == "local"],
+            "trials": [f"{trial.unit.ref.id}@{trial.unit.ref.version}" for trial in generation.trials],
             "active": generation is generations[-1],
         }
         for generation in generations

@@ -33,7 +33,7 @@ def dev(session: Session, folder: Path, yes: bool) -> None:
     """
     if not folder.is_dir():
         raise BundleInvalid(f"{folder} is not a folder", remedy="name the folder that holds unit.toml")
-    with host.workshop(session.home) as (home, made):
+    with host.workshop(session.home, folder) as (home, made):
         where = home.home().root
         session.line(
             {"type": "Home", "home": where, "made": made},

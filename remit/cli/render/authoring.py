@@ -19,7 +19,8 @@ _LONGEST = 300
 
 def built_view(built: Any) -> Iterator[RenderableType]:
     """Path, size and digest, and a line for each capability that the manifest asks for."""
-    yield Text.assemble(("built", "green"), f" {plain(built.artifact)} ({built.bytes:,} bytes)")
+    code = f", {built.code:,} of machine code" if built.code else ""
+    yield Text.assemble(("built", "green"), f" {plain(built.artifact)} ({built.bytes:,} bytes{code})")
     yield Text(built.digest, style="dim", no_wrap=True)
     grid = columns("fit", "wrap", "wrap")
     for capability in built.capabilities:

@@ -13,10 +13,11 @@ from remit.cli.render.findings import plan_findings
 from remit.cli.render.layout import cell, columns, heading, unsigned
 from remit.cli.text import json_text, one_line, short_digest
 from remit.units import Plan
-from remit.units.plan import CapabilityAnswer, Status, UnitChange
+from remit.units.plan import CapabilityAnswer, Status, TrialChange, UnitChange
+from remit.units.terms import Terms, percent
 from remit.units.wanted import Edits
 
-__all__ = ["command_words", "plan_view"]
+__all__ = ["command_words", "gate_words", "plan_view"]
 
 _SIGNS: Mapping[str, tuple[str, str]] = {
     "add": ("+", "green"),
@@ -26,6 +27,12 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
     "configure": ("~", "cyan"),
     "rebind": ("~", "cyan"),
     "reorder": ("=", "cyan"),
+}
+_TRIALS: Mapping[str, tuple[str, str]] = {
+    "start": ("+ try", "green"),
+    "adjust": ("~ other terms", "cyan"),
+    "promote": ("↑ promote", "green"),
+    "end": ("- end", "yellow"),
 }
 _ANSWERS: Mapping[Status, tuple[str, str]] = {
     "granted": ("granted", "green"),
@@ -48,7 +55,7 @@ def plan_view(plan: Plan, *, applying: bool = False) -> list[RenderableType]:
         return [Text(f"Nothing to do: generation {plan.serial} is what is wanted.", style="bold"), *_findings(plan)]
     view: list[RenderableType] = [heading(f"Plan: generation {plan.serial} → {plan.candidate.number}")]
     view += _drift(plan) + _widening(plan) + _units(plan.units) + _capabilities(plan.capabilities) + _documents(plan)
-    view += _state(plan) + _findings(plan)
+    view += _trials(plan) + _state(plan) + _findings(plan)
     if plan.blocking or not applying:
         view += [Text(), _next(plan)]
     else:
@@ -125,6 +132,38 @@ def _documents(plan: Plan) -> list[RenderableType]:
     return view
 
 
+def _trials(plan: Plan) -> list[RenderableType]:
+    if not plan.trials:
+        return []
+    grid = columns("fit", "wrap", "wrap")
+    for change in plan.trials:
+        words, style = _TRIALS[change.change]
+        grid.add_row("", Text(words, style=style), cell(change.unit, "bold"), cell(_versions(change)))
+        detail = f"{change.terms.words}; {gate_words(change.terms)}" if not change.state else _fate(change)
+        grid.add_row("", "", "", cell(detail, "dim"))
+    return [heading("\nTrials"), grid]
+
+
+def _versions(change: TrialChange) -> str:
+    if change.change == "promote":
+        return f"{change.base_version} → {change.version}"
+    return f"{change.version} beside {change.base_version}"
+
+
+def _fate(change: TrialChange) -> str:
+    """What becomes of a trial's state."""
+    kept = "what it wrote becomes the unit's state" if change.state == "kept" else "what it wrote is dropped"
+    return kept + (f"; overridden: {change.why}" if change.why else "")
+
+
+def gate_words(terms: Terms) -> str:
+    """What a trial must do to stay, and to be promoted."""
+    return (
+        f"ends beyond {percent(terms.errors)} errors; promoted after {terms.calls} calls of each arm, at most "
+        f"{percent(terms.slower)} slower"
+    )
+
+
 def _state(plan: Plan) -> list[RenderableType]:
     if not plan.state:
         return []
@@ -154,9 +193,28 @@ def command_words(edits: Edits) -> list[str]:
     for unit, version in edits.pin.items():
         which = [f"{unit}@{version}".removesuffix("@=")] if version else [unit, "--release"]
         return ["remit", "unit", "pin", *which]
+    for unit in edits.promote:
+        kept = ["--keep-state"] if edits.keep_state else []
+        return ["remit", "unit", "promote", unit, *kept, *(["--override", edits.override] if edits.override else [])]
+    if edits.trial:
+        return ["remit", "unit", "apply", *edits.trial, "--trial", *_options(edits.terms)]
     words = ["remit", "unit", "apply", *edits.add, *(f"-{unit}" for unit in edits.remove)]
     for slot, unit in edits.bind.items():
         words += ["--bind", f"{slot}={unit}"]
     for key, value in edits.set.items():
         words += ["--set", f"{key}={json_text(value, indent=None)}"]
+    return words
+
+
+def _options(terms: Terms) -> list[str]:
+    """The options that say these terms."""
+    plain, words = Terms(), []
+    for name, option in (("share", "--share"), ("errors", "--max-errors"), ("slower", "--slower")):
+        if getattr(terms, name) != getattr(plain, name):
+            words += [option, percent(getattr(terms, name))]
+    for name, option in (
+        ("principal", "--principal"), ("namespace", "--namespace"), ("episode", "--episode"), ("calls", "--calls"),
+    ):  # fmt: skip
+        if getattr(terms, name) != getattr(plain, name):
+            words += [option, str(getattr(terms, name))]
     return words

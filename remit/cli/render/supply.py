@@ -32,7 +32,9 @@ def supply_report(found: Supply) -> Iterator[RenderableType]:
         yield shown
     verb = "installed" if found.done else "to install"
     for entry in found.missing:
-        yield Text.assemble((verb, "green"), f" {entry.id}@{entry.version}")
+        name = f"{entry.id}@{entry.version}"
+        back = " (a step back: a newer version is installed)" if name in found.lower else ""
+        yield Text.assemble((verb, "green"), f" {name}", (back, "yellow"))
     verb = "uninstalled" if found.done else "to uninstall"
     for name in found.removed:
         yield Text.assemble((verb, "red"), f" {name}")

@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli.render.diff import change_lines
+from remit.cli.render.experiments import trial_lines
 from remit.cli.render.layout import cell, columns, heading, table, unsigned
 from remit.cli.text import json_text, one_line, short_digest
 from remit.host.views import Entry
 from remit.journal.event import timestamp
-from remit.units import SlotView
+from remit.units import SlotView, Terms
 from remit.units.documents import Change
 
 __all__ = ["difference", "generation_details", "generation_table", "slot_lines", "unit_details", "unit_table"]
@@ -29,6 +30,7 @@ def unit_table(entries: Sequence[Entry]) -> Table:
     for entry in entries:
         ref = entry.ref
         state = Text("active", style="green") if entry.active else Text("installed", style="dim")
+        state = Text("on trial", style="cyan") if entry.trial else state
         digest = Text(short_digest(ref.digest)[:8], style="dim")
         shown.add_row(
             cell(ref.id, "bold"), cell(ref.version), ref.kind, digest, unsigned(ref.admission), state, cell(entry.title)
@@ -63,7 +65,8 @@ def unit_details(facts: Mapping[str, Any]) -> list[RenderableType]:
         ref = unit["ref"]
         signed = cell(f"signed by {unit['signer']}", "green") if unit["signer"] else unsigned(ref["admission"])
         versions.add_row("", cell(ref["version"]), short_digest(ref["digest"]), signed, cell(unit["origin"]))
-    return [heading(one_line(facts["id"])), grid, heading("\nInstalled"), versions]
+    view: list[RenderableType] = [heading(one_line(facts["id"])), grid, heading("\nInstalled"), versions]
+    return [*view, *trial_lines(facts["trial"])] if facts["trial"] else view
 
 
 def _state(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -109,6 +112,8 @@ def generation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             units.append("\n" if index else "").append(one_line(unit))
             if unit.partition("@")[0] in row["unsigned"]:
                 units.append(" unsigned", style="yellow")
+        for trial in row["trials"]:
+            units.append("\n").append(one_line(trial)).append(" on trial", style="cyan")
         shown.add_row(number, made, cell(row["author"]), cell(row["message"]), units)
     shown.columns[0].no_wrap = shown.columns[1].no_wrap = True
     shown.caption = "* is active"
@@ -144,6 +149,12 @@ def generation_details(found: Mapping[str, Any]) -> list[RenderableType]:
             by = f"consent of {grant['consent']}" if grant.get("consent") else ", ".join(grant.get("policies", ()))
             grants.add_row("", grant["id"], cell(f"{grant['unit']['id']}: {what}"), cell(by, "dim"))
         view += [heading("\nGrants"), grants]
+    if found.get("trials"):
+        tried = columns("fit", "wrap")
+        for trial in found["trials"]:
+            ref, terms = trial["unit"]["ref"], msgspec.convert(trial["terms"], Terms)
+            tried.add_row("", cell(f"{ref['id']}@{ref['version']}", "bold"), cell(terms.words))
+        view += [heading("\nOn trial"), tried]
     if found["documents"]:
         view.append(Text(f"\nDocuments: {one_line(', '.join(sorted(found['documents'])))}"))
     return view

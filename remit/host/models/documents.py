@@ -6,43 +6,62 @@ from typing import Any
 
 import msgspec
 
+from remit.errors import PatchFailed
 from remit.host.models.model import Data, Model, said
 from remit.journal import Record
 from remit.units import Generation
 
-__all__ = ["Active", "documents", "slots"]
+__all__ = ["Documents", "Slots", "documents", "slots"]
 
 _TOPICS = ("unit.applied", "unit.reverted")
 
 
-class Active(msgspec.Struct):
-    """The state: the active generation, ``None`` for the empty one."""
+class Documents(msgspec.Struct):
+    """The effective documents by name; not the generation that made them, which is large and kept elsewhere."""
 
-    generation: Generation | None = None
+    effective: dict[str, Any] = {}
+    failed: str = ""
+    """Why they could not be folded: the generation was made by a remit that folded otherwise."""
 
 
-def _step(state: Active, record: Record, data: Data) -> Active:
+class Slots(msgspec.Struct):
+    """The units that fill each slot, in order."""
+
+    filled: dict[str, list[str]] = {}
+
+
+def _documents_step(state: Documents, record: Record, data: Data) -> Documents:
     found = said(record, data).get("generation")
-    return state if found is None else Active(msgspec.convert(found, Generation))
+    if found is None:
+        return state
+    try:
+        return Documents(msgspec.convert(found, Generation).effective())
+    except PatchFailed as error:
+        return Documents(failed=error.message)
 
 
-def _documents(state: Active) -> object:
-    return {} if state.generation is None else state.generation.effective()
+def _documents(state: Documents) -> object:
+    if state.failed:
+        raise PatchFailed(state.failed)
+    return state.effective
 
 
-def _slots(state: Active) -> object:
-    filled: dict[str, Any] = {}
-    for unit in () if state.generation is None else state.generation.units:
+def _slots_step(state: Slots, record: Record, data: Data) -> Slots:
+    found = said(record, data).get("generation")
+    if found is None:
+        return state
+    filled: dict[str, list[str]] = {}
+    for unit in msgspec.convert(found, Generation).units:
         for slot in unit.slots:
             filled.setdefault(slot, []).append(f"{unit.ref.id}@{unit.ref.version}")
-    return filled
+    return Slots(filled)
 
 
-def documents() -> Model[Active]:
+def documents() -> Model[Documents]:
     """Effective documents by name."""
-    return Model("documents", 1, _TOPICS, Active, _step, _documents)
+    return Model("documents", 2, _TOPICS, Documents, _documents_step, _documents)
 
 
-def slots() -> Model[Active]:
+def slots() -> Model[Slots]:
     """The units that fill each slot, in order. Empty ones are not in it: ``remit.toml`` declares them."""
-    return Model("slots", 1, _TOPICS, Active, _step, _slots)
+    return Model("slots", 2, _TOPICS, Slots, _slots_step, lambda state: state.filled)

@@ -154,11 +154,12 @@ class ServingRunner:
         self.clear = units.clear
 
     def prepare(
-        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *, metered: bool = False
-    ) -> None:
+        self, artifact: str, load: Callable[[], bytes], progress: Progress = no_progress, *,
+        metered: bool = False, native: str = "",
+    ) -> None:  # fmt: skip
         """See :class:`remit.kernel.ports.Runner`. A service needs no preparation."""
         if not self._services.serves(artifact):
-            self._units.prepare(artifact, load, progress, metered=metered)
+            self._units.prepare(artifact, load, progress, metered=metered, native=native)
 
     def run(
         self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from remit.errors import Denied, ModelUnknown, RemitError, RequestInvalid
+from remit.errors import Denied, RemitError, RequestInvalid
 from remit.host import Facade, Trace
 from remit.kernel.model import Caller
 from remit.plugins.dashboard.forms import fields_of
@@ -176,11 +176,8 @@ def dead_letters(facade: Facade, caller: Caller, _request: Request) -> Mapping[s
 
 
 def experiments(facade: Facade, caller: Caller, _request: Request) -> Mapping[str, Any]:
-    """Trials and their arms, where the home keeps that read model."""
-    try:
-        return {"experiments": facade.state("experiments", caller=caller)}
-    except ModelUnknown:
-        return {"experiments": None}
+    """Trials and their arms, the newest first."""
+    return {"experiments": facade.state("experiments", caller=caller)}
 
 
 def metrics(facade: Facade, caller: Caller, _request: Request) -> Mapping[str, Any]:

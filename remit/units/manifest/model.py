@@ -14,6 +14,7 @@ __all__ = [
     "Fill",
     "Golden",
     "Manifest",
+    "Native",
     "Parameters",
     "Patch",
     "Requires",
@@ -117,10 +118,16 @@ class Transform(msgspec.Struct, frozen=True, kw_only=True):
     writes: tuple[str, ...]
 
 
+class Native(msgspec.Struct, frozen=True, kw_only=True):
+    """``[native]``: the Python module that answers, one of the artifact's."""
+
+    module: str
+
+
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """``[build]``: how the artifact is made from its source, a file or folder beside the manifest."""
 
-    tool: Literal["componentize-py", "componentize-qjs", "wat", "zig-cc"]
+    tool: Literal["componentize-py", "componentize-qjs", "native", "rustc", "wat", "zig-cc"]
     source: str
 
 
@@ -142,4 +149,5 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     patches: tuple[Patch, ...] = ()
     tests: tuple[Golden, ...] = ()
     transform: Transform | None = None
+    native: Native | None = None
     build: Build | None = None

@@ -15,6 +15,7 @@ from remit.units.manifest.model import (
     Fill,
     Golden,
     Manifest,
+    Native,
     Parameters,
     Patch,
     Requires,
@@ -72,6 +73,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         patches=convert(document.get("patch", []), tuple[Patch, ...]),
         tests=convert(document.get("test", []), tuple[Golden, ...]),
         transform=convert(document["transform"], Transform) if "transform" in document else None,
+        native=convert(document["native"], Native) if "native" in document else None,
         build=convert(document["build"], Build) if "build" in document else None,
     )
 

@@ -37,7 +37,10 @@ _BARRED: Mapping[str, tuple[str, ...]] = {
     "config": ("runtime", "action", "fills", "on", "capability", "test", "transform", "native", "build"),
     "transform": ("action", "fills", "on", "capability", "test", "native"),
     "tool": ("transform", "native"),
+    "native": ("transform",),
 }
+_UNBOUNDED = ("abi", "memory", "fuel", "stack", "reuse")
+"""Of ``[runtime]``: what is of a sandbox."""
 
 
 def broken_rules(document: Document) -> Iterator[Fault]:
@@ -48,8 +51,6 @@ def broken_rules(document: Document) -> Iterator[Fault]:
 
 def _kind(document: Document) -> Iterator[Fault]:
     kind = document.get("kind")
-    if kind == "native":
-        yield Fault("kind", "'native' is not available in this version: use 'tool'")
     if not isinstance(kind, str) or kind not in _BARRED:
         return
     for key in _BARRED[kind]:
@@ -57,12 +58,30 @@ def _kind(document: Document) -> Iterator[Fault]:
             yield Fault(key, f"a {kind} unit has none")
     if kind == "config" and not _tables(document, "patch"):
         yield Fault("patch", "is missing: a config unit without patches does nothing")
-    if kind in ("transform", "tool") and "runtime" not in document:
+    if kind in ("transform", "tool", "native") and "runtime" not in document:
         yield Fault("runtime", f"is missing: a {kind} unit needs an artifact")
     if kind == "transform" and "transform" not in document:
         yield Fault("transform", "is missing: a transform says which documents it reads and writes")
-    if kind == "tool" and not _tables(document, "action") and not _tables(document, "on"):
-        yield Fault("action", "is missing: a tool needs an action or a reaction ([[on]])")
+    if kind == "native":
+        yield from _native(document)
+    if kind in ("tool", "native") and not _tables(document, "action") and not _tables(document, "on"):
+        yield Fault("action", f"is missing: a {kind} unit needs an action or a reaction ([[on]])")
+
+
+def _native(document: Document) -> Iterator[Fault]:
+    """What would bound native code and does not is not to be said."""
+    runtime = _table(document, "runtime")
+    for key in _UNBOUNDED:
+        if key in runtime:
+            yield Fault(f"runtime.{key}", "a native unit has none: no sandbox bounds it")
+    if "native" not in document:
+        yield Fault("native", "is missing: a native unit says which module answers ([native] module)")
+    tool = _table(document, "build").get("tool")
+    if isinstance(tool, str) and tool != "native":
+        yield Fault("build.tool", "must be 'native': a native unit's artifact is its source")
+    for index, entry in _tables(document, "action"):
+        if "export" in entry:
+            yield Fault(f"action[{index}].export", "is of components: leave it out")
 
 
 def _versions(document: Document) -> Iterator[Fault]:
@@ -172,6 +191,8 @@ def _patches(document: Document) -> Iterator[Fault]:
 def _building(document: Document) -> Iterator[Fault]:
     build = _table(document, "build")
     source = build.get("source")
+    if build.get("tool") == "native" and document.get("kind") in ("tool", "transform"):
+        yield Fault("build.tool", "'native' makes native units: write kind = \"native\", or take another tool")
     if build.get("tool") == "wat" and isinstance(source, str) and not source.endswith(".wat"):
         yield Fault("build.source", "must be a .wat file for the tool 'wat'")
     if source is not None and source == _table(document, "runtime").get("artifact"):

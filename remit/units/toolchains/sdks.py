@@ -10,7 +10,7 @@ from remit.errors import BuildFailed
 __all__ = ["sdk_digest", "sdk_files", "sdk_folder"]
 
 _PACKAGE = Path(__file__).parents[2]
-_SUFFIXES = frozenset({".py", ".h", ".js", ".ts", ".json"})
+_SUFFIXES = frozenset({".py", ".h", ".js", ".rs", ".ts", ".json"})
 
 
 def sdk_folder(language: str) -> Path:

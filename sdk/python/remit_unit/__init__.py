@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remit_unit.capabilities import call, emit, http, log, parameters, state
+from remit_unit.capabilities import call, emit, files, http, log, parameters, secret, state
 from remit_unit.errors import Refused, Rejected, Retry
 from remit_unit.serving import Handler, Provider, Transformer, action, json_patch, merge, on, transform
 
@@ -16,12 +16,14 @@ __all__ = [
     "action",
     "call",
     "emit",
+    "files",
     "http",
     "json_patch",
     "log",
     "merge",
     "on",
     "parameters",
+    "secret",
     "state",
     "transform",
 ]

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from remit_unit.errors import Refused
 
-__all__ = ["Host", "ask", "fetch", "log", "native"]
+__all__ = ["Host", "ask", "fetch", "log", "native", "raised", "read_file", "write_file"]
 
-_INTERFACES = ("log", "parameters", "clock", "random", "state", "events", "http", "actions")
+_INTERFACES = ("log", "parameters", "clock", "random", "state", "events", "http", "files", "secrets", "actions")
 
 
 class Host(Protocol):
@@ -65,7 +65,21 @@ def fetch(method: str, url: str, headers: list[tuple[str, str]], body: str, time
     if _err is None or "http" not in _found:
         return ask("http", "fetch", method, url, headers, body, timeout_ms)
     web = _found["http"]
-    return ask("http", "fetch", web.Request(method, url, headers, body, _found["types"].Encoding.UTF8, timeout_ms))
+    return ask("http", "fetch", web.Request(method, url, headers, body, _encoding("http"), timeout_ms))
+
+
+def read_file(path: str) -> str:
+    """``files.read`` with the world's own encoding."""
+    return str(ask("files", "read", path, _encoding("files")))
+
+
+def write_file(path: str, content: str) -> int:
+    """``files.write`` with the world's own encoding."""
+    return int(ask("files", "write", path, content, _encoding("files")))
+
+
+def _encoding(interface: str) -> Any:
+    return "utf8" if _err is None or interface not in _found else _found["types"].Encoding.UTF8
 
 
 def log(level: str, message: str, fields: str) -> None:

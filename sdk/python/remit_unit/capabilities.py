@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from remit_unit import _world
 
-__all__ = ["Response", "call", "emit", "http", "log", "parameters", "state"]
+__all__ = ["Response", "call", "emit", "files", "http", "log", "parameters", "secret", "state"]
 
 
 def parameters() -> dict[str, Any]:
@@ -34,6 +34,14 @@ def call(action: str, value: Any = None) -> Any:
     :raises Refused: if no grant covers it, or it failed
     """
     return json.loads(_world.ask("actions", "call", action, json.dumps(value)))
+
+
+def secret(name: str) -> str:
+    """A secret, by its name. It is masked wherever the call is recorded.
+
+    :raises Refused: if no grant covers it, or there is none
+    """
+    return str(_world.ask("secrets", "read", name))
 
 
 class _State:
@@ -96,6 +104,31 @@ class _Http:
         return Response(int(answer.status), [(name, value) for name, value in answer.headers], str(answer.body))
 
 
+class _Files:
+    """Text files where the manifest's grants reach."""
+
+    def read(self, path: str) -> str:
+        """A file's text.
+
+        :raises Refused: if no grant covers it, or it is not there
+        """
+        return _world.read_file(path)
+
+    def write(self, path: str, content: str) -> int:
+        """Replace a file by a text; gives its bytes.
+
+        :raises Refused: if no grant covers it
+        """
+        return _world.write_file(path, content)
+
+    def list(self, path: str) -> list[str]:
+        """The names in a folder.
+
+        :raises Refused: if no grant covers it, or it is not there
+        """
+        return list(_world.ask("files", "list", path))
+
+
 class _Log:
     """Lines for whoever operates the unit."""
 
@@ -121,4 +154,5 @@ class _Log:
 
 state = _State()
 http = _Http()
+files = _Files()
 log = _Log()

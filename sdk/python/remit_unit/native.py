@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Self
 
-from remit_unit._world import native
+from remit_unit._world import Host, native
 from remit_unit.errors import Refused
 
-__all__ = ["Memory"]
+__all__ = ["Host", "Memory", "using"]
+
+
+@contextmanager
+def using(host: Host) -> Iterator[None]:
+    """Have ``host`` answer what this thread's unit asks. A kernel that runs the unit natively enters here."""
+    before = native.set(host)
+    try:
+        yield
+    finally:
+        native.reset(before)
 
 
 class Memory:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import httpx
 import pytest
 
-from remit.host import Kernel
+from remit.host import Kernel, build_unit
 from remit.kernel.model import Caller
 from remit.plugins.dashboard import static
 from remit.plugins.dashboard.changes import CHANGES
 from remit.plugins.dashboard.pages import PAGES
+from remit.units import Terms
+from tests.plugins.dashboard.conftest import UNITS
 from tests.plugins.http.conftest import OWNER, serving
 
 FOLDER = Path(static.__file__).parent
@@ -155,3 +158,20 @@ def test_vendored_files_are_those_whose_checksums_stand_beside_them():
     sums = {name: digest for digest, name in (line.split() for line in lines)}
     assert {name: hashlib.sha256((FOLDER / "static" / name).read_bytes()).hexdigest() for name in sums} == sums
     assert {name for name in static.FILES if ".min." in name} <= set(sums)
+
+
+def test_the_page_of_experiments_shows_both_arms_and_what_a_promotion_lacks(shown, own_client, tmp_path):
+    kernel, _ = shown
+    folder = shutil.copytree(UNITS / "counter", tmp_path / "counter")
+    manifest = folder / "unit.toml"
+    manifest.write_text(manifest.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
+    build_unit(folder)
+    kernel.install(str(folder), allow_unsigned=True)
+    assert "No unit is on trial" in own_client.get("/ui/experiments").text
+    kernel.apply(kernel.plan(trial=["acme/counter"], terms=Terms(calls=2)), consent=True)
+    kernel.call("acme/counter:increment")
+    text = own_client.get("/ui/experiments").text
+    assert "1.1.0 beside 1.0.0" in text
+    assert "it has not had 2 calls yet" in text
+    kernel.revert("acme/counter")
+    assert "what it wrote was dropped" in own_client.get("/ui/experiments").text

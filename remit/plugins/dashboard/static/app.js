@@ -205,7 +205,10 @@ async function graph() {
   one("#graph-list").replaceChildren(...state.edges.map((edge) => element("li",
     `${edge.unit} ${edge.relation} ${edge.target}: seen ${edge.seen}×${edge.granted ? ", granted" : ""}${edge.refused ? `, refused ${edge.refused}×` : ""}`)));
   if (!window.cytoscape) return;
-  const kinds = { unit: "round-rectangle", action: "ellipse", topic: "diamond", place: "hexagon", slot: "rectangle" };
+  const kinds = {  // shape and colour both tell the kind, so neither is needed to read it
+    unit: ["round-rectangle", "--accent"], action: ["ellipse", "--good"], topic: ["diamond", "--warn"], place: ["hexagon", "--dim"], slot: ["rectangle", "--ink"],
+  };
+  const kind = (node) => kinds[node.data("kind")] || ["ellipse", "--dim"];
   cytoscape({
     container: place,
     elements: [
@@ -214,12 +217,14 @@ async function graph() {
         line: edge.seen ? "solid" : "dashed", tone: edge.refused ? colour("--bad") : colour("--dim") } })),
     ],
     style: [
-      { selector: "node", style: { label: "data(words)", color: colour("--ink"), "background-color": colour("--accent"), "font-size": 11,
-        "text-valign": "bottom", "text-margin-y": 4, "text-wrap": "wrap", "text-max-width": 160, shape: (node) => kinds[node.data("kind")] || "ellipse" } },
-      { selector: "edge", style: { label: "data(words)", "font-size": 9, color: colour("--dim"), "curve-style": "bezier",
+      { selector: "node", style: { label: "data(words)", color: colour("--ink"), "background-color": (node) => colour(kind(node)[1]), "font-size": 15,
+        "text-valign": "bottom", "text-margin-y": 4, "text-wrap": "wrap", "text-max-width": 220, shape: (node) => kind(node)[0], width: 26, height: 26 } },
+      { selector: "edge", style: { label: "data(words)", "font-size": 12, color: colour("--dim"), "curve-style": "bezier",
+        "text-background-color": colour("--card"), "text-background-opacity": 1, "text-background-padding": 2,
         "line-style": "data(line)", "line-color": "data(tone)", "target-arrow-color": "data(tone)", "target-arrow-shape": "triangle", width: 1.5 } },
     ],
-    layout: { name: "cose", animate: false, padding: 30 },
+    layout: { name: "cose", animate: false, padding: 30, nodeDimensionsIncludeLabels: true, idealEdgeLength: () => 50, componentSpacing: 60 },
+    maxZoom: 1.4,
   });
 }
 

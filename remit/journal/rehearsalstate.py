@@ -1,4 +1,4 @@
-"""The state of a unit on trial: in memory, empty at first, and gone with the trial. No journal is asked or told."""
+"""The state of a unit in rehearsal: in memory, empty at first, and gone after it. No journal is asked or told."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from remit.journal.unitstate import Write
 
-__all__ = ["TrialState"]
+__all__ = ["RehearsalState"]
 
 
-class TrialState:
-    """Answers as :class:`remit.journal.unitstate.StateTable` does, from what earlier calls of the trial wrote."""
+class RehearsalState:
+    """Answers as :class:`remit.journal.unitstate.StateTable` does, from what earlier calls of the rehearsal wrote."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Write] = {}

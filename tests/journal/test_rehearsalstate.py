@@ -1,4 +1,4 @@
-"""A trial's state against the journal's: the same calls find the same, call after call."""
+"""A rehearsal's state against the journal's: the same calls find the same, call after call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from remit.errors import RemitError
 from remit.journal.effects import Effects
-from remit.journal.trialstate import TrialState
+from remit.journal.rehearsalstate import RehearsalState
 from remit.kernel.model import Limits
 
 KEYS = st.sampled_from(["a", "b", "ba", "c", "é", "b\x00"])
@@ -28,7 +28,7 @@ CALLS = st.lists(
 
 @given(CALLS)
 def test_what_a_call_commits_is_what_the_next_one_finds(calls):
-    state, model, versions = TrialState(), {}, {}
+    state, model, versions = RehearsalState(), {}, {}
     for call in calls:
         effects, now, written = Effects(state, "//x/unit/a/b@1", Limits(), None), dict(model), set()
         for name, *given_ in call:
