@@ -90,7 +90,7 @@ bench: $(VENV)/.bench
 	@$(BIN)/python tools/system_packages.py bench
 	$(BIN)/python -m benchmarks --json --page docs/performance.md
 
-## soak: the tests at ten times their size, results to docs/verification.md
+## soak: tests at their full sizes (ARGS=units, crash, …: some sections), results to docs/verification.md
 .PHONY: soak
 soak: $(VENV)/.dev
 	@$(BIN)/python tools/system_packages.py

@@ -8,11 +8,29 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import bus, http, idle, journal, kernel, many, plugins, policy, registry, sandbox, sdk, trust, units
+from benchmarks import (
+    authors,
+    bus,
+    dashboard,
+    http,
+    idle,
+    journal,
+    kernel,
+    many,
+    plugins,
+    policy,
+    registry,
+    sandbox,
+    sdk,
+    trust,
+    units,
+)
 from benchmarks.measure import Figure
 from benchmarks.page import render
 
-_ROOMS = (sandbox, many, kernel, idle, policy, plugins, http, sdk, units, journal, bus, registry, trust)
+_ROOMS = (
+    sandbox, many, kernel, idle, policy, plugins, http, dashboard, sdk, authors, units, journal, bus, registry, trust,
+)  # fmt: skip
 BENCHMARKS = {one.key: one for room in _ROOMS for one in room.BENCHMARKS}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import statistics
 import subprocess
 import sys
@@ -13,18 +14,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.measure import Benchmark, Figure, percentile
-from benchmarks.serving import SERVERS, TOKEN
+from benchmarks.serving import HISTORY, PEERS, SKIPPED, TOKEN
 
-__all__ = ["BENCHMARKS"]
+__all__ = ["BENCHMARKS", "Served"]
 
 _CONNECTIONS = 32
 _ROUNDS = 5
+_FRAME = b"\ndata: "
 _EACH = 40
 """Requests of one connection in one round."""
 _BODY = b'{"text":"' + b"x" * 88 + b'"}'
 
 
-class _Served:
+class Served:
     """A server in a process of its own."""
 
     def __init__(self, resources: ExitStack, kind: str) -> None:
@@ -82,7 +84,7 @@ async def _together(address: tuple[str, int], count: int) -> list[float]:
 
 def _rates(resources: ExitStack) -> Figure:
     """By the server's own processor time, so that neither the client nor the neighbours count."""
-    servers = {kind: _Served(resources, kind) for kind in SERVERS}
+    servers = {kind: Served(resources, kind) for kind in PEERS}
     rates: dict[str, list[float]] = {kind: [] for kind in servers}
     for number in range(_ROUNDS + 1):
         for kind, server in servers.items():
@@ -95,7 +97,7 @@ def _rates(resources: ExitStack) -> Figure:
 
 
 def _p99(resources: ExitStack) -> Figure:
-    servers = {kind: _Served(resources, kind) for kind in SERVERS}
+    servers = {kind: Served(resources, kind) for kind in PEERS}
     slow: dict[str, list[float]] = {kind: [] for kind in servers}
     for number in range(_ROUNDS + 1):
         for kind, server in servers.items():
@@ -104,6 +106,30 @@ def _p99(resources: ExitStack) -> Figure:
                 slow[kind].append(percentile(took, 0.99) * 1000)
     found = {kind: min(values) for kind, values in slow.items()}
     return Figure(found.pop("remit"), "ms", found, runs=_ROUNDS)
+
+
+def _stream(address: tuple[str, int]) -> float:
+    """Thousands of events a second that one follower gets, from the journal's beginning to its end."""
+    head = (
+        f"GET /events?after={SKIPPED} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n"
+        "accept: text/event-stream\r\n\r\n"
+    ).encode()
+    with socket.create_connection(address, timeout=60) as wire:
+        wire.sendall(head)
+        began, left, rest = time.perf_counter(), HISTORY, b""
+        while left > 0:
+            part = wire.recv(1 << 20)
+            assert part, "the stream ended"
+            rest += part
+            left -= rest.count(_FRAME)
+            rest = rest[-len(_FRAME) + 1 :]
+        return HISTORY / (time.perf_counter() - began) / 1_000
+
+
+def _streams(resources: ExitStack) -> Figure:
+    address = Served(resources, "history").address
+    values = [_stream(address) for _ in range(_ROUNDS + 1)]
+    return Figure(statistics.median(values[1:]), "k/s", runs=_ROUNDS)
 
 
 _WHAT = (
@@ -128,5 +154,13 @@ BENCHMARKS = (
         "",
         f"{_WHAT} As the client sees it, with {_CONNECTIONS} of them always under way; the best round.",
         _p99,
+    ),
+    Benchmark(
+        "http.sse",
+        "events that one follower gets as server-sent events",
+        "≥ 30 k/s",
+        f"`GET /events` under `text/event-stream`, {HISTORY:,} records of 100 bytes of data over one connection, from "
+        "the request until the last has arrived; the follower takes everything, in another process.",
+        _streams,
     ),
 )

@@ -84,7 +84,7 @@ BENCHMARKS = (
     Benchmark(
         "plugins.hook",
         "one hook of one plugin, with a deadline, there and back",
-        "reported",
+        "reported: a bound on a hook is a change of threads, see decision 0026",
         "`Plugins.call` on a plugin with a thread of its own, against the same hook on pluggy's manager",
         _middleware,
     ),

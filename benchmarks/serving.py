@@ -13,9 +13,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-__all__ = ["SERVERS", "TOKEN"]
+__all__ = ["HISTORY", "PEERS", "SKIPPED", "TOKEN"]
 
 TOKEN = "the-token-of-the-benchmarks"  # noqa: S105 - of a server that lives as long as a measurement
+
+HISTORY = 100_000
+"""Events in the journal of the home with a history."""
+_CALLS = 3_000
+SKIPPED = _CALLS
+"""Records before them, at least."""
+_TOGETHER = 1_000
 
 
 def _answer(stop: Callable[[], None]) -> None:
@@ -55,6 +62,21 @@ def _serve_kernel(folder: Path, opened: Callable[..., object]) -> None:
         service.run()
 
 
+def history(folder: Path) -> None:
+    """The service of a home with a journal of 100,000 events and some thousand calls."""
+    from benchmarks.kernel import bench_kernel  # noqa: PLC0415 - as above
+
+    def opened(resources: ExitStack, root: Path) -> object:
+        kernel = bench_kernel(resources, root, signals="leave")
+        for number in range(_CALLS):
+            kernel.call("bench/echo:echo", {"text": f"{number}"}, durability="queued")
+        for start in range(0, HISTORY, _TOGETHER):
+            kernel.emit_all([("bench.measured", {"text": "x" * 88, "n": start + n}) for n in range(_TOGETHER)])
+        return kernel
+
+    _serve_kernel(folder, opened)
+
+
 def starlette(folder: Path) -> None:
     """The same framework and server with nothing behind: JSON in, JSON out."""
     del folder
@@ -80,7 +102,8 @@ def starlette(folder: Path) -> None:
     server.run(sockets=[listener])
 
 
-SERVERS = {"remit": remit, "threads": threads, "starlette": starlette}
+PEERS = ("remit", "threads", "starlette")
+SERVERS = {"remit": remit, "threads": threads, "starlette": starlette, "history": history}
 
 if __name__ == "__main__":
     SERVERS[sys.argv[1]](Path(sys.argv[2]))

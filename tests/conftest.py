@@ -110,6 +110,24 @@ def kernel(active_home):
 
 
 @pytest.fixture(scope="session")
+def react_template(tmp_path_factory, home_template, unit):
+    """A home in which ``acme/react`` is active."""
+    from remit.host import Kernel  # noqa: PLC0415 - as above
+
+    root = tmp_path_factory.mktemp("homes") / "react"
+    shutil.copytree(home_template, root)
+    with Kernel.open(root) as kernel:
+        kernel.apply(kernel.plan(add=[kernel.install(str(unit("react")), allow_unsigned=True)]), consent=True)
+    return root
+
+
+@pytest.fixture
+def react_home(tmp_path, react_template):
+    """The path of a home whose unit reacts to job.made, loop.turned and live.seen."""
+    return Path(shutil.copytree(react_template, tmp_path / "react"))
+
+
+@pytest.fixture(scope="session")
 def patient_template(tmp_path_factory, active_template, unit):
     """An active home whose loop may run for a minute."""
     from remit.host import Kernel, build_unit  # noqa: PLC0415 - as above

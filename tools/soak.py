@@ -2,14 +2,16 @@
 
 python tools/soak.py            every section, each by its own run
 python tools/soak.py units crash        only these; the others stay on the page as they were
-python tools/soak.py tests/sandbox -k deadline      any of pytest's words: a section of that name
+python tools/soak.py --title "Deadlines" tests/sandbox -k deadline      any of pytest's words: a section of that title
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections import defaultdict
@@ -51,6 +53,9 @@ SECTIONS = {
         ("tests/policy/test_soundness.py", "-k", "not planted"),
     ),
     "flips": Section("Flipped bytes of signatures and signed units", ("tests/registry/trust/test_flips.py",)),
+    "hour": Section("Twenty agents at a served home, for an hour", ("tests/live/test_hour.py",)),
+    "killed": Section("A served home is killed in the middle of load", ("tests/live/test_killed.py",)),
+    "paced": Section("Twenty producers at a pace: nothing is lost", ("tests/host/delivery/test_paced.py",)),
     "escape": Section("The escape suite", ("tests/escape",)),
 }
 HEAD = f"""\
@@ -73,29 +78,35 @@ class Suite(NamedTuple):
 
 def main(words: list[str]) -> int:
     """Run and render what is named; 1 if anything failed."""
-    named = [SECTIONS.get(word) for word in words]
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--title", default="", help="of the section that pytest's words make")
+    options, words = asked.parse_known_args(words)
     if not words:
         chosen = SECTIONS
-    elif all(named):
+    elif not options.title and all(word in SECTIONS for word in words):
         chosen = {word: SECTIONS[word] for word in words}
     else:
-        chosen = {" ".join(words): Section(f"`{' '.join(words)}`", tuple(words))}
-    return max(run(name, section) for name, section in chosen.items())
+        title = options.title or f"`{shlex.join(words)}`"
+        told = ["--title", options.title] if options.title else []
+        chosen = {shlex.join([*told, *words]): Section(title, tuple(words))}
+    return max(run(said, section) for said, section in chosen.items())
 
 
-def run(name: str, section: Section) -> int:
-    """Run one section and put it on the page, in the place of what the page said of it."""
+def run(said: str, section: Section) -> int:
+    """Run one section and put it on the page, in the place of what the page said of it.
+
+    :param said: what the command names it by
+    """
     BUILD.mkdir(exist_ok=True)
     ESCAPES.unlink(missing_ok=True)
     report = BUILD / f"soak-{os.getpid()}.xml"
     words = ["-q", "-n", "0", "--timeout=14400", f"--junitxml={report}", *section.words]
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
     environment = os.environ | {"REMIT_SOAK": str(FACTOR)}
     done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, env=environment, check=False)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    said = name if name in SECTIONS else f"'{name}'"
-    text = render(suites(report.read_text("utf-8")), f'make soak ARGS="{said}"', commit, done.returncode)
+    text = render(suites(report.read_text("utf-8")), f"make soak ARGS={shlex.quote(said)}", commit, done.returncode)
     report.unlink()
     if ESCAPES.exists():
         text += f"\n{ESCAPES.read_text('utf-8')}"

@@ -60,7 +60,7 @@ from remit.host.trusting import (
 )
 from remit.host.trying import built_unit, try_unit
 from remit.host.upgrades import upgrade_home
-from remit.host.views import EpisodeView, Examined, LogLine, StateAt
+from remit.host.views import EpisodeView, Examined, LogLine, PromptText, PromptView, StateAt
 from remit.host.watching import StateChange, changes_of, watch_state, whole
 from remit.host.workbench import lend_code
 from remit.kernel.model import Caller
@@ -89,6 +89,8 @@ __all__ = [
     "Kernel",
     "LogLine",
     "Offers",
+    "PromptText",
+    "PromptView",
     "RemoteTool",
     "Rotatable",
     "ServiceOptions",

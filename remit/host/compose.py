@@ -29,7 +29,7 @@ from remit.host.plugging import (
 from remit.host.running import JoinedRunner
 from remit.host.transcripts import Transcribers
 from remit.host.typeinfo import make_ready
-from remit.journal import Draft, Fold, Folds, Journal
+from remit.journal import Draft, Fold, Folds, Journal, Keeper
 from remit.kernel.bus import Bus
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.model import Caller, EntityRef
@@ -65,6 +65,7 @@ class Rooms(msgspec.Struct, kw_only=True):
     plugins: Plugins
     journal: Journal
     folds: Folds
+    keeper: Keeper
     bus: Bus
     listeners: Listeners
     """Callers' live subscriptions."""
@@ -87,6 +88,7 @@ class Rooms(msgspec.Struct, kw_only=True):
         with ExitStack() as closing:  # one that fails must not keep the next from closing
             closing.callback(self.journal.close)
             closing.callback(self.folds.save)
+            closing.callback(self.keeper.close)
             closing.callback(self.runner.close)
             closing.callback(self.queues.mark)
             closing.callback(self.plugins.close)
@@ -199,6 +201,7 @@ def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms
         plugins=plugins,
         journal=journal,
         folds=folds,
+        keeper=Keeper(journal, folds),
         bus=bus,
         listeners=Listeners(bus, home.clock, home.ids),
         queues=queues,

@@ -21,7 +21,7 @@ from remit.host.supplying import Supplying
 from remit.host.tending import Tending
 from remit.host.timing import Timing
 from remit.host.tracing import Tracing
-from remit.host.views import DocumentChange, Entry, HomeView, LeaseView
+from remit.host.views import DocumentChange, Entry, HomeView, LeaseView, PromptText, PromptView
 from remit.host.vouching import Vouching
 from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
@@ -266,6 +266,21 @@ class Facade(Governing, Conversing, Supplying, Tending, Timing, Tracing, Vouchin
     def actions(self, *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
         """What can be called, with schemas."""
         return self.perform("actions", {}, list[dict[str, Any]], caller=caller, progress=no_progress)
+
+    def prompts(self, *, caller: Caller = _LOCAL) -> list[PromptView]:
+        """The prompts of the active units that the caller may read."""
+        return self.perform("prompts", {}, list[PromptView], caller=caller, progress=no_progress)
+
+    def prompt(self, name: str, arguments: Mapping[str, str] | None = None, *, caller: Caller = _LOCAL) -> PromptText:
+        """A prompt's words.
+
+        :param name: ``publisher/name:prompt``
+        :raises ActionUnknown: if no active unit has it
+        :raises InputInvalid: if an argument is missing, unknown or too long
+        :raises Denied: if policy does not let the caller invoke what has this name
+        """
+        given = {"name": name, "arguments": dict(arguments or {})}
+        return self.perform("prompt", given, PromptText, caller=caller, progress=no_progress)
 
     def call(
         self,

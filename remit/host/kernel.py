@@ -18,7 +18,7 @@ from remit.host.compose import Rooms, compose
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.looping import LoopRunner, drive
-from remit.host.operations import READS, Context, Operations
+from remit.host.operations import INVOCABLE, READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
 from remit.host.server import Server
 from remit.host.signals import ManagedSignals
@@ -173,7 +173,7 @@ class Kernel(Facade):
             method = getattr(self._operations, operation, None)
         if method is None:
             raise ProtocolError(f"there is no operation {operation[:100]!r}")
-        if operation in READS and operation != "actions":  # which lists what the caller may invoke, and no more
+        if operation in READS - INVOCABLE:
             self._rooms.lifecycle.authorize(caller, "home:read", EntityRef("Home", self._rooms.home.id))
         return method
 

@@ -41,6 +41,16 @@ class Observing(ABC):
         arguments = {"topic": topic, "data": data, "reply_to": reply_to, "priority": priority}
         return self.perform("emit", arguments, dict[str, Any], caller=caller, progress=no_progress)
 
+    def emit_all(self, events: Sequence[tuple[str, Any]], *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
+        """Say that several things happened, in one transaction: all of it or nothing. Gives their records, in order.
+
+        :param events: topic and data of each, up to a thousand of them and a MiB together
+        :raises SourceReserved: if a topic is the kernel's
+        :raises Denied: if policy refuses one of the topics
+        """
+        arguments = {"events": list(events)}
+        return self.perform("emit_all", arguments, list[dict[str, Any]], caller=caller, progress=no_progress)
+
     def events(
         self,
         after: int = 0,

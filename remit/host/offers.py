@@ -28,6 +28,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     idempotent: bool = False
     deadline_ms: int = 10_000
+    outside: bool = False
+    """Whether it waits for somebody outside: that such a call does not end in time is no fault of the plugin's."""
     definition: str = ""
     """Digest of what it is, where that may change: it goes into the digest that the journal has of its calls."""
 

@@ -10,6 +10,8 @@ import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from remit.errors import (
     DocumentUnknown,
     GrantUnknown,
@@ -22,7 +24,7 @@ from remit.host.plugging import PluginStatus, choice
 from remit.host.timekeeping import Timekeeping
 from remit.host.traces import Traces
 from remit.host.upkeep import Upkeep
-from remit.host.views import Entry, HomeView, LeaseView, plain
+from remit.host.views import Entry, HomeView, LeaseView, PromptText, PromptView, plain
 from remit.host.vouches import Vouches
 from remit.journal import Draft
 from remit.kernel.dispatch import Outcome
@@ -35,22 +37,29 @@ from remit.units import (
     Finding,
     Generation,
     InstalledUnit,
+    OfferedPrompt,
     Plan,
     SlotView,
     blame,
     diff,
+    prompt_named,
+    prompts_of,
     unit_changes,
 )
+from remit.units.manifest import rendered
 
-__all__ = ["READS", "Context", "Operations"]
+__all__ = ["INVOCABLE", "READS", "Context", "Operations"]
 
 READS = frozenset({
     "home", "plan", "units", "unit", "history", "blame", "diff", "document", "documents", "actions", "events", "models",
     "state", "bus", "subscriptions", "dead_letters", "timers", "leases", "cache", "findings", "lease", "why",
     "consents", "policy_diff", "policy_what_if", "plugins", "slots", "generation", "sync_check", "upgrade_preview",
-    "doctor", "trace", "episode", "logs", "latest", "trust",
+    "doctor", "trace", "episode", "logs", "latest", "trust", "prompts", "prompt",
 })  # fmt: skip
-"""Operations that change nothing: asking twice is harmless. All but ``actions`` need ``home:read``."""
+"""Operations that change nothing: asking twice is harmless. They need ``home:read``, but for :data:`INVOCABLE`."""
+
+INVOCABLE = frozenset({"actions", "prompts", "prompt"})
+"""Those that show what the caller may invoke, and no more."""
 
 
 class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
@@ -190,6 +199,20 @@ class Operations(Upkeep, Observation, Timekeeping, Traces, Vouches):
             if authority.authorize(principal, "action:invoke", EntityRef("Action", action.name)).allowed
         ]
 
+    def prompts(self, context: Context) -> list[PromptView]:
+        authority, principal, lifecycle = self._rooms.authority, context.caller.principal, self._rooms.lifecycle
+        return [
+            _prompt_view(one)
+            for one in prompts_of(lifecycle.generations.active, lifecycle.library.manifest)
+            if authority.authorize(principal, "action:invoke", EntityRef("Action", one.name)).allowed
+        ]
+
+    def prompt(self, context: Context, name: str, arguments: dict[str, str]) -> PromptText:
+        lifecycle = self._rooms.lifecycle
+        found = prompt_named(lifecycle.generations.active, lifecycle.library.manifest, name)
+        self._allow(context, "action:invoke", EntityRef("Action", found.name))
+        return PromptText(_prompt_view(found), rendered(found.prompt, arguments))
+
     def call(self, context: Context, action: str, text: str, durability: Literal["committed", "queued"]) -> Outcome:
         return self._rooms.dispatcher.call(
             action, text.encode(), context.caller, durability=durability, token=context.token
@@ -285,6 +308,13 @@ def _action_view(action: Action) -> dict[str, Any]:
         "input": None if action.input is None else action.input.schema,
         "output": None if action.output is None else action.output.schema,
     }
+
+
+def _prompt_view(one: OfferedPrompt) -> PromptView:
+    arguments = tuple(msgspec.to_builtins(one.prompt.arguments))
+    return PromptView(
+        one.name, one.prompt.title, one.prompt.description, arguments, one.digest, one.unit.id, one.unit.version
+    )
 
 
 def _lease_view(status: GrantStatus) -> LeaseView:

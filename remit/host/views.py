@@ -22,6 +22,8 @@ __all__ = [
     "HomeView",
     "LeaseView",
     "LogLine",
+    "PromptText",
+    "PromptView",
     "StateAt",
     "plain",
     "record_view",
@@ -58,6 +60,28 @@ class Entry(msgspec.Struct, frozen=True):
     """Who signed it, for people; "" where nobody did."""
     trial: str = ""
     """The trial that it is the arm of, or ""."""
+
+
+class PromptView(msgspec.Struct, frozen=True):
+    """A prompt of an active unit, without its words."""
+
+    name: str
+    """``publisher/name:prompt``."""
+    title: str
+    description: str
+    arguments: tuple[dict[str, Any], ...]
+    """``name``, ``title``, ``description`` and ``required`` of each."""
+    digest: str
+    """Of all that the manifest says of it, its words among it."""
+    unit: str
+    version: str
+
+
+class PromptText(msgspec.Struct, frozen=True):
+    """A prompt with its arguments in their places."""
+
+    prompt: PromptView
+    text: str
 
 
 class DocumentChange(msgspec.Struct, frozen=True):

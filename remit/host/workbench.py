@@ -6,7 +6,8 @@ It is this user's, under a key beside it, and sealed like every home's. A home t
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import tempfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from remit.errors import RemitError
@@ -39,15 +40,20 @@ def precompile(manifest: Manifest, artifact: bytes, progress: Progress = no_prog
         return 0
     from remit.sandbox.runner import ComponentRunner  # noqa: PLC0415 - wasmtime loads when wanted
 
-    folder, key = _cache()
-    _make_room(folder)
-    runner = ComponentRunner(folder, key, SystemClock())
-    try:
+    with ExitStack() as closing:
+        try:
+            folder, key = _cache()
+            _make_room(folder)
+        except (RemitError, OSError):  # no place for it: what was made is checked all the same
+            folder, key = (
+                Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="remit-build-"))),
+                bytes(_KEY_BYTES),
+            )
+        runner = ComponentRunner(folder, key, SystemClock())
+        closing.callback(runner.close)
         check_component(manifest, artifact, runner, progress)
         digest = digest_of(artifact)
         return max((entry.size for entry in runner.entries() if entry.artifact == digest), default=0)
-    finally:
-        runner.close()
 
 
 def lend_code(root: Path | str) -> None:

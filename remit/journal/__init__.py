@@ -11,6 +11,7 @@ from remit.journal.event import Draft, Event, Record, check_topic, encode_json, 
 from remit.journal.files import translate_os_error, write_atomically
 from remit.journal.filter import Filter
 from remit.journal.fold import Fold, Folds
+from remit.journal.keeping import Keeper
 from remit.journal.log import Journal
 from remit.journal.mailbox import Drop, Mailbox, Received
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
@@ -28,6 +29,7 @@ __all__ = [
     "Folds",
     "Ids",
     "Journal",
+    "Keeper",
     "Mailbox",
     "Progress",
     "Received",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -10,9 +10,10 @@ import msgspec
 
 from remit.journal.event import Record
 
-__all__ = ["Filter"]
+__all__ = ["Filter", "sieve"]
 
 _MOST_TOPICS = 10_000
+_MOST_SIEVED = 50
 
 
 class Filter(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,3 +41,16 @@ class Filter(msgspec.Struct, frozen=True, omit_defaults=True):
     def _from(self, source: str) -> bool:
         # //HOME/KIND or //HOME/KIND/…
         return source.split("/", 4)[3:4] in [[kind] for kind in self.sources]
+
+
+def sieve(prefixes: Sequence[str]) -> tuple[str, list[bytes]]:
+    """SQL over a row's ``event`` that holds for all records of these types and for few others, and its bindings.
+
+    SQLite passes over rows ten times as fast as they can be decoded. Who else says the words, in its data, is decoded
+    in vain; an archived row is empty, and passes.
+    """
+    if len(prefixes) > _MOST_SIEVED:
+        return "1", []
+    return " OR ".join(["length(event) = 0", *["instr(event, ?)"] * len(prefixes)]), [
+        f'"type":"{prefix}'.encode() for prefix in prefixes
+    ]

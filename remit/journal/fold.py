@@ -128,6 +128,36 @@ class Folds:
                 if current.seq > current.saved:
                     self._save(current)
 
+    @property
+    def behind(self) -> int:
+        """How many records the fold that is furthest behind has not seen."""
+        head = self._journal.head.seq
+        return max((head - current.seq for current in self._current.values()), default=0)
+
+    def keep_up(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Show every fold what it has not seen, in one reading of the journal; those far from their snapshot get one.
+
+        A fold that fails is left where it is: whoever asks for it hears why.
+        """
+        standing = list(self._current.values())
+        while standing and not stopped() and (page := self._journal.page(min(one.seq for one in standing))):
+            for current in list(standing):
+                try:
+                    self._show(current, page)
+                except Exception:  # noqa: BLE001 - a plugin's fold must not keep the others from their records
+                    standing.remove(current)
+
+    def _show(self, current: _Current[Any], page: Sequence[Record]) -> None:
+        """Take what is new to a fold from a page that begins at or before its next record."""
+        topics = tuple(current.fold.topics)
+        with current.lock:  # for one page: whoever asks meanwhile does not wait for the rest
+            new = [one for one in page if one.seq > current.seq and one.event.type.startswith(topics)]
+            if new:
+                current.state = current.fold.apply(current.state, new, self._data)
+            current.seq = max(current.seq, page[-1].seq)
+            if current.seq - current.saved >= _SNAPSHOT_EVERY:
+                self._save(current)
+
     def _get(self, name: str) -> _Current[Any]:
         try:
             return self._current[name]

@@ -37,6 +37,7 @@ from remit.journal.event import (
     encode_event,
     timestamp,
 )
+from remit.journal.filter import sieve
 from remit.journal.heads import GENESIS, check_not_truncated, read_checkpoint, read_head, write_checkpoint
 from remit.journal.ports import Clock, Ids
 from remit.journal.segments import Archive
@@ -213,7 +214,7 @@ class Journal:
         given = 0
         after = max(after, 0)
         wanted = tuple(prefixes)
-        while page := self._page(after):
+        while page := self.page(after):
             for record in page:
                 if record.event.type.startswith(wanted):
                     if limit is not None and given >= limit:
@@ -222,7 +223,8 @@ class Journal:
                     yield record
             after = page[-1].seq
 
-    def _page(self, after: int) -> Sequence[Record]:
+    def page(self, after: int) -> Sequence[Record]:
+        """The next records after ``after``, as many as are read at once; none at the end."""
         with self._changed:
             missing = self._head.seq - after
             if missing <= len(self._recent):
@@ -235,8 +237,10 @@ class Journal:
         found: list[Record] = []
         wanted = tuple(prefixes)
         before = self._head.seq + 1
+        words, named = sieve(wanted)
+        query = f"SELECT * FROM record WHERE seq < ? AND ({words}) ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our words
         while len(found) < count:
-            rows = self.execute("SELECT * FROM record WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before, _PAGE))
+            rows = self.execute(query, (before, *named, _PAGE))
             if not rows:
                 break
             records = [self.decode_row(row) for row in rows]

@@ -295,9 +295,8 @@ class Dispatcher:
     def _prepare(self, program: Program) -> None:
         # Compiling is not on the caller's clock, and happens once: an apply did it, unless the cache was emptied since.
         if program.artifact not in self._prepared:
-            metered = program.limits.fuel is not None
-            load = partial(self._journal.blobs.get, program.artifact)
-            self._runner.prepare(program.artifact, load, metered=metered, native=program.native)
+            load, fuel = partial(self._journal.blobs.get, program.artifact), program.limits.fuel
+            self._runner.prepare(program.artifact, load, metered=fuel is not None, native=program.native)
             self._prepared.add(program.artifact)
 
 

@@ -42,7 +42,7 @@ _REFUSALS: tuple[tuple[type[RemitError], Refusal], ...] = (
 class Door:
     """The host calls of one call of one instance, counted, bounded, recorded. Implements ``ports.HostCalls``."""
 
-    __slots__ = ("_abort", "_instance", "_interfaces", "_limit", "_n", "_recorder", "_scope")
+    __slots__ = ("_instance", "_interfaces", "_limit", "_n", "_recorder", "_scope", "abort")
 
     def __init__(
         self, instance: str, scope: Scope, interfaces: Mapping[str, HostInterface], recorder: Recorder | None = None
@@ -53,12 +53,8 @@ class Door:
         self._recorder = recorder
         self._limit = scope.limits.host_calls  # read once: it is looked at in every host call
         self._n = 0
-        self._abort: BaseException | None = None
-
-    @property
-    def abort(self) -> BaseException | None:
+        self.abort: BaseException | None = None
         """Why the guest must be stopped now, or ``None``."""
-        return self._abort
 
     @property
     def partition(self) -> str:
@@ -81,7 +77,7 @@ class Door:
         return answer
 
     def _answer(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
-        if self._abort is not None:
+        if self.abort is not None:
             return Refused("unavailable", "the call is being stopped")
         if self._n > self._limit:
             return self._stop(HostCallsExceeded(f"one call may make {self._limit} host calls"))
@@ -109,7 +105,7 @@ class Door:
         return answer
 
     def _stop(self, error: BaseException) -> Refused:
-        self._abort = error
+        self.abort = error
         return Refused("unavailable", "the call is being stopped")
 
 

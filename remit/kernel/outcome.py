@@ -202,7 +202,7 @@ class Recording:
         guarded = bool(writes or stateful)
         keeps_tables = bool(writes or caller.idempotency_key)
         # What may still be refused, or must be found by the next call, is waited for.
-        if durability == "queued" and not keeps_tables and not guarded:
+        if durability == "queued" and not (keeps_tables or guarded):
             self._journal.post(drafts, namespace=caller.namespace, payloads=payloads, generation=started.generation)
             return None
 

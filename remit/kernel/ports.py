@@ -117,16 +117,12 @@ class HostCalls(Protocol):
 
 @runtime_checkable
 class Runner(Protocol):
-    """Runs artifacts. The sandbox is one, native code another; they come through the same hook."""
+    """Runs artifacts: components in a sandbox, or native code, where ``native`` names the module that answers."""
 
     def interfaces(
         self, component: bytes, progress: Progress = no_progress, *, native: str = ""
     ) -> tuple[frozenset[str], frozenset[str]]:
-        """Short names of *our* interfaces that a component imports and exports. May compile it into the cache.
-
-        Imports of the closed WASI world are not among them; nothing of it runs.
-
-        :param native: the module that answers, where it is native code
+        """Short names of *our* interfaces that it imports and exports (not WASI's). May compile it; nothing of it runs.
 
         :raises ArtifactInvalid: if the bytes are not a component, or take too much to compile
         :raises ImportRefused: if it imports anything that is neither ours nor in the closed WASI world
@@ -147,8 +143,6 @@ class Runner(Protocol):
         """Compile an artifact (``sha256:…``) into the cache, unless it is there.
 
         :param metered: whether it will run with a fuel limit, which is other code
-        :param native: the module that answers, where it is native code
-
         :raises ArtifactInvalid: if it does not compile within the compiler's bounds
         """
         ...

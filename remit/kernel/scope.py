@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from msgspec.structs import astuple
+
 from remit.errors import LeaseDenied, LeaseExhausted, RemitError
 from remit.journal.event import Draft
 from remit.kernel.answers import Ok, Recorder, Refused
@@ -84,8 +86,8 @@ class Scope:
         self.secrets: dict[str, str] = {}
         """Secrets that the call was given, by name: nothing that is kept may hold one."""
         self._notes: dict[tuple[str, ...], dict[str, Any]] = {}
-        self.charges: dict[str, Amounts] = {}
-        """What this call took of the budgets of its grants, by grant id."""
+        self.charges: dict[str, list[int]] = {}
+        """What this call took of the budgets of its grants, by grant id, as :class:`Amounts` is written."""
         self.timed: Timed | None = None
         """The host time that is being counted, while a host call runs under a grant with a budget of it."""
 
@@ -102,7 +104,9 @@ class Scope:
             grant = self.authority.use(self.program.unit, action, resource, method=method, calls=calls, nbytes=nbytes)
         except (LeaseDenied, LeaseExhausted) as error:
             return self._refused(action, resource, error)
-        self._charged(grant, Amounts(calls, nbytes))
+        charged = self.charges.setdefault(grant.id, [0, 0, 0, 0])
+        charged[0] += calls
+        charged[1] += nbytes
         budget = grant.capability.budget
         if budget is not None and budget.host_us is not None:
             refused = self._time(grant)
@@ -113,10 +117,6 @@ class Scope:
     def _refused(self, action: str, resource: str, error: LeaseDenied | LeaseExhausted) -> Refused:
         self.note_denial(action, resource, error)
         return Refused("exhausted" if isinstance(error, LeaseExhausted) else "denied", error.message)
-
-    def _charged(self, grant: Grant, amounts: Amounts) -> None:
-        before = self.charges.get(grant.id)
-        self.charges[grant.id] = amounts if before is None else before + amounts
 
     # ---- amounts that are known afterwards: a bound is held before, what was used is settled after ----
 
@@ -129,7 +129,8 @@ class Scope:
 
     def settle(self, grant: Grant, hold: Hold, used: Amounts) -> None:
         """Charge what was used in the place of what was held."""
-        self._charged(grant, used)
+        charged = self.charges.get(grant.id, (0, 0, 0, 0))
+        self.charges[grant.id] = [before + more for before, more in zip(charged, astuple(used), strict=True)]
         hold.settle(used)
 
     def _time(self, grant: Grant) -> Refused | None:

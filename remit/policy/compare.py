@@ -13,8 +13,10 @@ import msgspec
 from remit.errors import JournalError, ResourceInvalid
 from remit.journal.event import encode_json
 from remit.kernel.model import Capability, Decision, EntityRef, Grant, UnitRef
+from remit.policy.changes import differing
 from remit.policy.decider import Decider
 from remit.policy.requests import Request, administration, capability_use
+from remit.policy.yielding import giving_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +32,8 @@ TOPICS = ("grant.given", "lease.denied", "action.completed", "action.failed", "a
 """Where the journal's decisions are."""
 
 _MOST_QUESTIONS = 100_000
+_EACH = 2
+"""Questions between two rests: each is decided twice, for some hundred microseconds."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -48,10 +52,8 @@ class Change(msgspec.Struct, frozen=True):
 def changes(before: Engine, after: Engine) -> list[Change]:
     """Every policy that differs in more than layout, by id."""
     found = []
-    for name in sorted(before.policies.keys() | after.policies.keys()):
+    for name in differing(before, after):
         old, new = before.policies.get(name), after.policies.get(name)
-        if old == new:
-            continue
         shown = new or old
         assert shown is not None
         word = "added" if old is None else "removed" if new is None else "changed"
@@ -179,7 +181,7 @@ def flips(replay: Replay, before: Engine, after: Engine) -> list[Flip]:
     """Every question that the two sets answer differently; what would be allowed first."""
     old, new = Decider(before), Decider(after)
     found = []
-    for key, question in replay.questions.items():
+    for key, question in giving_way(replay.questions.items(), _EACH):
         was, will = old.decide(question.request), new.decide(question.request)
         if was.outcome != will.outcome:
             found.append(_flip(question, was, will, replay.times(key)))

@@ -15,6 +15,7 @@ import msgspec
 from remit.journal.event import encode_json
 from remit.kernel.model import Decision
 from remit.policy.engine import Answer, Engine
+from remit.policy.slices import parents_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["Decider"]
 
 _MEMO = 4_096
+_PLACES = frozenset({"Remit::Path", "Remit::Topic"})
+"""Types of which there are many, whose entities have no attributes."""
 
 
 class Decider:
     """Decides requests under one engine, and remembers: a decision is a pure function of the request's parts.
 
-    Safe to share between threads.
+    More than that: Cedar can compare entities and walk their hierarchy, but not read their ids. So a decision stays the
+    same when an entity that no policy names is called otherwise throughout the request. Files and topics that policies
+    cannot tell apart are therefore decided once. Safe to share between threads.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -39,7 +44,7 @@ class Decider:
     def decide(self, request: Request) -> Decision:
         """Policy's answer. Never raises for what a request contains."""
         try:
-            key = hashlib.sha256(encode_json(request)).digest()
+            key = hashlib.sha256(self._without_names(request)).digest()
         except (TypeError, ValueError, OverflowError, RecursionError):
             return Decision("deny", reason="the request cannot be written as JSON")
         known = self._memo.get(key)
@@ -49,6 +54,22 @@ class Decider:
                 self._memo.clear()
             self._memo[key] = known
         return known
+
+    def remembered(self) -> list[Decision]:
+        """The decisions that would not be made again."""
+        return list(self._memo.values())
+
+    def _without_names(self, request: Request) -> bytes:
+        """The request as JSON, where what no policy names is told by its place among the entities alone."""
+        text, named = encode_json([request.cedar(), request.entities]), self.engine.named
+        entities = parents_of(request.entities) if named is not None else None
+        if named is None or entities is None:
+            return text
+        for place, (kind, name) in enumerate(entities):
+            if kind in _PLACES and (kind, name) not in named:
+                uid = encode_json({"type": kind, "id": name})
+                text = text.replace(uid, b"{%d}" % place)  # which is no JSON: it stands for nothing else
+        return text
 
     def _decide(self, request: Request) -> Decision:
         answer = self._ask(request)

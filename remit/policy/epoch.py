@@ -5,7 +5,7 @@ A decision is a function of an epoch and a request. What follows from the epoch 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remit.errors import ResourceInvalid
 from remit.kernel.model import Capability, Decision
@@ -67,7 +67,7 @@ class Epoch:
         quarantined: frozenset[str] | None = None,
     ) -> Epoch:
         """The epoch after this one, with what changed."""
-        return Epoch(
+        fresh = Epoch(
             self.number + 1,
             policies or self.policies,
             Decider(policies.engine) if policies else self.decider,
@@ -75,6 +75,13 @@ class Epoch:
             self.quarantined if quarantined is None else quarantined,
             self.home,
         )
+        if policies is None and fresh.standing.holdings is self.standing.holdings:
+            fresh._outlooks = self._outlooks  # they follow from grants and policies alone
+        return fresh
+
+    def remains(self) -> list[Any]:
+        """What was worked out under these policies and dies with them."""
+        return [*self._outlooks.values(), *self.decider.remembered()]
 
     def question(self, unit: UnitRef, capability: Capability, *, declared: bool, approved: bool) -> Request:
         """The question to Cedar whether a unit may use a capability.

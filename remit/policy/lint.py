@@ -34,7 +34,7 @@ def lint(posture: str, files: Mapping[str, str]) -> list[Finding]:
     """Every error and warning about files on top of a posture, by file and line. Never raises on their text."""
     schema = parse_schema(schema_text())
     findings = check(posture, files)
-    policies, _ = compile_set(files, schema)
+    policies = compile_set(files, schema).policies
     lines = dict(_lines(files))
     for name, policy in policies.items():
         file, line = lines.get(name, ("(policy set)", 0))

@@ -77,7 +77,7 @@ class Office:
         for name in files:
             if not _lies_in_place(name, patterns):
                 raise PolicyInvalid(f"{name[:80]!a} lies where remit.toml does not look: {', '.join(patterns)}")
-        return load(posture or self.live.posture, files)
+        return load(posture or self.live.posture, files, like=self.live)
 
     # ---- looking ----
 
@@ -202,7 +202,7 @@ class Office:
             raise PolicyUnknown("there is no such earlier set", remedy="run 'remit policy history'")
         record = next(iter(self._journal.read(found.seq - 1, limit=1)))
         said = self._journal.data(record)
-        again = load(found.posture, msgspec.convert(said.get("files", {}), dict[str, str]))
+        again = load(found.posture, msgspec.convert(said.get("files", {}), dict[str, str]), like=self.live)
         if again.digest != found.digest:
             raise PolicyInvalid("that set came with other shipped policies, which this version does not have")
         return again
@@ -253,7 +253,7 @@ class Office:
             return
         said = self._journal.data(next(iter(self._journal.read(shadow.seq - 1, limit=1))))
         try:
-            candidate = load(shadow.posture, msgspec.convert(said["files"], dict[str, str]))
+            candidate = load(shadow.posture, msgspec.convert(said["files"], dict[str, str]), like=self.live)
         except PolicyInvalid:
             return  # it came with other shipped policies: it stays in the history, and compares nothing
         self.authority.issuer.watch = ShadowWatch(candidate, self._journal.submit)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import cedarpy
 from cedarpy import pst
@@ -17,67 +18,108 @@ from cedarpy import pst
 from remit.policy.engine import on_large_stack
 from remit.policy.findings import Finding
 from remit.policy.prescan import Statement, scan
+from remit.policy.yielding import giving_way
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["compile_set"]
+__all__ = ["Compiled", "compile_set"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _APPROVED = pst.GetAttr(pst.GetAttr(pst.Var("context"), "lease"), "approved")
+_EACH = 3
+"""Policies between two rests: Cedar parses one in some tenths of a millisecond."""
 
 
-def compile_set(files: Mapping[str, str], schema: cedarpy.Schema) -> tuple[dict[str, pst.Template], list[Finding]]:
-    """Every policy by its id, and what is wrong. With an ``error`` among the findings the set must not be used."""
-    policies: dict[str, pst.Template] = {}
-    findings: list[Finding] = []
+class Compiled(NamedTuple):
+    """What texts say, and what is wrong with them. With an ``error`` among the findings it must not be used."""
+
+    policies: dict[str, pst.Template]
+    """Every policy by its id."""
+    findings: list[Finding]
+    trees: dict[str, pst.Template]
+    """Every policy that there is nothing to say about, by its text."""
+
+
+def compile_set(
+    files: Mapping[str, str], schema: cedarpy.Schema, known: Mapping[str, pst.Template] = MappingProxyType({})
+) -> Compiled:
+    """Read policy files.
+
+    :param known: the ``trees`` of a set that was compiled under the same schema: their texts are not read again
+    """
+    compiled = Compiled({}, [], {})
     owners: dict[str, str] = {}
     for file, text in files.items():
         statements, faults = scan(file, text)
+        compiled.findings.extend(faults)
         if faults:
-            findings += faults
             continue
-        parsed, more = on_large_stack(lambda statements=statements, file=file: _parse(file, statements, schema))  # type: ignore[misc]  # mypy cannot type a lambda with bound defaults
-        findings += more
-        for template, line in parsed:
-            policy = template.annotations.get("id", "")
+        for statement, template in _trees(file, statements, schema, known, compiled):
+            policy = template.id
             if policy in owners:
                 message = f"the id is taken by a policy of {owners[policy]}"
-                findings.append(Finding(file, message, policy=policy, line=line))
+                compiled.findings.append(Finding(file, message, policy=policy, line=statement.line))
                 continue
             owners[policy] = file
-            policies[policy] = replace(template, id=policy)
-    return policies, findings
+            compiled.policies[policy] = template
+    return compiled
+
+
+def _trees(
+    file: str,
+    statements: list[Statement],
+    schema: cedarpy.Schema,
+    known: Mapping[str, pst.Template],
+    compiled: Compiled,
+) -> list[tuple[Statement, pst.Template]]:
+    """The policies of one file that carry a usable id."""
+    read = {one.text: known[one.text] for one in statements if one.text in known}
+    compiled.trees.update(read)
+    unread = [one for one in statements if one.text not in read]
+    if unread:
+        read |= on_large_stack(lambda: _parse(file, unread, schema, compiled))
+    return [(one, read[one.text]) for one in statements if one.text in read]
 
 
 def _parse(
-    file: str, statements: list[Statement], schema: cedarpy.Schema
-) -> tuple[list[tuple[pst.Template, int]], list[Finding]]:
-    """The policies of one file that carry a usable id, with their lines."""
-    parsed: list[tuple[pst.Template, int]] = []
-    findings: list[Finding] = []
-    for statement in statements:
+    file: str, statements: Iterable[Statement], schema: cedarpy.Schema, compiled: Compiled
+) -> dict[str, pst.Template]:
+    """Those by their texts, with Cedar's judgement and ours of each."""
+    parsed: dict[str, pst.Template] = {}
+    sound: list[Statement] = []
+    for statement in giving_way(statements, _EACH):
         try:
             node = cedarpy.policies_to_pst(statement.text)
         except ValueError as error:
-            findings.append(Finding(file, f"it does not parse: {_short(str(error))}", line=statement.line))
+            message = f"it does not parse: {_short(str(error))}"
+            compiled.findings.append(Finding(file, message, line=statement.line))
             continue
         if node.templates or len(node.static_policies) != 1:
             message = "it is a template, which nothing links" if node.templates else "it is not one policy"
-            findings.append(Finding(file, message, line=statement.line))
+            compiled.findings.append(Finding(file, message, line=statement.line))
             continue
         template = next(iter(node.static_policies.values()))
         faults = _doubts(file, template, statement.line)
+        compiled.findings.extend(faults)
         if not any(fault.severity == "error" for fault in faults):
-            faults += _validate(file, template, statement, schema)
-        findings += faults
-        if _ID.fullmatch(template.annotations.get("id", "")):
-            parsed.append((template, statement.line))
-    return parsed, findings
+            sound.append(statement)
+        policy = template.annotations.get("id", "")
+        if _ID.fullmatch(policy):
+            parsed[statement.text] = replace(template, id=policy)
+            if not faults:
+                compiled.trees[statement.text] = parsed[statement.text]
+    # All at once, for that is done without the interpreter; one by one only where there is something to say.
+    if not cedarpy.validate_policies("\n".join(one.text for one in sound), schema, release_gil=True).validation_passed:
+        for statement in giving_way(sound, _EACH):
+            faults = _validate(file, statement, parsed[statement.text].id, schema)
+            compiled.findings.extend(faults)
+            if faults:
+                compiled.trees.pop(statement.text, None)
+    return parsed
 
 
-def _validate(file: str, template: pst.Template, statement: Statement, schema: cedarpy.Schema) -> list[Finding]:
-    policy = template.annotations["id"]
+def _validate(file: str, statement: Statement, policy: str, schema: cedarpy.Schema) -> list[Finding]:
     result = cedarpy.validate_policies(statement.text, schema)
     faults = sorted({_short(error.error).replace("policy `policy0`, ", "") for error in result.errors})
     if not result.validation_passed and not faults:

@@ -15,11 +15,12 @@ from remit.policy.engine import Engine, parse_schema
 from remit.policy.findings import Finding, refuse
 from remit.policy.policyset import compile_set
 from remit.policy.prescan import MAX_FILE
-from remit.policy.yielding import giving_way
 from remit.schemas import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from cedarpy import pst
 
 __all__ = ["POSTURES", "PolicySet", "check", "load", "posture_files", "read_files", "schema_text"]
 
@@ -42,6 +43,8 @@ class PolicySet(NamedTuple):
     posture: str = ""
     files: Mapping[str, str] = MappingProxyType({})
     """The home's own files, by path relative to the home."""
+    trees: Mapping[str, pst.Template] = MappingProxyType({})
+    """Policies by their texts, for the next set that has them."""
 
 
 def schema_text() -> str:
@@ -100,37 +103,40 @@ def _read(path: Path) -> str | ValueError:
         return ValueError(f"it cannot be read: {error.strerror}")
 
 
-def _compile(posture: str, files: Mapping[str, str]) -> tuple[Engine | None, list[Finding]]:
+def _compile(
+    posture: str, files: Mapping[str, str], known: Mapping[str, pst.Template]
+) -> tuple[PolicySet | None, list[Finding]]:
     shipped = posture_files(posture)
     if not shipped:
-        known = ", ".join(POSTURES)
-        return None, [Finding("remit.toml", f"there is no posture {posture[:40]!a}, only {known}")]
+        names = ", ".join(POSTURES)
+        return None, [Finding("remit.toml", f"there is no posture {posture[:40]!a}, only {names}")]
     taken = shipped.keys() & files.keys()
     if taken:
         return None, [Finding(name, "the name belongs to a shipped file") for name in sorted(taken)]
     schema = parse_schema(schema_text())
-    policies, findings = compile_set({**shipped, **files}, schema)
-    if any(finding.severity == "error" for finding in findings):
-        return None, findings
-    engine = Engine(policies, schema)
-    return engine, findings + run_canaries(engine, posture)
+    compiled = compile_set({**shipped, **files}, schema, known)
+    if any(finding.severity == "error" for finding in compiled.findings):
+        return None, compiled.findings
+    engine = Engine(compiled.policies, schema)
+    policies = PolicySet(engine, _digest(posture, files), posture, dict(files), compiled.trees)
+    return policies, compiled.findings + run_canaries(engine, posture)
 
 
 def check(posture: str, files: Mapping[str, str]) -> list[Finding]:
     """Everything that is wrong with a home's policy files on top of a posture. Never raises on their text."""
-    return _compile(posture, files)[1]
+    return _compile(posture, files, {})[1]
 
 
-def load(posture: str, files: Mapping[str, str]) -> PolicySet:
+def load(posture: str, files: Mapping[str, str], like: PolicySet | None = None) -> PolicySet:
     """The set in force for a posture and a home's files.
 
+    :param like: a set that was loaded before: what both say is not read again
     :raises PolicyInvalid: if there is any fault; it lists them all
     """
-    with giving_way():
-        engine, findings = _compile(posture, files)
-    if engine is None or any(finding.severity == "error" for finding in findings):
+    policies, findings = _compile(posture, files, like.trees if like is not None else {})
+    if policies is None or any(finding.severity == "error" for finding in findings):
         raise refuse(findings)
-    return PolicySet(engine, _digest(posture, files), posture, dict(files))
+    return policies
 
 
 def _digest(posture: str, files: Mapping[str, str]) -> str:

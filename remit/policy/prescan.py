@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from remit.policy.findings import Finding
+from remit.policy.yielding import giving_way
 
 __all__ = [
     "GOVERNED", "MAX_FILE", "MAX_NESTING", "MAX_OPERANDS", "MAX_POLICIES", "MAX_POLICY", "PLAIN", "Bounds", "Statement",
@@ -46,6 +47,8 @@ GOVERNED = Bounds(MAX_FILE, MAX_POLICIES, MAX_POLICY, MAX_NESTING, MAX_OPERANDS,
 PLAIN = Bounds(64 << 20, 100_000, 1 << 20, 300, 4_096, deceptive=True)
 """For other people's corpora, run as they are: what the parser survives on a large stack, with room to spare."""
 
+_EACH = 512
+"""Tokens between two rests: each takes a microsecond."""
 # Strings and comments end where Cedar's lexer ends them: a carriage return ends a comment too.
 _TOKEN = re.compile(
     r"""(?P<string>"(?:\\.|[^"\\])*")|(?P<comment>//[^\n\r]*)|(?P<word>[^\W\d]\w*)|(?P<operator>&&|\|\||[=!<>]=|::)|(?P<mark>\S)"""
@@ -111,7 +114,7 @@ def scan(file: str, text: str, bounds: Bounds = GOVERNED) -> tuple[list[Statemen
     statements: list[Statement] = []
     current: _Open | None = None
     line, counted = 1, 0
-    for match in _TOKEN.finditer(text):
+    for match in giving_way(_TOKEN.finditer(text), _EACH):
         kind = match.lastgroup
         if kind == "comment":
             continue

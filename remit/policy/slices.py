@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cedarpy import pst
 
+from remit.policy.yielding import giving_way
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -20,6 +22,8 @@ __all__ = ["Key", "ScopeIndex", "above", "parents_of", "uid_key"]
 Key = tuple[str, str]
 """An entity's type and id."""
 _Place = tuple[Key | None, Key | None, Key | None]
+_EACH = 96
+"""Policies between two rests: each takes some microseconds."""
 
 
 class ScopeIndex:
@@ -30,29 +34,40 @@ class ScopeIndex:
 
         :param actions: whether scopes are told apart by their actions too
         """
-        self._by_place: dict[_Place, list[str]] = {}
-        groups = set()
-        for policy, template in policies.items():
+        self._by_place: dict[Key | None, dict[Key | None, dict[Key | None, list[str]]]] = {}
+        groups, named = set(), set()
+        for policy, template in giving_way(policies.items(), _EACH):
             for principal, action, resource in _places(template):
-                place = principal, action if actions else None, resource
-                self._by_place.setdefault(place, []).append(policy)
+                by_action = self._by_place.setdefault(principal, {})
+                by_resource = by_action.setdefault(action if actions else None, {})
+                by_resource.setdefault(resource, []).append(policy)
+                named.add(resource)
             if isinstance(template.action, pst.ActionIn):
                 groups |= set(template.action.entities)
         self.groups = sorted(groups, key=str)
         """Every action that a scope names with ``in``: those whose members matter."""
-        self._resources = sorted({resource for _, _, resource in self._by_place if resource is not None})
+        self._resources = sorted(resource for resource in named if resource is not None)
 
     def reach(self, principals: Sequence[Key], actions: Sequence[Key], resources: Sequence[Key]) -> frozenset[str]:
         """The policies whose scopes name these entities or none; each list holds an entity and all above it."""
-        places = self._by_place
         found: list[str] = []
-        everything = (None,)
-        for principal in (*everything, *principals):
-            for action in (*everything, *actions):
-                for resource in (*everything, *resources):
-                    hit = places.get((principal, action, resource))
-                    if hit is not None:
-                        found += hit
+        for principal in (None, *principals):
+            by_action = self._by_place.get(principal)
+            if by_action is None:
+                continue
+            for action in (None, *actions):
+                by_resource = by_action.get(action)
+                if by_resource is not None:
+                    for resource in (None, *resources):
+                        found += by_resource.get(resource, ())
+        return frozenset(found)
+
+    def resources_of(self, principals: Sequence[Key]) -> frozenset[Key | None]:
+        """What scopes name as resource that name one of these principals or none, whatever their action."""
+        found: set[Key | None] = set()
+        for principal in (None, *principals):
+            for by_resource in self._by_place.get(principal, {}).values():
+                found |= by_resource.keys()
         return frozenset(found)
 
     def named_below(self, kind: str, prefix: str) -> list[Key]:

@@ -77,7 +77,7 @@ class Lease:
         self,
         key: LeaseKey,
         holdings: tuple[Holding, ...],
-        scope: tuple[list[Key], list[Key]],
+        scope: tuple[tuple[Key, ...], tuple[Key, ...]],
         now_ns: int,
         now_ms: int,
         ttl_ms: int,

@@ -11,40 +11,66 @@ import ctypes
 import threading
 from collections.abc import Callable
 from ctypes import POINTER, byref
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
+from wasmtime import Engine
 from wasmtime import _ffi as ffi
 
 from remit.errors import CallCancelled, DeadlineExceeded, GuestTrapped, HostFault, SandboxError
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.ports import Clock, HostCalls
 from remit.sandbox.closed_wasi import RESOURCES, ClosedWorld
+from remit.sandbox.engine import HUB
 
-__all__ = ["CALLS", "CHECK_EPOCHS", "MAX_MESSAGE", "MAX_TEXT", "Call", "Later", "Served", "refused", "value_of"]
+__all__ = [
+    "CALLS", "CHECK_EPOCHS", "MAX_MESSAGE", "MAX_TEXT", "SHORT_MS", "Call", "Later", "Served", "refused", "value_of",
+]  # fmt: skip
 
 CHECK_EPOCHS = 16
 """A running guest is asked at least once in so many epochs whether it may go on; a cancel skips as many."""
 
+SHORT_MS = 2 * CHECK_EPOCHS
+"""A deadline that is closer than this is closer than the epochs at which any guest is asked."""
 MAX_TEXT = 4 << 20
 """Bytes of text that a guest may pass in one host call."""
 MAX_MESSAGE = 2000
 """Characters of a refusal that a guest is told."""
 _NS_PER_MS = 1_000_000
 
-CALLS: Final[dict[int, Call]] = {}
+CALLS: Final = cast("dict[int, Call]", HUB.running)
 """The call that runs in a store, by the address of its context."""
 
 
 class Served(Protocol):
     """What stands behind one import of a guest; see :class:`remit.sandbox.targets.Target`."""
 
-    strict: bool
-    names: tuple[str, str]
-    counts: tuple[int, int]
-    serve: Callable[[Call, tuple[Any, ...]], Any]
-    shape: Callable[[Any], Any]
-    take: Callable[[Call, int], tuple[Any, ...]]
-    give: Callable[[Call, Any, int], None]
+    @property
+    def names(self) -> tuple[str, str]:
+        """Interface and function."""
+        ...
+
+    @property
+    def take(self) -> Callable[[Call, int], tuple[Any, ...]]:
+        """Reads its arguments."""
+        ...
+
+    @property
+    def give(self) -> Callable[[Call, Any, int], None]:
+        """Writes its result, from the door's answer."""
+        ...
+
+
+class Inside(Protocol):
+    """Where a call runs; see :class:`remit.sandbox.instance.Instance`."""
+
+    engine: Engine
+    """Whose epochs it needs."""
+    context: int
+    """The address of the store's context."""
+    pure: bool
+    """Whether neither time nor randomness reach the guest through WASI."""
+    world: ClosedWorld | None
+    """What the instance has of WASI, once it has asked for any."""
 
 
 class Later(Protocol):
@@ -62,62 +88,46 @@ class Later(Protocol):
 class Call:
     """The state of one call; belongs to the thread that runs it, except for :meth:`cancel`."""
 
-    __slots__ = (
-        "_cancelled", "_clock", "_context", "_ends_ns", "_limit_ms", "_pure", "_wake", "fault", "host", "later",
-        "short", "stop", "text", "world",
-    )  # fmt: skip
+    __slots__ = ("_wake", "ends_ns", "fault", "host", "inside", "later", "limit_ms", "now", "stop")
 
-    def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int, text: int, *, pure: bool = False) -> None:
+    def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int) -> None:
         """Start the call's time.
 
         :param deadline_ms: milliseconds from now, host calls and sleeping included
-        :param text: bytes of text that the guest may pass in one host call
-        :param pure: neither time nor randomness reach the guest through WASI
         """
         self.host = host
-        self.world: ClosedWorld | None = None
-        """What the instance has of WASI, once it has asked for any."""
-        self.short = deadline_ms < 2 * CHECK_EPOCHS
-        """Whether the deadline is closer than the epochs at which any guest is asked."""
-        self.later: Later | None = None
-        """How host calls are performed while the guest waits on an event loop; ``None`` off one."""
+        self.now = clock.monotonic_ns
+        self.limit_ms = deadline_ms
+        self.ends_ns = self.now() + deadline_ms * _NS_PER_MS
         self.stop: SandboxError | None = None
         self.fault: BaseException | None = None
-        self._pure = pure
-        self._clock = clock
-        self._limit_ms = deadline_ms
-        self._ends_ns = clock.monotonic_ns() + deadline_ms * _NS_PER_MS
-        self.text = text
-        self._cancelled = False
+        self.later: Later | None = None
+        """How host calls are performed while the guest waits on an event loop; ``None`` off one."""
+        self.inside: Inside | None = None
+        """The instance that runs it, once one does."""
         self._wake: threading.Event | None = None
-        self._context = 0
 
     # ---- when it must end ----
 
     def cancel(self) -> None:
         """Have it end, from another thread; sleeping guests wake."""
-        self._cancelled = True
+        self.stop = self.stop or CallCancelled("the call was cancelled")
         if self._wake is not None:
             self._wake.set()
 
     def restart_clock(self) -> None:
         """Count the deadline from now: loading the code is not the guest's doing."""
-        self._ends_ns = self._clock.monotonic_ns() + self._limit_ms * _NS_PER_MS
+        self.ends_ns = self.now() + self.limit_ms * _NS_PER_MS
 
     def due(self) -> SandboxError | None:
         """Why it must end now, or ``None``."""
-        if self.stop is None:
-            if self._cancelled:
-                self.stop = CallCancelled("the call was cancelled")
-            elif self._clock.monotonic_ns() >= self._ends_ns:
-                self.stop = DeadlineExceeded(
-                    f"the call took longer than its {self._limit_ms} ms", deadline_ms=self._limit_ms
-                )
+        if self.stop is None and self.now() >= self.ends_ns:
+            self.stop = DeadlineExceeded(f"the call took longer than its {self.limit_ms} ms", deadline_ms=self.limit_ms)
         return self.stop
 
     def first_epochs(self) -> int:
         """After how many epochs to ask for the first time."""
-        return max(1, min(CHECK_EPOCHS, self._limit_ms // 2))
+        return max(1, min(CHECK_EPOCHS, self.limit_ms // 2))
 
     def epochs(self) -> int:
         """After how many epochs to ask again: half of what is left, since a busy machine's epochs are long ones."""
@@ -130,7 +140,7 @@ class Call:
         """
         self._wake = self._wake or threading.Event()
         # The event is there before the look: a cancel comes before the look, or finds the event.
-        if not self._cancelled:
+        if self.stop is None:
             self._wake.wait(max(0, min(duration_ns, self._left_ns())) / 1e9)
         self.check()
 
@@ -143,7 +153,7 @@ class Call:
             raise why
 
     def _left_ns(self) -> int:
-        return self._ends_ns - self._clock.monotonic_ns()
+        return self.ends_ns - self.now()
 
     # ---- what it is answered ----
 
@@ -159,12 +169,14 @@ class Call:
 
     def wasi(self) -> ClosedWorld:
         """The closed world, as this call's guest sees it."""
-        if self.world is None:
-            self.world = ClosedWorld(self, pure=self._pure)
-        self.world.belong_to(self)
-        return self.world
+        inside = self.inside
+        assert inside is not None
+        if inside.world is None:
+            inside.world = ClosedWorld(self, pure=inside.pure)
+        inside.world.belong_to(self)
+        return inside.world
 
-    def begin(self, target: Served, context: int, arguments: int, results: int) -> None:
+    def begin(self, target: Served, arguments: int, results: int) -> None:
         """Start answering one import of a guest that runs on an event loop; :meth:`Later.done` says when it is.
 
         What cannot even start is remembered, and answered as done.
@@ -172,9 +184,8 @@ class Call:
         assert self.later is not None
         try:
             self.check()
-            self._context = context
             self.later.start(self, target, target.take(self, arguments), results)
-        except BaseException as error:  # noqa: BLE001 - as in serve()
+        except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes
             self.keep(error)
 
     def keep(self, error: BaseException) -> None:
@@ -183,27 +194,6 @@ class Call:
             self.stop = self.stop or error
         else:
             self.fault = error
-
-    def serve(self, target: Served, context: int, arguments: int, given: int, results: int, wanted: int) -> bool:
-        """Answer one import; ``False`` if the guest must stop, for the reason that was remembered.
-
-        :param given: how many arguments the component declared, as ``wanted`` results: it may lie about what WASI
-            looks like
-        """
-        try:
-            if self._cancelled or self._clock.monotonic_ns() >= self._ends_ns:
-                self.check()
-            if (given, wanted) != target.counts and target.strict:
-                raise GuestTrapped("the guest imports a function of WASI under another signature")  # noqa: TRY301 - as all that serving raises
-            self._context = context
-            value = target.serve(self, target.take(self, arguments))
-            if self.host.abort is not None:
-                return False
-            target.give(self, value, results)
-        except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
-            self.keep(error)
-            return False
-        return True
 
     def number(self, pointer: Any) -> int:
         """The host's integer for a resource of the guest's."""
@@ -229,7 +219,8 @@ class Call:
         return made
 
     def _store(self) -> Any:
-        return ctypes.cast(self._context, POINTER(ffi.wasmtime_context_t))
+        assert self.inside is not None
+        return ctypes.cast(self.inside.context, POINTER(ffi.wasmtime_context_t))
 
 
 def refused(interface: str, function: str, answer: Refused) -> GuestTrapped:

@@ -9,6 +9,7 @@ import ctypes
 from struct import Struct
 from typing import Any
 
+from remit.errors import GuestTrapped
 from remit.sandbox import capi
 from remit.sandbox.call import CALLS, Call
 from remit.sandbox.targets import Target
@@ -17,6 +18,7 @@ __all__ = ["on_epoch", "on_import", "on_import_later", "register"]
 
 _TARGETS: list[Target] = []
 _STOPPED = b"stopped by the host"
+_LIES = "the guest imports a function of WASI under another signature"
 _YIELD = 1
 """WASMTIME_UPDATE_DEADLINE_YIELD: let the event loop go on before the guest does."""
 _CONTINUATION = Struct("<QQQ").pack_into
@@ -33,12 +35,23 @@ def register(target: Target) -> int:
 def on_import(
     number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int
 ) -> int:
-    """Called by wasmtime for every import of every guest; never raises."""
+    """Called by wasmtime for every import of every guest; never raises.
+
+    :param given: how many arguments the component declared, as ``wanted`` results: it may lie about what WASI looks
+        like
+    """
+    call = None
     try:
-        if CALLS[context].serve(_TARGETS[number or 0], context, arguments, given, results, wanted):
+        call, target = CALLS[context], _TARGETS[number or 0]
+        if call.stop is not None or call.now() >= call.ends_ns:
+            call.check()
+        if (given != target.given or wanted != target.wanted) and target.strict:
+            raise GuestTrapped(_LIES)  # noqa: TRY301 - as all that answering raises
+        if target.answer(call, arguments, results):
             return 0
-    except BaseException:  # noqa: BLE001, S110 - what serve() could not keep; without an answer ctypes would make one up
-        pass
+    except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
+        if call is not None:
+            call.keep(error)
     # What it says does not matter, since the call remembers the reason.
     return capi.error_of(_STOPPED)
 
@@ -72,8 +85,8 @@ def on_import_later(
     _CONTINUATION(capi.MEMORY, continuation, _ON_CONTINUE, error, 0)
     _WAITING[error] = call = CALLS.get(context)
     target = _TARGETS[number or 0]
-    if call is not None and (given, wanted) == target.counts:
-        call.begin(target, context, arguments, results)
+    if call is not None and (given, wanted) == (target.given, target.wanted):
+        call.begin(target, arguments, results)
 
 
 @capi.CONTINUE_CALLBACK  # type: ignore[untyped-decorator] # ctypes

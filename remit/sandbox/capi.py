@@ -1,7 +1,9 @@
-"""The few functions of wasmtime's C API that every call goes through, bound to plain integers.
+"""The few functions of wasmtime's C API that every call goes through, bound to plain integers or to parameters.
 
-The stock bindings build a pointer object for every argument; with addresses as integers a call costs a third. The
-library is the one that the package has loaded, so there is one wasmtime in the process. Whether the memory layout is
+The stock bindings build a pointer object for every argument; with addresses as integers a call costs a third. Where an
+argument is the same call after call, even converting the integer is too much: the functions under *prepared* take what
+:data:`pointer` and :data:`number` make of one, once. The library is the one that the package has loaded, so there is
+one wasmtime in the process. Whether the memory layout is
 what :mod:`remit.sandbox.layout` writes is checked here once, against the package's own declarations: :data:`FAST` says
 so, and where it is false everything goes by :mod:`remit.sandbox.values`, which asks those declarations each time.
 """
@@ -27,6 +29,7 @@ __all__ = [
     "INSTANCE_SIZE",
     "LATER_CALLBACK",
     "MEMORY",
+    "TEXT",
     "VAL_SIZE",
     "address",
     "component_instantiate",
@@ -41,6 +44,8 @@ __all__ = [
     "instance_get_func",
     "instantiate_async",
     "linker_add_async",
+    "number",
+    "pointer",
     "set_epoch_deadline",
     "set_fuel",
     "store_context",
@@ -72,38 +77,32 @@ def _bind(name: str, result: Any, *arguments: Any, long: bool = False) -> Any:
     return function
 
 
-store_new: Final = _bind("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
-store_context: Final = _bind("wasmtime_store_context", c_void_p, c_void_p)
-store_delete: Final = _bind("wasmtime_store_delete", None, c_void_p, long=True)
-store_limiter: Final = _bind("wasmtime_store_limiter", None, c_void_p, *[ctypes.c_int64] * 5)
-store_epoch_callback: Final = _bind(
-    "wasmtime_store_epoch_deadline_callback", None, c_void_p, c_void_p, c_void_p, c_void_p
-)
+def _prepared(name: str, result: Any, *, long: bool = False) -> Any:
+    """As :func:`_bind`, for parameters that :data:`pointer` and :data:`number` made; null is ``None``."""
+    function = getattr(_long if long else _short, name)
+    function.restype = result
+    return function
+
+
+pointer: Final = c_void_p.from_param
+"""An address as a parameter: what ctypes would make of it at each call, made once."""
+number: Final = c_size_t.from_param
+"""A count as a parameter."""
+
+store_new: Final = _prepared("wasmtime_store_new", c_size_t)
+store_context: Final = _prepared("wasmtime_store_context", c_size_t)
+store_delete: Final = _prepared("wasmtime_store_delete", None, long=True)
+store_limiter: Final = _prepared("wasmtime_store_limiter", None)
+store_epoch_callback: Final = _prepared("wasmtime_store_epoch_deadline_callback", None)
+component_instantiate: Final = _prepared("wasmtime_component_linker_instantiate", c_size_t, long=True)
+instance_get_func: Final = _prepared("wasmtime_component_instance_get_func", c_bool)
+func_call: Final = _prepared("wasmtime_component_func_call", c_size_t, long=True)
+instantiate_async: Final = _prepared("wasmtime_component_linker_instantiate_async", c_size_t, long=True)
+func_call_async: Final = _prepared("wasmtime_component_func_call_async", c_size_t, long=True)
+
 set_epoch_deadline: Final = _bind("wasmtime_context_set_epoch_deadline", None, c_void_p, c_uint64)
 set_fuel: Final = _bind("wasmtime_context_set_fuel", c_void_p, c_void_p, c_uint64)
 get_fuel: Final = _bind("wasmtime_context_get_fuel", c_void_p, c_void_p, c_void_p)
-component_instantiate: Final = _bind(
-    "wasmtime_component_linker_instantiate", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, long=True
-)
-instance_get_func: Final = _bind("wasmtime_component_instance_get_func", c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
-func_call: Final = _bind(
-    "wasmtime_component_func_call", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, long=True
-)
-instantiate_async: Final = _bind(
-    "wasmtime_component_linker_instantiate_async", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, long=True
-)
-func_call_async: Final = _bind(
-    "wasmtime_component_func_call_async",
-    c_void_p,
-    c_void_p,
-    c_void_p,
-    c_void_p,
-    c_size_t,
-    c_void_p,
-    c_size_t,
-    c_void_p,
-    long=True,
-)
 future_poll: Final = _bind("wasmtime_call_future_poll", c_bool, c_void_p, long=True)
 future_delete: Final = _bind("wasmtime_call_future_delete", None, c_void_p, long=True)
 linker_add_async: Final = _bind(
@@ -128,6 +127,8 @@ EPOCH_CALLBACK: Final = ctypes.CFUNCTYPE(c_size_t, c_void_p, c_void_p, POINTER(c
 
 MEMORY: Final = memoryview((c_uint8 * (1 << 56)).from_address(0)).cast("B")
 """All of this process's memory, to read what an address of wasmtime's leads to: half the cost of a call for each."""
+TEXT: Final[Any] = (ctypes.c_char * (1 << 56)).from_address(0)
+"""The same, whose slices are ``bytes``."""
 
 
 def address(pointer: Any) -> int:

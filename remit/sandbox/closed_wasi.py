@@ -84,6 +84,8 @@ class ClosedWorld:
 
     def take_stderr(self) -> list[str]:
         """The last lines that the guest wrote to stderr since they were taken."""
+        if not self._stderr:
+            return []
         lines = [line for line in self._stderr.decode(errors="replace").splitlines() if line.strip()]
         self._stderr.clear()
         return lines

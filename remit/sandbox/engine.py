@@ -53,6 +53,13 @@ _REVISION = 1
 """Raised with any change of :func:`make_engine` that its other inputs do not show."""
 
 
+class Runs(Protocol):
+    """A call that runs; see :class:`remit.sandbox.call.Call`."""
+
+    inside: Any
+    """The instance that it runs in, whose ``engine`` has the epochs that it needs."""
+
+
 class Forked(Protocol):
     """Somebody with locks or wasmtime objects of their own."""
 
@@ -146,13 +153,14 @@ class _Hub:
     out.
     """
 
-    running: dict[int, Engine]
-    """The engines of the stores that run, by the address of their context."""
+    running: dict[int, Runs]
+    """The calls that run in stores of this process, by the address of the store's context; always the same object."""
     ticker: threading.Thread | None
     forks: int
     """How many forks lie between this process and the one that loaded this module: stores do not cross one."""
 
     def __init__(self) -> None:
+        self.running = {}
         self._kept: list[Any] = []
         self._survivors: WeakSet[Forked] = WeakSet()
         self.forks = 0
@@ -162,7 +170,6 @@ class _Hub:
         self._lock = threading.Lock()
         self._engines: dict[tuple[bool, int, bool], Engine] = {}
         self._slots: dict[Engine, deque[None]] = {}
-        self.running = {}
         self.ticker = None
 
     def engine(self, *, metered: bool, stack: int, pooled: bool) -> Engine:
@@ -177,15 +184,15 @@ class _Hub:
     def slots(self, engine: Engine) -> deque[None] | None:
         return self._slots.get(engine)
 
-    def enter(self, key: int, engine: Engine) -> None:
-        """Have the engine's epoch move on about once per millisecond, until :meth:`leave`."""
-        self.running[key] = engine
+    def enter(self, context: int, call: Runs) -> None:
+        """Have the epoch of its engine move on about once per millisecond, until :meth:`leave`."""
+        self.running[context] = call
         if self.ticker is None:
             self.wake()
 
-    def leave(self, key: int) -> None:
-        """The guest that entered by this key has ended."""
-        self.running.pop(key, None)
+    def leave(self, context: int) -> None:
+        """The call in this store has ended."""
+        self.running.pop(context, None)
 
     def wake(self) -> None:
         """Start the ticker, unless it runs."""
@@ -199,7 +206,8 @@ class _Hub:
         idle = 0
         while True:
             pause.wait(_TICK_S)
-            engines = set(list(self.running.values()))  # noqa: C414 - a list is made in one step, a set is not
+            calls = list(self.running.values())  # made in one step, unlike the set
+            engines = {call.inside.engine for call in calls}
             idle = 0 if engines else idle + 1
             if idle > _IDLE_TICKS:
                 # Nobody has run for a while: the next guest starts another thread, an idle host has none.
@@ -219,7 +227,8 @@ class _Hub:
         self._survivors.add(thing)
 
     def after_fork(self) -> None:
-        self._kept.append((self._engines, self.running))
+        self._kept.append((self._engines, dict(self.running)))
+        self.running.clear()
         self.forks += 1
         self._start()
         for thing in list(self._survivors):

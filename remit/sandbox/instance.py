@@ -9,31 +9,55 @@ thread's store. Nothing here decides policy, finds code or keeps instances; see 
 from __future__ import annotations
 
 import ctypes
-import threading
 from contextlib import suppress
 from typing import Any, Final, Literal, NoReturn
 
 import msgspec
 
-from remit.errors import HostFault, OutputTooLarge, SandboxError
+from remit.errors import HostFault
 from remit.kernel.model import GuestOutcome, Limits
 from remit.kernel.ports import Clock, HostCalls
 from remit.sandbox import capi
-from remit.sandbox.call import CALLS, MAX_TEXT, Call
+from remit.sandbox.call import CALLS, SHORT_MS, Call
 from remit.sandbox.callbacks import on_epoch
 from remit.sandbox.closed_wasi import ClosedWorld
 from remit.sandbox.engine import HUB, INSTANCES, TABLE_ELEMENTS, TABLES
 from remit.sandbox.loaded import Export, Loaded
 from remit.sandbox.traps import classify
-from remit.sandbox.values import TextBudget
 
-__all__ = ["Instance", "State"]
+__all__ = ["Entry", "Instance", "State"]
 
-_ON_EPOCH: Final = ctypes.cast(on_epoch, ctypes.c_void_p).value
-_FUNC = ctypes.c_char * capi.FUNC_SIZE
-_SLOT = ctypes.c_char * capi.VAL_SIZE
+_ON_EPOCH: Final = capi.pointer(ctypes.cast(on_epoch, ctypes.c_void_p).value)
+_ELEMENTS, _INSTANCES, _TABLES = map(capi.number, (TABLE_ELEMENTS, INSTANCES, TABLES))
+_INSTANCE = ctypes.c_char * capi.INSTANCE_SIZE
 
 State = Literal["new", "ready", "poisoned", "closed"]
+
+
+class Entry:
+    """An export in one instance, with room for its arguments and its result: what a call of it takes is made once."""
+
+    __slots__ = ("_room", "arguments", "export", "found", "function", "parameters", "result")
+
+    def __init__(self, export: Export, context: Any) -> None:
+        """Make the room.
+
+        :param context: the store's, as a parameter
+        """
+        given, wanted = export.counts
+        self.export = export
+        self.found = False
+        """Whether the instance was asked where the function is."""
+        self._room = (ctypes.c_char * (capi.FUNC_SIZE + (1 + given) * capi.VAL_SIZE))()
+        function = ctypes.addressof(self._room)
+        self.result = function + capi.FUNC_SIZE
+        self.arguments = self.result + capi.VAL_SIZE
+        """Addresses of slots: of wasmtime's result, and of as many arguments as there are."""
+        point, number = capi.pointer, capi.number
+        self.function = point(function)
+        result = point(self.result)
+        self.parameters = (self.function, context, point(self.arguments), number(given), result, number(wanted))
+        """Of :data:`remit.sandbox.capi.func_call`."""
 
 
 class Instance:
@@ -44,43 +68,48 @@ class Instance:
     """
 
     def __init__(self, loaded: Loaded, limits: Limits, clock: Clock, *, pure: bool = False) -> None:
-        self._state: State = "closed"
+        self._token: list[State] = []
         self._loaded = loaded
         self._limits = limits
-        self._engine, self._metered, self._output = loaded.engine, loaded.metered, limits.output
+        self.engine, self._metered, self._output = loaded.engine, loaded.metered, limits.output
         self._clock = clock
-        self._pure = pure
+        self.pure = pure
         self._forks = HUB.forks
-        self._alone = threading.Lock()
-        self._world: ClosedWorld | None = None
-        self._instance = ctypes.create_string_buffer(capi.INSTANCE_SIZE)
-        self._functions: dict[Export, int] = {}
-        self._buffers: list[Any] = []
-        self._slot = bytearray(capi.VAL_SIZE)
-        self._slot_at = ctypes.addressof(_SLOT.from_buffer(self._slot))
+        self.world: ClosedWorld | None = None
+        self._entries: dict[str, Entry] = {}
+        self._room = _INSTANCE()
+        self._instance = capi.pointer(ctypes.addressof(self._room))
         self._store = self._make()
-        self._context = capi.store_context(self._store)
-        self._state = "new"
+        self.context = capi.store_context(self._store)
+        self._in_context = capi.pointer(self.context)
+        self._token.append("new")
 
-    def _make(self) -> int:
-        store = capi.store_new(self._loaded.addresses[0], None, None)
-        if not store:
+    def _make(self) -> Any:
+        """A new store, as a parameter."""
+        made = capi.store_new(self._loaded.parameters[0], None, None)
+        if not made:
             raise HostFault("wasmtime gave no store")
+        store = capi.pointer(made)
         # wasmtime limits each memory by itself; allowing just as many as the component makes bounds them together.
         memory, memories = self._limits.memory // self._loaded.memories, self._loaded.memories
-        capi.store_limiter(store, memory, TABLE_ELEMENTS, INSTANCES, TABLES, memories)
+        capi.store_limiter(store, capi.number(memory), _ELEMENTS, _INSTANCES, _TABLES, capi.number(memories))
         capi.store_epoch_callback(store, _ON_EPOCH, None, None)
-        return int(store)
+        return store
 
     @property
     def state(self) -> State:
-        """``new`` until the first call, then ``ready`` until one fails; ``poisoned`` and ``closed`` are for ever."""
-        return self._state
+        """``new`` until the first call, then ``ready`` until one fails; ``poisoned`` and ``closed`` are for ever.
+
+        An instance in a call is ``poisoned`` until the call has succeeded.
+        """
+        with suppress(IndexError):
+            return self._token[0]
+        return "poisoned"
 
     @property
     def worn(self) -> bool:
         """Whether it holds more of our memory than a kept instance should."""
-        return self._world is not None and self._world.worn
+        return self.world is not None and self.world.worn
 
     # ---- calling ----
 
@@ -89,29 +118,53 @@ class Instance:
 
         :raises SandboxError: if the guest's start does what it must not
         """
-        self._seize()
+        ends = state = self._take()
         try:
+            self._expect(state)
+            ends = "poisoned"
             self._instantiate(call)
+            ends = "ready"
         finally:
-            self._alone.release()
+            self._token.append(ends)
 
-    def call(self, call: Call, export: Export, arguments: tuple[Any, ...]) -> Any:
-        """Call an export and give its result.
+    def call(self, call: Call, export: str, arguments: tuple[Any, ...]) -> Any:
+        """Call an export and give its result; see :meth:`invoke`.
 
-        :raises HostFault: if an argument does not have the export's type (the instance stays as it is), or the
-            instance cannot be called
-        :raises SandboxError: for whatever the guest did that it must not
+        The epochs of an earlier call are as good as new ones, unless the deadline is close: none is further off than
+        :data:`CHECK_EPOCHS`, and one that has passed asks at once.
         """
-        keep: list[Any] = []
-        at = export.pack(arguments, keep)
-        if self._forks != HUB.forks or not self._alone.acquire(False):  # noqa: FBT003 - a keyword costs as much as the lock
-            self._refuse()
         try:
-            if self._state != "ready":
-                self._instantiate(call)
-            return self._enter(call, export, at)
+            ends = state = self._token.pop()
+        except IndexError:
+            self._busy()
+        try:
+            entry = self._entries.get(export) or self._enter(export)
+            _kept = entry.export.lay(arguments, entry.arguments)
+            if state != "ready" or not entry.found or self._forks != HUB.forks:
+                self._expect(state)
+                ends = "poisoned"
+                self._prepare(call, entry, state)
+            context = self.context
+            call.inside = self
+            ends = "poisoned"
+            CALLS[context] = call
+            try:
+                if HUB.ticker is None:
+                    HUB.wake()
+                if self._metered:
+                    capi.set_fuel(context, self._limits.fuel or 0)
+                if call.limit_ms < SHORT_MS:
+                    capi.set_epoch_deadline(context, call.first_epochs())
+                error = capi.func_call(*entry.parameters)
+            finally:
+                CALLS.pop(context, None)
+            if error or call.stop or call.fault or call.host.abort or call.now() >= call.ends_ns:
+                raise self._reason(call, error)
+            result = entry.export.take(entry.result, self._output)
+            ends = "ready"
+            return result
         finally:
-            self._alone.release()
+            self._token.append(ends)
 
     def invoke(self, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int) -> Any:
         """Call an export by its name, ``"provider.call"`` or ``"local:calc/api#add"``, with values of its WIT types.
@@ -121,17 +174,18 @@ class Instance:
         :param host: the door that its host calls go through
         :param deadline_ms: milliseconds that the call may take, host calls included
         :raises ExportMissing: if the component does not export it
-        :raises SandboxError: as :meth:`call`
+        :raises HostFault: if an argument does not have the export's type (the instance stays as it is), or the
+            instance cannot be called
+        :raises SandboxError: for whatever the guest did that it must not
         """
-        call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=self._pure)
-        return self.call(call, self._loaded.export(export), arguments)
+        return self.call(Call(host, self._clock, deadline_ms), export, arguments)
 
     def run(self, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
         """As :meth:`call`, with texts for arguments and the result in the kernel's terms."""
         found = self._loaded.export(export)
         if found.plain is not None:
             arguments = found.plain.arguments(arguments)
-        return self.outcome(found, self.call(call, found, arguments))
+        return self.outcome(found, self.call(call, export, arguments))
 
     def outcome(self, export: Export, result: Any) -> GuestOutcome:
         """A result in the kernel's terms, with the fuel that its call took."""
@@ -146,93 +200,55 @@ class Instance:
             return GuestOutcome(tag="retry", text=value["reason"], after_ms=value["after-ms"], fuel=used)
         return GuestOutcome(tag="rejected" if case == "rejected" else "failed", text=value, fuel=used)
 
-    def _seize(self) -> None:
-        if self._forks != HUB.forks or not self._alone.acquire(blocking=False):
-            self._refuse()
+    def _take(self) -> State:
+        """What the instance is, for the caller alone until it is appended again: so only one call at a time runs."""
+        try:
+            return self._token.pop()
+        except IndexError:
+            self._busy()
 
-    def _refuse(self) -> NoReturn:
+    @staticmethod
+    def _busy() -> NoReturn:
+        raise HostFault("the instance is in a call already") from None
+
+    def _expect(self, state: State) -> None:
         if self._forks != HUB.forks:
             raise HostFault("the instance belongs to the process that this one was forked from")
-        if self._state in {"new", "ready"} or self._context in CALLS:
-            raise HostFault("the instance is in a call already")
-        raise HostFault(f"the instance is {self._state}", remedy="make another instance")
+        if state not in {"new", "ready"}:
+            raise HostFault(f"the instance is {state}", remedy="make another instance")
 
-    def _enter(self, call: Call, export: Export, at: int) -> Any:
-        """Run the guest; whatever happens, the instance is ready or poisoned afterwards.
+    def _enter(self, export: str) -> Entry:
+        return self._entries.setdefault(export, Entry(self._loaded.export(export), self._in_context))
 
-        The epochs of an earlier call are as good as new ones, unless the deadline is close: none is further off than
-        :data:`CHECK_EPOCHS`, and one that has passed asks at once.
-        """
-        function = self._functions.get(export) or self._find(export)
-        context, slot = self._context, self._slot_at
-        call.world = self._world
-        self._state = "poisoned"
-        CALLS[context] = call
-        HUB.running[context] = self._engine
-        failure: SandboxError | None = None
-        result: Any = None
-        try:
-            if HUB.ticker is None:
-                HUB.wake()
-            if self._metered:
-                capi.set_fuel(context, self._limits.fuel or 0)
-            if call.short:
-                capi.set_epoch_deadline(context, call.first_epochs())
-            error = capi.func_call(function, context, at, export.count, slot, export.results)
-            if not error:
-                try:
-                    result = export.read(slot, TextBudget(self._output))
-                except SandboxError as wrong:
-                    failure = wrong
-                capi.component_value_delete(slot)
-                # wasmtime drops what it overwrites: leave nothing there for the next call to free again.
-                self._slot[0] = 0
-        finally:
-            HUB.running.pop(context, None)
-            del CALLS[context]
-            self._world = call.world
-        if error or failure or call.fault or call.host.abort or call.due():
-            raise self._reason(call, error, failure)
-        self._state = "ready"
-        return result
+    def _prepare(self, call: Call, entry: Entry, state: State) -> None:
+        """Instantiate, unless that is done, and find the function."""
+        if state == "new":
+            self._instantiate(call)
+        if not capi.instance_get_func(self._instance, self._in_context, entry.export.index, entry.function):
+            raise HostFault("the export vanished from the instance")
+        entry.found = True
 
     def _instantiate(self, call: Call) -> None:
-        """From new to ready, or poisoned."""
-        if self._state != "new":
-            self._refuse()
-        context = self._context
-        self._state = "poisoned"
-        CALLS[context] = call
-        HUB.enter(context, self._loaded.engine)
+        context = self.context
+        call.inside = self
+        HUB.enter(context, call)
         try:
-            if self._loaded.metered:
+            if self._metered:
                 capi.set_fuel(context, self._limits.fuel or 0)
             capi.set_epoch_deadline(context, call.first_epochs())
-            _, linker, component = self._loaded.addresses
-            error = capi.component_instantiate(linker, context, component, ctypes.addressof(self._instance))
+            _, linker, component = self._loaded.parameters
+            error = capi.component_instantiate(linker, self._in_context, component, self._instance)
         finally:
             HUB.leave(context)
-            del CALLS[context]
-            self._world = call.world
         if error or call.fault or call.host.abort or call.due():
-            raise self._reason(call, error, None)
-        self._state = "ready"
-
-    def _find(self, export: Export) -> int:
-        buffer = _FUNC()
-        at = ctypes.addressof(buffer)
-        if not capi.instance_get_func(ctypes.addressof(self._instance), self._context, export.index, at):
-            raise HostFault("the export vanished from the instance")
-        self._buffers.append(buffer)
-        self._functions[export] = at
-        return at
+            raise self._reason(call, error)
 
     def _used(self) -> int:
         left = ctypes.c_uint64()
-        capi.get_fuel(self._context, ctypes.addressof(left))
+        capi.get_fuel(self.context, ctypes.addressof(left))
         return (self._limits.fuel or 0) - left.value
 
-    def _reason(self, call: Call, error: int | None, failure: SandboxError | None) -> BaseException:
+    def _reason(self, call: Call, error: int) -> BaseException:
         """Why a call did not succeed: what the host decided comes before what the guest did."""
         message = capi.error_message(error) if error else ""
         if call.host.abort is not None:
@@ -243,36 +259,38 @@ class Instance:
             fault = HostFault(f"a host function failed: {type(call.fault).__name__}: {call.fault}")
             fault.__cause__ = call.fault
             return fault
-        if (why := call.due()) is not None:
-            return why
-        if isinstance(failure, OutputTooLarge):
-            return OutputTooLarge(
-                f"the guest returned more than {self._limits.output} bytes", limit=self._limits.output
-            )
-        return failure or classify(message, self._limits)
+        return call.due() or classify(message, self._limits)
 
     # ---- the end ----
 
     def stderr(self) -> list[str]:
         """What the guest wrote to stderr since this was asked."""
-        return self._world.take_stderr() if self._world is not None else []
+        return self.world.take_stderr() if self.world is not None else []
 
     def close(self) -> None:
         """Free the store; idempotent.
 
         :raises HostFault: if a call is running in it
         """
-        if not self._alone.acquire(blocking=False):
-            raise HostFault("the instance is in a call")
+        state = self._take()
         try:
-            if self._state != "closed":
-                self._state = "closed"
-                if self._forks == HUB.forks:
-                    capi.store_delete(self._store)
-                    self._loaded.release()
+            if state != "closed":
+                self._free()
         finally:
-            self._alone.release()
+            self._token.append("closed")
+
+    def _free(self) -> None:
+        if self._forks == HUB.forks:
+            for entry in self._entries.values():
+                capi.component_value_delete(entry.result)
+            self.world = None  # which knows its last call, which knows this instance
+            capi.store_delete(self._store)
+            self._loaded.release()
 
     def __del__(self) -> None:
-        with suppress(Exception):
-            self.close()
+        # Nobody runs a call in what nobody holds: a token that is missing was lost to what a signal's handler raised.
+        try:
+            if self._token != ["closed"]:
+                self._free()
+        except Exception:  # noqa: BLE001, S110 - half an instance, or half an interpreter
+            pass

@@ -6,6 +6,7 @@ Nothing is run here. What is loaded stays until there is too much of it, and is 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -49,7 +50,8 @@ class Library:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._making: dict[Key, threading.Lock] = {}
-        self._loaded: OrderedDict[Key, Loaded] = OrderedDict()
+        self._loaded: dict[Key, Loaded] = {}
+        self._uses = itertools.count()
         self._sources: OrderedDict[str, Callable[[], bytes]] = OrderedDict()
 
     def after_fork(self) -> None:
@@ -98,19 +100,18 @@ class Library:
         :raises ImportRefused: if the component imports what the program does not declare
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        loaded = self._load(_key(program, slots=slots))
-        if undeclared := loaded.imported - program.interfaces:
-            names = ", ".join(sorted(undeclared))
-            raise ImportRefused(f"the unit imports {names} without declaring it", imports=sorted(undeclared))
+        key = _key(program, slots=slots)
+        loaded = self._loaded.get(key) or self._load(key)
+        loaded.used = next(self._uses)
+        if not loaded.imported <= program.interfaces:
+            undeclared = sorted(loaded.imported - program.interfaces)
+            raise ImportRefused(f"the unit imports {', '.join(undeclared)} without declaring it", imports=undeclared)
         return loaded
 
     # ---- the steps ----
 
     def _load(self, key: Key) -> Loaded:
         with self._lock:
-            if (loaded := self._loaded.get(key)) is not None:
-                self._loaded.move_to_end(key)
-                return loaded
             making = self._making.setdefault(key, threading.Lock())
         with making:
             with self._lock:
@@ -122,9 +123,10 @@ class Library:
                 with self._lock:
                     self._making.pop(key, None)
             with self._lock:
+                loaded.used = next(self._uses)
                 self._loaded[key] = loaded
                 while len(self._loaded) > 1 and sum(each.size for each in self._loaded.values()) > _LOADED:
-                    self._loaded.popitem(last=False)
+                    del self._loaded[min(self._loaded, key=lambda each: self._loaded[each].used)]
             return loaded
 
     def _load_checked(self, key: Key) -> Loaded:

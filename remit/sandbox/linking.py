@@ -15,20 +15,16 @@ from wasmtime import component as wc
 
 from remit.errors import ImportRefused
 from remit.sandbox import capi
-from remit.sandbox.call import Call
 from remit.sandbox.callbacks import on_import, on_import_later, register
 from remit.sandbox.closed_wasi import FUNCTIONS, RESOURCES
 from remit.sandbox.contract import IMPORTS, short_name
-from remit.sandbox.targets import CLOSED, Serve, Target, through
+from remit.sandbox.targets import CLOSED, Serve, closed_world, through
 
 __all__ = ["build_linker"]
 
 
 def _in_the_closed_world(function: Any) -> Serve:
-    def serve(call: Call, arguments: tuple[Any, ...]) -> Any:
-        return function(call.wasi(), *arguments)
-
-    return serve
+    return lambda call, arguments: function(call.wasi(), *arguments)
 
 
 _OURS = {
@@ -37,7 +33,7 @@ _OURS = {
     for name, signature in functions.items()
 }
 _WASI = {
-    (interface, name): register(Target(signature, _in_the_closed_world(function)))
+    (interface, name): register(closed_world(signature, _in_the_closed_world(function)))
     for interface, functions in FUNCTIONS.items()
     for name, (signature, function) in functions.items()
 }

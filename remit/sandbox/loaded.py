@@ -15,11 +15,11 @@ from remit.sandbox import capi
 from remit.sandbox.contract import EXPORTS, Shape, short_name
 from remit.sandbox.engine import slots_of
 from remit.sandbox.layout import planned
-from remit.sandbox.packing import Pack, packer
+from remit.sandbox.packing import Lay, layer
 from remit.sandbox.plain import PlainFunction, find_plain
-from remit.sandbox.reading import Read, reader
+from remit.sandbox.reading import Read, Take, reader, taker
 from remit.sandbox.types import Signature, Type
-from remit.sandbox.values import check_value, lift, lower, release
+from remit.sandbox.values import TextBudget, check_value, lift, lower, release
 
 __all__ = ["Export", "Loaded"]
 
@@ -30,7 +30,7 @@ class Export:
     :param plain: how JSON crosses, where it is not a function of our world
     """
 
-    __slots__ = ("_index", "count", "index", "name", "pack", "plain", "read", "results")
+    __slots__ = ("_index", "counts", "index", "lay", "name", "plain", "take")
 
     def __init__(
         self,
@@ -42,23 +42,24 @@ class Export:
         fast: bool = capi.FAST,
     ) -> None:
         self.name = name
-        self.index = capi.address(index.ptr())
-        self.count = len(signature.params)
-        self.results = 0 if signature.result is None else 1
+        self.index = capi.pointer(capi.address(index.ptr()))
+        self.counts = (len(signature.params), int(signature.result is not None))
+        """Of arguments and of results."""
         self.plain = plain
         self._index = index
-        fast = fast and all(map(planned, signature.params)) and planned(signature.result)
-        self.pack: Pack = packer(signature.params) if fast else _declared(signature)
-        """Checks arguments and lays them out; raises :class:`HostFault` for what does not fit."""
-        self.read: Read = _reader(signature.result, fast=fast)
+        params, result = signature.params, signature.result
+        fast = fast and all(map(planned, params)) and planned(result)
+        self.lay: Lay = layer(params) if fast else _declared(params)
+        self.take: Take = taker(result, reader(result) if fast and result is not None else _declared_reader(result))
 
 
-def _reader(kind: Type | None, *, fast: bool) -> Read:
-    if kind is None:
-        return lambda _at, _budget: None
-    if fast:
-        return reader(kind)
-    return lambda at, budget: lift(kind, ffi.wasmtime_component_val_t.from_address(at), budget)
+def _declared_reader(kind: Type | None) -> Read:
+    """As :func:`remit.sandbox.reading.reader`, by the package's own declarations."""
+
+    def read(at: int, budget: TextBudget) -> Any:
+        return None if kind is None else lift(kind, ffi.wasmtime_component_val_t.from_address(at), budget)
+
+    return read
 
 
 class _Lowered:
@@ -74,20 +75,19 @@ class _Lowered:
             release(slot)
 
 
-def _declared(signature: Signature) -> Pack:
-    """As :func:`remit.sandbox.packing.packer`, by the package's own declarations."""
-    kinds = signature.params
+def _declared(kinds: tuple[Type, ...]) -> Lay:
+    """As :func:`remit.sandbox.packing.layer`, by the package's own declarations."""
 
-    def packed(values: tuple[Any, ...], keep: list[Any]) -> int:
+    def lay(values: tuple[Any, ...], address: int) -> _Lowered:
         if len(values) != len(kinds):
             raise HostFault(f"{len(kinds)} values are wanted, not {len(values)}")
         for kind, value in zip(kinds, values, strict=True):
             check_value(kind, value)
         lowered = _Lowered(kinds, values)
-        keep.append(lowered)
-        return ctypes.addressof(lowered.slots)
+        ctypes.memmove(address, lowered.slots, ctypes.sizeof(lowered.slots))
+        return lowered
 
-    return packed
+    return lay
 
 
 class Loaded:
@@ -116,9 +116,11 @@ class Loaded:
         self.exported = exported
         self.memories = shape.memories
         self.size = size
+        self.used = 0
+        """The number of its last use, among those of its library."""
         self.metered = metered
-        self.addresses = (capi.address(engine.ptr()), capi.address(linker.ptr()), capi.address(component.ptr()))
-        """Of engine, linker and component, for the C API."""
+        self.parameters = tuple(capi.pointer(capi.address(part.ptr())) for part in (engine, linker, component))
+        """Engine, linker and component, for the C API."""
         self._slots = slots_of(engine)
         self._component = component
         self._linker = linker
@@ -153,11 +155,11 @@ class Loaded:
         assert index is not None
         return index
 
-    def loop_linker(self) -> int:
-        """The address of the linker for guests on an event loop, made when the first one asks."""
+    def loop_linker(self) -> Any:
+        """The linker for guests on an event loop, made when the first one asks."""
         if self._loop_linker is None:
             self._loop_linker = self._later()
-        return capi.address(self._loop_linker.ptr())
+        return capi.pointer(capi.address(self._loop_linker.ptr()))
 
     def claim(self) -> bool:
         """Take a slot of a pooled engine; ``False`` if there is none left."""

@@ -16,14 +16,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from remit.errors import SandboxError
 from remit.kernel.model import GuestOutcome
 from remit.sandbox import capi
-from remit.sandbox.call import CALLS, Call, Served
+from remit.sandbox.call import Call, Served
 from remit.sandbox.engine import HUB
 from remit.sandbox.instance import Instance
-from remit.sandbox.loaded import Export
-from remit.sandbox.values import TextBudget
 
 __all__ = ["LoopInstance"]
 
@@ -73,9 +70,8 @@ class _Tasks:
 
     @staticmethod
     def _finish(call: Call, target: Served, found: Any, results: int) -> None:
-        value = target.shape(found)
         if call.host.abort is None:
-            target.give(call, value, results)
+            target.give(call, found, results)
 
 
 class LoopInstance(Instance):
@@ -86,59 +82,52 @@ class LoopInstance(Instance):
         found = self._loaded.export(export)
         if found.plain is not None:
             arguments = found.plain.arguments(arguments)
-        return self.outcome(found, await self.acall(call, found, arguments, threaded=threaded))
+        return self.outcome(found, await self.acall(call, export, arguments, threaded=threaded))
 
-    async def acall(self, call: Call, export: Export, arguments: tuple[Any, ...], *, threaded: bool) -> Any:
+    async def acall(self, call: Call, export: str, arguments: tuple[Any, ...], *, threaded: bool) -> Any:
         """As :meth:`Instance.call`, on the running loop.
 
         :param threaded: whether the door may block
         :raises asyncio.CancelledError: if the task is cancelled; the instance is poisoned then
         """
-        keep: list[Any] = []
-        at = export.pack(arguments, keep)
-        self._seize()
+        ends = state = self._take()
         tasks = _Tasks(threaded=threaded)
         call.later = tasks
         try:
-            if self._state == "new":
+            entry = self._entries.get(export) or self._enter(export)
+            _kept = entry.export.lay(arguments, entry.arguments)
+            self._expect(state)
+            ends = "poisoned"
+            if state == "new":
                 await self._drive(call, tasks, self._starting)
-                self._state = "ready"
-            if self._state != "ready":
-                self._refuse()
-            function = self._functions.get(export) or self._find(export)
-            slot = self._slot_at
-            begin = partial(capi.func_call_async, function, self._context, at, export.count, slot, export.results)
-            result = await self._drive(call, tasks, begin, lambda: self._read(export))
-            self._state = "ready"
+            if not entry.found:
+                self._prepare(call, entry, "ready")
+            await self._drive(call, tasks, lambda error: int(capi.func_call_async(*entry.parameters, error)))
+            result = entry.export.take(entry.result, self._output)
+            ends = "ready"
             return result
         finally:
             call.later = None
-            self._alone.release()
+            self._token.append(ends)
 
-    def _starting(self, error: int) -> int:
-        _, _, component = self._loaded.addresses
-        into = ctypes.addressof(self._instance)
-        return int(capi.instantiate_async(self._loaded.loop_linker(), self._context, component, into, error))
+    def _starting(self, error: Any) -> int:
+        _, _, component = self._loaded.parameters
+        linker = self._loaded.loop_linker()
+        return int(capi.instantiate_async(linker, self._in_context, component, self._instance, error))
 
-    async def _drive(
-        self, call: Call, tasks: _Tasks, begin: Callable[[int], int], read: Callable[[], Any] = lambda: None
-    ) -> Any:
-        """Poll one future of wasmtime's to its end, and give what ``read`` finds then.
+    async def _drive(self, call: Call, tasks: _Tasks, begin: Callable[[Any], int]) -> None:
+        """Poll one future of wasmtime's to its end.
 
         :raises SandboxError: why it did not succeed
         """
-        context = self._context
-        self._state = "poisoned"
-        call.world = self._world
+        context = self.context
+        call.inside = self
         error = ctypes.c_size_t(0)
-        if self._loaded.metered:
+        if self._metered:
             capi.set_fuel(context, self._limits.fuel or 0)
         capi.set_epoch_deadline(context, 1)
-        CALLS[context] = call
-        HUB.enter(context, self._loaded.engine)
-        failure: SandboxError | None = None
-        result: Any = None
-        future = begin(ctypes.addressof(error))
+        HUB.enter(context, call)
+        future = begin(ctypes.byref(error))
         try:
             while not capi.future_poll(future):
                 if tasks.quick is not None:
@@ -148,26 +137,11 @@ class LoopInstance(Instance):
                 else:
                     await asyncio.wait([tasks.task], timeout=_LOOK_S)
                     call.due()
-            if not error.value:
-                try:
-                    result = read()
-                except SandboxError as wrong:
-                    failure = wrong
         finally:
             if tasks.task is not None:
                 tasks.task.cancel()
             # Dropping the future unwinds a guest that is not done, wherever it stands.
             capi.future_delete(future)
             HUB.leave(context)
-            del CALLS[context]
-            self._world = call.world
-        if error.value or failure or call.fault or call.host.abort or call.due():
-            raise self._reason(call, error.value, failure)
-        return result
-
-    def _read(self, export: Export) -> Any:
-        try:
-            return export.read(self._slot_at, TextBudget(self._output))
-        finally:
-            capi.component_value_delete(self._slot_at)
-            self._slot[0] = 0
+        if error.value or call.fault or call.host.abort or call.due():
+            raise self._reason(call, error.value)

@@ -1,8 +1,8 @@
 """Values on their way in: checked and flattened in one pass, by a plan that is made once for each type.
 
-A call's arguments become one ``bytes`` object whose pointers lead to other ``bytes`` objects: wasmtime copies arguments
-and never frees them, so nothing is allocated that somebody would have to free, and a value that does not fit is refused
-before wasmtime hears of the call.
+A call's arguments are written where its instance has room for them, with pointers to ``bytes`` objects: wasmtime copies
+arguments and never frees them, so nothing is allocated that somebody would have to free, and a value that does not fit
+is refused before wasmtime hears of the call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from struct import Struct
 from typing import Any
 
 from remit.errors import HostFault
-from remit.sandbox.capi import BYTES_OFFSET, VAL_SIZE
+from remit.sandbox.capi import BYTES_OFFSET, MEMORY, VAL_SIZE
 from remit.sandbox.layout import FORMATS, KINDS, UNION
 from remit.sandbox.types import (
     STRING,
@@ -31,57 +31,78 @@ from remit.sandbox.types import (
     Variant,
 )
 
-__all__ = ["Pack", "boxer", "packer"]
+__all__ = ["Lay", "boxer", "layer", "packer", "result_boxer", "text_answer"]
 
 Emit = Callable[[Any, list[Any], list[Any]], None]
 """(value, numbers to pack, objects to keep alive); refuses what does not fit."""
-Pack = Callable[[tuple[Any, ...], list[Any]], int]
-"""(values, objects to keep alive) → address of their slots, valid as long as the objects are kept."""
+Lay = Callable[[tuple[Any, ...], int], Any]
+"""(values, address of as many slots) → what to keep as long as the slots are read; refuses what does not fit."""
 
 _SIZED = "B7xQQ8x"
 _BOXED = "B7xQ16x"
 _CHOICE = "B7xB7xQ8x"
 _CASE = "B7xQQQ"
 _PACK_SIZED = Struct("<B7xQQ8x").pack
-_PACK_TWO = Struct("<B7xQQ8xB7xQQ8x").pack
+_LAY_TWO = Struct("<B7xQQ8xB7xQQ8x").pack_into
 _PACK_CHOICE = Struct("<B7xB7xQ8x").pack
 _STRING, _LIST, _RECORD, _TUPLE = (KINDS[name] for name in ("string", "list", "record", "tuple"))
 _VARIANT, _ENUM, _OPTION, _RESULT, _FLAGS = (KINDS[name] for name in ("variant", "enum", "option", "result", "flags"))
 
 
-def packer(kinds: tuple[Type, ...]) -> Pack:
-    """A function from values to the address of their slots, one after the other.
+def layer(kinds: tuple[Type, ...]) -> Lay:
+    """A function that writes values into slots, one after the other.
 
-    It raises :class:`HostFault` for a value that does not have its type.
+    It raises :class:`HostFault` for a value that does not have its type, and has written nothing then.
     """
     if kinds == (STRING, STRING):
-        return _pack_two_texts
-    count = len(kinds)
-    pack = Struct("<" + "".join(map(_format, kinds))).pack
-    emits = tuple(map(_emit, kinds))
-    numbered = tuple(enumerate(emits))
+        return _lay_two_texts
+    flatten, write = _flattener(kinds), Struct(_formats(kinds)).pack_into
 
-    def packed(values: tuple[Any, ...], keep: list[Any]) -> int:
-        if len(values) != count:
-            raise HostFault(f"{count} values are wanted, not {len(values)}")
-        flat: list[Any] = []
-        for i, emit in numbered:
-            emit(values[i], flat, keep)
-        return _keep(pack(*flat), keep)
+    def lay(values: tuple[Any, ...], address: int) -> list[Any]:
+        keep: list[Any] = []
+        write(MEMORY, address, *flatten(values, keep))
+        return keep
 
-    return packed
+    return lay
 
 
-def _pack_two_texts(values: tuple[Any, ...], keep: list[Any]) -> int:
+def _lay_two_texts(values: tuple[Any, ...], address: int) -> tuple[bytes, bytes]:
     """What ``provider.call`` takes, written out: a call of a unit costs little more than this."""
     try:
         first, second = values
         one, two = str.encode(first), str.encode(second)
     except (TypeError, ValueError):
         raise HostFault("two texts are wanted") from None
-    block = _PACK_TWO(_STRING, len(one), id(one) + BYTES_OFFSET, _STRING, len(two), id(two) + BYTES_OFFSET)
-    keep += (one, two, block)
-    return id(block) + BYTES_OFFSET
+    _LAY_TWO(MEMORY, address, _STRING, len(one), id(one) + BYTES_OFFSET, _STRING, len(two), id(two) + BYTES_OFFSET)
+    return one, two
+
+
+def packer(kinds: tuple[Type, ...]) -> Callable[[tuple[Any, ...], list[Any]], int]:
+    """As :func:`layer`, into slots that the function makes: (values, objects to keep) → address of the slots."""
+    flatten, pack = _flattener(kinds), Struct(_formats(kinds)).pack
+
+    def packed(values: tuple[Any, ...], keep: list[Any]) -> int:
+        return _keep(pack(*flatten(values, keep)), keep)
+
+    return packed
+
+
+def _flattener(kinds: tuple[Type, ...]) -> Callable[[tuple[Any, ...], list[Any]], list[Any]]:
+    count, numbered = len(kinds), tuple(enumerate(map(_emit, kinds)))
+
+    def flatten(values: tuple[Any, ...], keep: list[Any]) -> list[Any]:
+        if len(values) != count:
+            raise HostFault(f"{count} values are wanted, not {len(values)}")
+        flat: list[Any] = []
+        for i, emit in numbered:
+            emit(values[i], flat, keep)
+        return flat
+
+    return flatten
+
+
+def _formats(kinds: tuple[Type, ...]) -> str:
+    return "<" + "".join(map(_format, kinds))
 
 
 def _format(kind: Type) -> str:
@@ -235,14 +256,34 @@ def boxer(kind: Type) -> Callable[[Any, list[Any]], int]:
     return box
 
 
-def _box_result(kind: Result) -> Callable[[Any, list[Any]], int]:
-    sides = {"ok": (1, _payload(kind.ok)), "err": (0, _payload(kind.err))}
+def text_answer(value: str) -> tuple[int, Any]:
+    """Where the result ``ok`` of a text lies, and what to keep as long: what most host functions give, written out.
 
-    def result(value: Any, keep: list[Any]) -> int:
-        is_ok, box = _case(kind, sides, value)
-        block = _PACK_CHOICE(_RESULT, is_ok, box(value[1], keep))
+    :raises UnicodeEncodeError: if it has half a surrogate
+    """
+    data = value.encode()
+    inner = _PACK_SIZED(_STRING, len(data), id(data) + BYTES_OFFSET)
+    outer = _PACK_CHOICE(_RESULT, 1, id(inner) + BYTES_OFFSET)
+    return id(outer) + BYTES_OFFSET, (data, inner, outer)
+
+
+def result_boxer(kind: Result) -> Callable[[bool, Any, list[Any]], int]:
+    """As :func:`boxer`, from which side it is and the payload: ``(True, value, keep)`` is ``ok``."""
+    err, ok = _payload(kind.err), _payload(kind.ok)
+
+    def box(is_ok: bool, value: Any, keep: list[Any]) -> int:
+        block = _PACK_CHOICE(_RESULT, is_ok, ok(value, keep) if is_ok else err(value, keep))
         keep.append(block)
         return id(block) + BYTES_OFFSET
+
+    return box
+
+
+def _box_result(kind: Result) -> Callable[[Any, list[Any]], int]:
+    box, sides = result_boxer(kind), {"ok": True, "err": False}
+
+    def result(value: Any, keep: list[Any]) -> int:
+        return box(_case(kind, sides, value), value[1], keep)
 
     return result
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
-from remit.errors import GuestTextInvalid, GuestTrapped, HostFault
-from remit.sandbox.capi import MEMORY, VAL_SIZE
+from remit.errors import GuestTextInvalid, GuestTrapped, HostFault, OutputTooLarge
+from remit.sandbox.capi import MEMORY, TEXT, VAL_SIZE, component_value_delete
 from remit.sandbox.layout import FORMATS, KINDS, UNION
 from remit.sandbox.types import (
+    STRING,
     Enum,
     Flags,
     ListOf,
@@ -28,10 +29,15 @@ from remit.sandbox.types import (
 )
 from remit.sandbox.values import TextBudget
 
-__all__ = ["Read", "reader"]
+__all__ = ["Read", "Take", "reader", "taker", "text_taker"]
 
 Read = Callable[[int, TextBudget], Any]
 """(address of a slot of wasmtime's, budget) → value."""
+Take = Callable[[int, int], Any]
+"""(address of a slot of ours with a result of wasmtime's, most bytes) → value; see :func:`taker`."""
+
+_LEFT = 16 << 10
+"""Bytes of a text that may stay in a slot until the next result: wasmtime frees what it overwrites."""
 
 _NAME_AT = Struct("<QQ").unpack_from
 _SIZED_AT = Struct("<B7xQQ").unpack_from
@@ -52,19 +58,63 @@ def _read_text(at: int, budget: TextBudget) -> str:
     if kind != _STRING:
         raise _unexpected("string")
     budget.take(size)
-    try:
-        return str(MEMORY[address : address + size], "utf-8")
-    except UnicodeDecodeError as error:
-        raise GuestTextInvalid("the guest passed a string that is not UTF-8") from error
+    return _decoded(address, size)
 
 
 def _name(at: int, budget: TextBudget) -> str:
     size, address = _NAME_AT(MEMORY, at)
     budget.take(size)
+    return _decoded(address, size)
+
+
+def _decoded(address: int, size: int) -> str:
     try:
-        return str(MEMORY[address : address + size], "utf-8")
+        text: str = TEXT[address : address + size].decode()
     except UnicodeDecodeError as error:
         raise GuestTextInvalid("the guest passed a string that is not UTF-8") from error
+    return text
+
+
+def text_taker(most: int) -> Callable[[Any, int], tuple[str]]:
+    """A function that reads the one text, of at most so many bytes, that a host function is given: (call, address)."""
+
+    def take(_call: Any, at: int) -> tuple[str]:
+        kind, size, address = _SIZED_AT(MEMORY, at)
+        if kind != _STRING or size > most:
+            return (_read_text(at, TextBudget(most)),)
+        return (TEXT[address : address + size].decode(),)
+
+    return take
+
+
+def taker(kind: Type | None, read: Read) -> Take:
+    """A function that takes a call's result out of its slot, and frees it: at once, or when the next one comes.
+
+    It raises :class:`OutputTooLarge` if there are more bytes than the call may give.
+    """
+    if kind is None:
+        return lambda _at, _most: None
+
+    def take(at: int, most: int) -> Any:
+        try:
+            return read(at, TextBudget(most))
+        except OutputTooLarge:
+            raise OutputTooLarge(f"the guest returned more than {most} bytes", limit=most) from None
+        finally:
+            component_value_delete(at)
+            # wasmtime frees what it overwrites: leave nothing there for the next call to free again.
+            MEMORY[at] = 0
+
+    def take_text(at: int, most: int) -> Any:
+        """What ``provider.call`` gives when all is well, written out."""
+        outer, is_ok, box = _CHOICE_AT(MEMORY, at)
+        if outer == _RESULT and is_ok and box:
+            inner, size, address = _SIZED_AT(MEMORY, box)
+            if inner == _STRING and size <= most and size <= _LEFT:
+                return ("ok", TEXT[address : address + size].decode())
+        return take(at, most)
+
+    return take_text if isinstance(kind, Result) and kind.ok == STRING and read is reader(kind) else take
 
 
 @functools.cache

@@ -8,8 +8,8 @@ process.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from remit.kernel.model import Exported, GuestOutcome, Limits, Program
 from remit.kernel.ports import Clock, HostCalls, Ids, Progress, no_progress
 from remit.sandbox.aside import aside
 from remit.sandbox.cache import CacheEntry, CodeCache
-from remit.sandbox.call import CHECK_EPOCHS, MAX_TEXT, Call
+from remit.sandbox.call import CHECK_EPOCHS, Call
 from remit.sandbox.compiling import CompileBounds
 from remit.sandbox.contract import check
 from remit.sandbox.early import Early
@@ -40,6 +40,8 @@ __all__ = ["ComponentRunner"]
 
 _START_MS = 1_000
 """Milliseconds that a spare may take to start."""
+_REHEARSAL = ("rehearsal", "{" + " " * 94 + "}")
+"""An action that is none, and as much input as a small call has: text that is empty takes other ways in a guest."""
 
 Made = TypeVar("Made", bound=Instance)
 
@@ -51,10 +53,10 @@ class ComponentRunner:
     :param key: 32 secret bytes that seal it
     :param clock: what deadlines are measured by
     :param bounds: what compiling one artifact may take
-    :param rehearse: randomness for spares that are called once before they wait, with an empty action and input, so
-        that the language runtime inside has done what it does at its first call. Only for units that leave nothing
-        behind in such a call; and what they drew is in no transcript, so their recordings do not replay. ``None``: a
-        spare was never called
+    :param rehearse: randomness for spares that are called once before they wait, with an action that no unit has and
+        an empty object, so that the language runtime inside has done what it does at its first call. Only for units
+        that leave nothing behind in such a call; and what they drew is in no transcript, so their recordings do not
+        replay. ``None``: a spare was never called
     :raises HomeUnsafe: if others can enter the folder
     """
 
@@ -77,7 +79,7 @@ class ComponentRunner:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._active: dict[int, tuple[Call, Loaded | None]] = {}
+        self._active: dict[int, Call] = {}
         self._pool = Pool()
         self._early = Early()
 
@@ -133,11 +135,11 @@ class ComponentRunner:
         :raises SandboxError: one class per limit and fault
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        with self._running(program, arguments, host, deadline_ms) as call:
-            loaded = self._library.get(program)
-            with self._lock:
-                self._active[id(host)] = (call, loaded)
-            return self._run(program, loaded, call, export, arguments)
+        call = self._begin(program, arguments, host, deadline_ms)
+        try:
+            return self._run(program, call, export, arguments)
+        finally:
+            self._active.pop(id(host), None)
 
     async def arun(
         self,
@@ -164,37 +166,31 @@ class ComponentRunner:
         if threaded and (program.reuse == "kept" or loaded.size > SMALL):
             run = partial(self.run, program, export, arguments, host, deadline_ms)
             return await aside(run, cancel=partial(self.cancel, host))
-        with self._running(program, arguments, host, deadline_ms) as call:
-            with self._lock:
-                self._active[id(host)] = (call, loaded)
+        call = self._begin(program, arguments, host, deadline_ms)
+        try:
             instance = self._make(program, loaded, LoopInstance)
             call.restart_clock()
             try:
                 return await instance.arun(call, export, arguments, threaded=threaded)
             finally:
                 instance.close()
+        finally:
+            self._active.pop(id(host), None)
 
-    @contextmanager
-    def _running(
-        self, program: Program, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
-    ) -> Iterator[Call]:
+    def _begin(self, program: Program, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int) -> Call:
+        """A call that can be cancelled from now on, until its door is taken out of ``_active``."""
         _check_input(arguments, program.limits)
-        call = Call(host, self._clock, deadline_ms, MAX_TEXT, pure=program.world == "transform")
+        call = Call(host, self._clock, deadline_ms)
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
             if self._early.take(host):
                 raise CallCancelled("the call was cancelled before it began")
-            self._active[id(host)] = (call, None)
-        try:
-            yield call
-        finally:
-            with self._lock:
-                self._active.pop(id(host), None)
+            self._active[id(host)] = call
+        return call
 
-    def _run(
-        self, program: Program, loaded: Loaded, call: Call, export: str, arguments: tuple[Any, ...]
-    ) -> GuestOutcome:
+    def _run(self, program: Program, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
+        loaded = self._library.get(program)
         instance = self._obtain(program, loaded, call.host.partition)
         call.restart_clock()
         try:
@@ -223,13 +219,13 @@ class ComponentRunner:
         if self._rehearse is not None and "provider" in loaded.exported:
             rehearsed = self._make(program, loaded, Instance)
             with suppress(SandboxError):
-                rehearsed.invoke("provider.call", ("", ""), RehearsalDoor(self._rehearse), _START_MS)
+                rehearsed.invoke("provider.call", _REHEARSAL, RehearsalDoor(self._rehearse), _START_MS)
             if rehearsed.state == "ready":
                 return rehearsed
             rehearsed.close()
         instance = self._make(program, loaded, Instance)
         try:
-            instance.start(Call(ClosedDoor(), self._clock, _START_MS, MAX_TEXT, pure=program.world == "transform"))
+            instance.start(Call(ClosedDoor(), self._clock, _START_MS))
         except BaseException:
             instance.close()
             raise
@@ -252,15 +248,15 @@ class ComponentRunner:
     def cancel(self, host: HostCalls) -> None:
         """Stop the call that runs with this door, or that will; a door is for one call."""
         with self._lock:
-            call, loaded = self._active.get(id(host), (None, None))
+            call = self._active.get(id(host))
             if call is None:
                 self._early.note(host)
                 return
         call.cancel()
-        if loaded is not None:
+        if call.inside is not None:
             # A running guest asks when its epochs are used up: use them up. Other guests ask too, and go on.
             for _ in range(CHECK_EPOCHS):
-                loaded.engine.increment_epoch()
+                call.inside.engine.increment_epoch()
 
     def settle(self) -> None:
         """Wait until the spares of earlier calls are made: for who measures or tests."""
@@ -270,11 +266,11 @@ class ComponentRunner:
         """Stop what runs, and let go of everything."""
         with self._lock:
             self._closed = True
-            running = [call.host for call, _ in self._active.values()]
+            running = list(self._active.values())
         self._library.clear()
         self._pool.close()
-        for host in running:
-            self.cancel(host)
+        for call in running:
+            self.cancel(call.host)
 
     # ---- the cache, for people ----
 
@@ -300,11 +296,17 @@ def _no_native(native: str) -> None:
 def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
     size = 0
     for item in arguments:
-        for value in item.values() if isinstance(item, dict) else (item,):
-            if isinstance(value, str):
-                size += len(value) if value.isascii() else len(value.encode(errors="replace"))
+        if type(item) is str:
+            size += _size(item)
+        elif isinstance(item, dict):
+            size += sum(_size(value) for value in item.values() if isinstance(value, str))
     if size > limits.input:
         raise InputTooLarge(f"the input has {size} bytes, more than the {limits.input} of one call", limit=limits.input)
+
+
+def _size(text: str) -> int:
+    """Bytes of a text."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def _log_stderr(call: Call, instance: Instance) -> None:

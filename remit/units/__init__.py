@@ -14,6 +14,7 @@ from remit.units.generation import ActiveUnit, Generation, Generations
 from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.lifecycle import Lifecycle
 from remit.units.plan import Finding, Plan, load_plan
+from remit.units.prompts import OfferedPrompt, prompt_named, prompts_of
 from remit.units.reactions import Reaction, event_argument, reacting, reactions_of
 from remit.units.slots import SlotView
 from remit.units.supply import LockChange, Question, Supplier, Supply
@@ -36,6 +37,7 @@ __all__ = [
     "Library",
     "Lifecycle",
     "LockChange",
+    "OfferedPrompt",
     "Plan",
     "Question",
     "Reaction",
@@ -50,6 +52,8 @@ __all__ = [
     "event_argument",
     "load_plan",
     "parse_setting",
+    "prompt_named",
+    "prompts_of",
     "reacting",
     "reactions_of",
     "unit_changes",

@@ -53,11 +53,15 @@ def branching(
     payloads = [encode_json(writes) for _, _, writes in merges]
     digests = [digest_of(payload) for payload in payloads]
     drafts = [
-        Draft(type=MERGED, subject=unit, data=_facts(unit, namespace, writes, digest))
+        Draft(
+            type=MERGED,
+            subject=unit,
+            data={"unit": unit, "namespace": namespace, "writes": digest, "keys": len(writes)},
+        )
         for (unit, namespace, writes), digest in zip(merges, digests, strict=True)
     ]
-    by_digest = back.payloads | dict(zip(digests, payloads, strict=True))
-    return Restoration([*back.drafts, *drafts], by_digest, guard, project)
+    kept_apart = dict(zip(digests, payloads, strict=True))
+    return Restoration([*back.drafts, *drafts], {**back.payloads, **kept_apart}, guard, project)
 
 
 def _apart(generation: Generation, other: Generation) -> list[Trial]:
@@ -76,7 +80,3 @@ def _merges(
         ends.append((unit, trial.id, last))
         merges += [(unit, namespace, writes) for namespace, writes in sorted(found.items())]
     return merges, ends
-
-
-def _facts(unit: str, namespace: str, writes: Sequence[Write], digest: str) -> dict[str, str | int]:
-    return {"unit": unit, "namespace": namespace, "writes": digest, "keys": len(writes)}

@@ -5,13 +5,15 @@ It neither validates the manifest nor judges the artifact's imports: the manifes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from remit.errors import BuildFailed
 from remit.kernel.ports import Progress, no_progress
+from remit.schemas.versions import in_range
 from remit.units.toolchains import componentize, pymodules, qjs, rust, wat, zig
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
 from remit.units.toolchains.sdks import sdk_digest
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from remit.units.manifest import Manifest
 
 __all__ = ["build", "missing_tools"]
+
+
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*(?P<range>[<>=!~^0-9][^;]*?)\s*(?:;.*)?$")
+"""A line of a distribution's metadata (PEP 508), as far as ours are: a name and a range."""
 
 
 class _Tool(NamedTuple):
@@ -33,11 +39,13 @@ class _Tool(NamedTuple):
     """The SDK that it takes in. A tool with one compiles all of the source's folder, one without a file."""
     ask: Callable[[], str] = str
     """The version of a tool that is no distribution of Python's."""
+    look: Callable[[], None] = lambda: None
+    """Finds out what a build would only meet, for the doctor."""
 
 
 _TOOLS = {
     "componentize-py": _Tool("componentize-py", "author", componentize.compile_python, "python"),
-    "componentize-qjs": _Tool("", "", qjs.compile_javascript, "js"),
+    "componentize-qjs": _Tool("", "", qjs.compile_javascript, "js", look=qjs.check_node),
     "native": _Tool("", "", pymodules.pack_modules, "python"),
     "rustc": _Tool("", "", rust.compile_rust, "rust", rust.rust_version),
     "wat": _Tool("wasmtime", "author", wat.compile_wat),
@@ -83,11 +91,12 @@ def build(directory: Path, manifest: Manifest, progress: Progress = no_progress)
 
 
 def missing_tools() -> list[str]:
-    """Why each toolchain that cannot build is unable to."""
+    """Why each toolchain that cannot build is unable to: it is missing, or of a version that is known not to fit."""
     found = []
     for name, tool in _TOOLS.items():
         try:
-            _version(tool)
+            _check_range(tool, _version(tool))
+            tool.look()
             if tool.sdk:
                 sdk_digest(tool.sdk)
         except BuildFailed as error:
@@ -102,3 +111,30 @@ def _version(tool: _Tool) -> str:
         raise BuildFailed(
             f"{tool.distribution} is not installed", remedy=f"run pip install 'remit[{tool.extra}]'"
         ) from error
+
+
+def _check_range(tool: _Tool, found: str) -> None:
+    """Hold an installed distribution to the range that this version of Remit was made for.
+
+    :raises BuildFailed: if it is another
+    """
+    for line in _requirements() if tool.distribution else ():
+        match = _REQUIREMENT.match(line)
+        if match and match["name"] == tool.distribution and not in_range(_three(found), match["range"]):
+            raise BuildFailed(
+                f"{tool.distribution} {found} is not of {match['range']}, which is known to work",
+                remedy=f"run pip install 'remit[{tool.extra}]'",
+            )
+
+
+def _requirements() -> list[str]:
+    try:
+        return requires("remit") or []
+    except PackageNotFoundError:  # a copy that was never installed
+        return []
+
+
+def _three(version: str) -> str:
+    """The first three numbers of a version of Python's, as Semantic Versioning has them."""
+    numbers = [part for part in version.split(".") if part.isdecimal()]
+    return ".".join([*numbers, "0", "0"][:3])

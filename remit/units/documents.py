@@ -20,6 +20,8 @@ from remit.units.manifest import Patch
 __all__ = ["Change", "Folding", "apply_patch", "diff", "fold", "operations", "pointers"]
 
 _MAX_DOCUMENT = 4 << 20
+_SHOWN = 200
+"""Characters of why a patch does not apply."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -102,7 +104,10 @@ def apply_patch(document: Any, patch: Patch) -> Any:
         try:
             changed = jsonpatch.apply_patch(document, patch.value, in_place=False)
         except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
-            raise PatchFailed(f"the patch of {patch.target!r} does not apply: {error}", target=patch.target) from error
+            # The library's words hold the place that was not there, and all that was there instead.
+            why = str(error)
+            why = why if len(why) <= _SHOWN else f"{why[: _SHOWN - 1]}…"
+            raise PatchFailed(f"the patch of {patch.target!r} does not apply: {why}", target=patch.target) from error
     if len(msgspec.json.encode(changed)) > _MAX_DOCUMENT:
         raise PatchFailed(f"the patch makes {patch.target!r} larger than {_MAX_DOCUMENT >> 20} MiB")
     return changed

@@ -34,7 +34,7 @@ from remit.units.reactions import lasting_reactions
 from remit.units.recall import Recall
 from remit.units.records import attributed, change_drafts, removal, suggestion, trial_end, withdrawal
 from remit.units.resolution import Evaluate
-from remit.units.restoring import Restoration, restoration
+from remit.units.restoring import Restoration, began, restoration
 from remit.units.runtimes import Runtime
 from remit.units.slots import SlotView, filled_by, slot_views, suggestions
 from remit.units.trials import ended
@@ -262,13 +262,9 @@ class Lifecycle:
                 lock = self.lock.prepare(generation.units, self.installed)
                 reactions = lasting_reactions(generation, self.library.manifest)
                 more = {"config": dict(config), "lock": dict(lock), "reactions": reactions}
-                emptied = self._empty_slots(generation) - self._empty_slots(self.generations.active)
                 drafts = change_drafts(fresh, generation, self.generations.active, caller.principal, more)
-                drafts += [
-                    suggestion(slot, unit.ref)
-                    for slot in sorted(emptied)
-                    for unit in suggestions(slot, self.installed, self.library)
-                ]
+                for slot in sorted(self._empty_slots(generation) - self._empty_slots(self.generations.active)):
+                    drafts += [suggestion(slot, unit.ref) for unit in suggestions(slot, self.installed, self.library)]
                 back = restoration(self._journal, fresh.state)
                 back = branching(self._journal, self.generations.active, generation, fresh.trials, back)
                 self._append(drafts, caller, generation.number, back)
@@ -278,7 +274,7 @@ class Lifecycle:
                 raise
             # Committed: from here on it is active, whatever becomes of the file.
             self._activated(generation)
-            self._recall.adopt(_parts(generation), _parts(self.generations.active))
+            self._recall.adopt(generation, self.generations.active)
             self._config.follow(config)
             self.lock.follow(lock)
             self._home.reload()
@@ -330,12 +326,9 @@ class Lifecycle:
             schemas=DeclaredSchemas(self._home.root, config),
             experiments=self._folds.state("experiments"),
             runtime=self.runtime,
-            began=self._began,
+            began=lambda number: began(self._journal, number),
             recall=self._recall,
         )
-
-    def _began(self, number: int) -> int:
-        return int(self._journal.execute("SELECT MIN(seq) FROM record WHERE generation = ?", (number,))[0][0])
 
     def authorize(
         self, caller: Caller, action: str, resource: EntityRef, context: Mapping[str, Any] | None = None
@@ -376,8 +369,3 @@ class Lifecycle:
             guard=back.guard,
             project=back.project,
         )
-
-
-def _parts(generation: Generation) -> list[object]:
-    """What plans know a generation by."""
-    return [*generation.units, *(snapshot.base for snapshot in generation.documents.values())]

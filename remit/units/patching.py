@@ -56,7 +56,8 @@ def patched(
                 try:
                     entries = [transform(run[0], documents)]
                 except RemitError as error:
-                    findings.append(_blocking("transform.failed", run[0].ref.id, error.message, error.remedy))
+                    remedy = error.remedy or "take another version of the unit, or leave it out"
+                    findings.append(_blocking("transform.failed", run[0].ref.id, error.message, remedy))
             documents, found = _folded(entries, documents, recall)
             result += entries
             findings += found

@@ -25,6 +25,7 @@ from remit.units.granting import decide_grants
 from remit.units.installed import Installed, Library
 from remit.units.patching import effective, patched, schema_faults
 from remit.units.plan import Drift, Finding, Plan, StateBack
+from remit.units.prompts import prompt_changes
 from remit.units.recall import Recall, running_or
 from remit.units.resolution import Evaluate, Resolved, parameters_of, program_of, resolve, snapshots, with_required
 from remit.units.reverting import Target, revert_target
@@ -134,6 +135,7 @@ class Planner(msgspec.Struct, frozen=True):
                 *schema_faults(made.documents, documents, recall),
                 *recall.of("overlaps", units, lambda: overlaps(units)),
                 *lost_ground(active, candidate),
+                *prompt_changes(active, candidate, self.library.manifest),
                 *self._rehearse([*units, *arms], active),
                 *granting.findings,
             ),

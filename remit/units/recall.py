@@ -7,12 +7,12 @@ among them. See ``docs/adr/0035-a-plan-recalls-what-cannot-have-changed.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from operator import is_
 from typing import Any, TypeVar
 
 from remit.journal import encode_json
-from remit.units.generation import ActiveUnit
+from remit.units.generation import ActiveUnit, Generation
 
 __all__ = ["Recall", "running_or"]
 
@@ -52,12 +52,16 @@ class Recall:
             self._entries[key] = known
         return known
 
-    def adopt(self, before: Iterable[object], after: Iterable[object]) -> None:
-        """Know objects by others that say the same: what was committed comes back from the journal as new ones."""
-        others = {id(old): new for old, new in zip(before, after, strict=True) if old is not new}
+    def adopt(self, before: Generation, after: Generation) -> None:
+        """Know a generation's objects by those of one that says the same: it comes back from the journal as another."""
+        others = {id(old): new for old, new in zip(_parts(before), _parts(after), strict=True) if old is not new}
         if others:
             for kept in self._answers.values():
                 kept[:] = [(tuple(others.get(id(one), one) for one in asked), answer) for asked, answer in kept]
+
+
+def _parts(generation: Generation) -> list[object]:
+    return [*generation.units, *(snapshot.base for snapshot in generation.documents.values())]
 
 
 def running_or(running: ActiveUnit | None, entry: ActiveUnit) -> ActiveUnit:

@@ -202,9 +202,20 @@ def _parameter_faults(unit: WantedUnit, manifest: Manifest, digest: str, library
     values = parameters_of(unit, manifest)
     if schema is None:
         unknown = sorted(set(unit.parameters) - set(manifest.parameters.defaults))
-        return [_blocking("parameters.unknown", unit.id, f"the unit has no parameter {key!r}") for key in unknown]
+        known = ", ".join(sorted(manifest.parameters.defaults)) or "none"
+        return [
+            _blocking(
+                "parameters.unknown", unit.id, f"the unit has no parameter {key!r}", f"take it out; it has: {known}"
+            )
+            for key in unknown
+        ]
     found = [
-        _blocking("parameters.invalid", unit.id, f"{fault.path or 'parameters'}: {fault.message}")
+        _blocking(
+            "parameters.invalid",
+            unit.id,
+            f"{fault.path or 'parameters'}: {fault.message}",
+            f"correct it in remit.toml, or with --set {unit.id}.KEY=JSON",
+        )
         for fault in Validator(schema).faults(values)
     ]
     # Wanted state is journalled and shown: a secret may only be referred to.
@@ -246,7 +257,8 @@ def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
             if other not in versions or not in_range(versions[other], wanted):
                 have = versions.get(other, "nothing")
                 message = f"needs {other} {wanted}; the plan has {have}"
-                findings.append(_blocking("requires.unit", unit.ref.id, message, f"add {other} to the plan"))
+                remedy = f"install {other} in {wanted}; where a registry has it, 'remit unit sync' does"
+                findings.append(_blocking("requires.unit", unit.ref.id, message, remedy))
         findings += [
             _blocking("conflicts", unit.ref.id, f"conflicts with {other}", "remove one of them")
             for other in requires.conflicts

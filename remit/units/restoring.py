@@ -14,7 +14,7 @@ from remit.journal import Draft, Journal, Record, digest_of, encode_json
 from remit.journal.unitstate import RESTORED, StateTable, Write, restore, unchanged
 from remit.units.plan import StateBack
 
-__all__ = ["Restoration", "restoration"]
+__all__ = ["Restoration", "began", "restoration"]
 
 _PAGE = 1_000
 
@@ -92,3 +92,9 @@ def _keys(table: StateTable, at: int | None) -> list[str]:
     while page := table.keys("", found[-1] if found else "", _PAGE, at):
         found += page
     return found
+
+
+def began(journal: Journal, number: int) -> int:
+    """The number of a generation's first record."""
+    rows = journal.execute("SELECT MIN(seq) FROM record WHERE generation = ?", (number,))
+    return int(rows[0][0])

@@ -170,10 +170,6 @@ def test_method(attack, ends, method):
     ends("refused: invalid")
 
 
-def bomb():
-    return gzip.compress(bytes(64 << 20))
-
-
 def drip(first, piece):
     def answer(connection, _request):
         connection.sendall(first)
@@ -194,9 +190,9 @@ def flood(first, piece):
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+BOMB = gzip.compress(bytes(64 << 20), 1)  # made here: a busy machine would time out on the making
 RESPONSES = {
-    "a decompression bomb": (lambda c, _: c.sendall(
-        HEAD + b"Content-Encoding: gzip\r\nConnection: close\r\n\r\n" + bomb()), "exhausted"),
+    "a decompression bomb": (HEAD + b"Content-Encoding: gzip\r\nConnection: close\r\n\r\n" + BOMB, "exhausted"),
     "nested compression": (HEAD + b"Content-Encoding: gzip, gzip\r\nContent-Length: 1\r\n\r\nx", "unavailable"),
     "a body without end": (flood(HEAD + b"Connection: close\r\n\r\n", b"x" * 65_536), "exhausted"),
     "chunks without end": (

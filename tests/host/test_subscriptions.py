@@ -8,6 +8,7 @@ import pytest
 
 from remit.errors import (
     Denied,
+    EventInvalid,
     IdempotencyConflict,
     SourceReserved,
     SubscriptionsExceeded,
@@ -219,3 +220,23 @@ def test_a_priority_is_a_byte(facade, priority):
 def test_answers_cannot_be_asked_for_on_the_kernels_topics(facade):
     with pytest.raises(SourceReserved):
         facade.emit("a.b", reply_to="lease.denied")
+
+
+def test_what_is_said_together_is_there_in_order_or_not_at_all(facade):
+    before = facade.home().head
+    records = facade.emit_all([("ticket.created", {"id": 7}), ("ticket.moved", None)])
+    assert [(one["seq"], one["event"]["type"], one["event"].get("data")) for one in records] == [
+        (before + 1, "ticket.created", {"id": 7}), (before + 2, "ticket.moved", None),
+    ]  # fmt: skip
+    assert facade.emit_all([]) == []
+    for refused, error in (
+        ([("ticket.created", 1), ("unit.applied", 2)], SourceReserved),
+        ([("ticket.created", 1), ("Ticket", 2)], EventInvalid),
+        ([("ticket.created", "x" * 600_000)] * 2, EventInvalid),
+        ([("ticket.created", 1)] * 1_001, UsageError),
+    ):
+        with pytest.raises(error):
+            facade.emit_all(refused)
+    with pytest.raises(UsageError):
+        facade.emit_all([("ticket.created", 1)], caller=Caller(idempotency_key="k"))
+    assert facade.home().head == before + 2

@@ -57,7 +57,7 @@ def _plain(records, until):
 
 STEPS = st.lists(
     st.tuples(st.just("append"), st.sampled_from(["a.x", "b.y", "c.z"]), st.integers(1, 9))
-    | st.tuples(st.sampled_from(["save", "state", "reopen"]), st.just(""), st.just(0)),
+    | st.tuples(st.sampled_from(["save", "state", "keep", "reopen"]), st.just(""), st.just(0)),
     max_size=25,
 )
 
@@ -76,6 +76,8 @@ def test_state_now_and_at_any_record_is_the_plain_fold(steps, every, batch, data
                 folds.save()
             elif step == "state":
                 folds.state("tally")
+            elif step == "keep":
+                folds.keep_up()
             else:
                 folds = Folds(journal, [Tally()])
         records = list(journal.read())

@@ -41,6 +41,13 @@ def test_reading_is_a_filter_of_the_whole(kinds, after, limit, prefixes, last):
         reader.close()
 
 
+def test_more_prefixes_than_sqlite_is_asked_for_find_the_same(journal):
+    journal.append([say("a.b"), say("c.d", '"type":"q.r'), say("a.c")])
+    many = [f"x{number}." for number in range(5_000)]
+    assert [record.event.type for record in journal.last(9, prefixes=["a.", *many])] == ["a.b", "a.c"]
+    assert journal.last(9, prefixes=["q.", '"', "%", "\0"]) == []
+
+
 @pytest.mark.parametrize("after", [10**30, -(10**30)])
 def test_a_place_beyond_any_row_is_no_fault(journal, after):
     assert [record.seq for record in journal.read(after)] == ([] if after > 0 else [1])

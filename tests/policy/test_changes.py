@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from remit.errors import GrantUnknown, LeaseDenied
 from remit.kernel.model import Capability, EntityRef
+from remit.policy.engine import Engine
 from remit.policy.postures import load
+from remit.policy.slices import ScopeIndex
 
 EMIT = "events:emit"
 
@@ -57,6 +61,57 @@ def test_a_published_set_decides_the_next_use(busy):
     authority.use(units[1], EMIT, "text.zeta")
     authority.publish(load("standard", {}))
     authority.use(units[0], EMIT, "text.acme")
+
+
+SCOPES = [
+    f"{principal}, action, {resource}"
+    for principal in (
+        "principal", "principal is Remit::Unit", 'principal == Remit::Unit::"acme/one"',
+        'principal in Remit::Publisher::"zeta"', 'principal == Remit::Unit::"other/x"',
+    )
+    for resource in (
+        "resource", 'resource == Remit::Topic::"text"', 'resource in Remit::Topic::"note.acme"',
+        'resource in Remit::Topic::"note.other"', 'resource in Remit::Path::"/srv"',
+    )
+]  # fmt: skip
+
+
+@given(scopes=st.sets(st.sampled_from(SCOPES), min_size=1, max_size=3))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])  # makes worlds
+def test_no_lease_is_kept_that_a_changed_scope_can_reach(new_world, scopes):
+    world = new_world()
+    units = [world.unit("acme/one"), world.unit("zeta/two")]
+    grants = [world.grant(unit, EMIT, topic) for unit in units for topic in ("text", "note")]
+    authority = world.started(*grants)
+    for grant in grants:
+        authority.use(grant.unit, EMIT, f"{grant.capability.resource}.{grant.unit.publisher}")
+    held = list(authority._leases.values())
+    rules = [f'@id("site.{place}") forbid ({scope});' for place, scope in enumerate(sorted(scopes))]
+    candidate = load("standard", {"policy/a.cedar": "\n".join(rules)}, like=authority.epoch.policies)
+    index = ScopeIndex({one: candidate.engine.policies[one] for one in candidate.engine.policies if "site" in one})
+    authority.publish(candidate)
+    for lease in held:
+        principals, resources = lease.scope
+        below = index.named_below("Remit::Topic", f"{lease.grant.capability.resource}.")
+        reached = index.reach(principals, (), [*resources, *below])
+        assert (authority._leases.get(lease.key) is lease) == (not reached)
+
+
+def test_what_follows_from_policies_alone_outlives_other_changes(busy, monkeypatch):
+    authority, units = busy
+    [first, second, *_] = [status.grant.id for status in authority.grants()]
+    asked = []
+    real = Engine.reach
+    monkeypatch.setattr(Engine, "reach", lambda *given: asked.append(given) or real(*given))
+    authority.revoke(first)
+    authority.quarantine("zeta", by="local")
+    authority.renew(second)
+    authority.use(units[0], EMIT, "note.acme")
+    assert asked == []
+    authority.publish(load("standard", forbid('principal in Remit::Publisher::"acme", action, resource')))
+    with pytest.raises(LeaseDenied):
+        authority.use(units[0], EMIT, "note.acme")
+    assert len(asked) == 1
 
 
 def test_a_layout_change_touches_no_lease(busy):

@@ -6,8 +6,10 @@ import json
 
 import cedarpy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from remit.kernel.model import Budget, Capability, EntityRef
+from remit.kernel.model import Budget, Capability, EntityRef, UnitRef
 from remit.policy.decider import Decider
 from remit.policy.engine import Engine, Facts, on_large_stack, parse_schema
 from remit.policy.policyset import compile_set
@@ -19,7 +21,7 @@ OPEN = '@id("open") permit (principal, action, resource);'
 
 def decider(text):
     schema = parse_schema(schema_text())
-    policies, findings = compile_set({"x.cedar": text}, schema)
+    policies, findings, _ = compile_set({"x.cedar": text}, schema)
     assert [one for one in findings if one.severity == "error"] == []
     return Decider(Engine(policies, schema))
 
@@ -148,8 +150,69 @@ def test_decisions_are_remembered_within_a_bound(request_of, monkeypatch):
     monkeypatch.setattr("remit.policy.decider._MEMO", 8)
     judge = decider(OPEN)
     for count in range(50):
-        assert judge.decide(request_of(resource=f"topic.n{count}")).allowed
+        assert judge.decide(request_of(resource="topic" + ".n" * count)).allowed
         assert len(judge._memo) <= 8
+
+
+NAMING = [
+    "permit (principal, action, resource);",
+    'forbid (principal, action, resource == Remit::Path::"/a/b");',
+    'forbid (principal, action, resource in Remit::Path::"/a/c");',
+    'forbid (principal, action, resource is Remit::Path in Remit::Path::"/b");',
+    'forbid (principal, action, resource) when { resource == Remit::Path::"/a/c/d" };',
+    'forbid (principal, action, resource) unless { resource in [Remit::Path::"/a", Remit::Path::"/b/c"] };',
+    'forbid (principal is Remit::Unit, action, resource) when { resource is Remit::Path in Remit::Path::"/c" };',
+    'forbid (principal, action, resource) when { [Remit::Path::"/d", Remit::Path::"/a/d"].contains(resource) };',
+    'forbid (principal, action, resource) when { {x: Remit::Path::"/c/c"}.x == resource };',
+    'forbid (principal, action, resource in Remit::PathClass::"credentials");',
+    'forbid (principal, action, resource) when { resource in Remit::Path::"/d" && 1 + 9223372036854775807 > 0 };',
+]  # fmt: skip
+PATHS = st.lists(st.sampled_from(["a", "b", "c", "d", ".ssh", '"', "{0}"]), max_size=4).map(
+    lambda parts: "/" + "/".join(parts)
+)
+
+
+@given(chosen=st.sets(st.sampled_from(range(len(NAMING)))), paths=st.lists(PATHS, max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_what_was_remembered_of_other_files_is_what_would_be_decided(chosen, paths):
+    rules = [NAMING[place].replace("action,", 'action == Remit::Action::"fs:read",') for place in sorted(chosen)]
+    text = "\n".join(f'@id("p{place}") {rule}' for place, rule in enumerate(rules))
+    judge, unit = decider(text), UnitRef("acme/tool", "1.0.0", "sha256:tool", "tool", "signed")
+    for path in paths:
+        request = capability_use(unit, Capability("fs:read", path), declared=True, approved=False, units={})
+        assert judge.decide(request) == Decider(judge.engine).decide(request)
+
+
+@pytest.mark.parametrize(
+    ("resources", "asked"),
+    [
+        (["/data/a", "/data/b", "/data/c"], 1),
+        (["/data/a", "/data/named", "/data/b"], 2),
+        (["/data/a", "/other/a"], 1),
+        (["/data/a", "/data/a/a"], 2),
+        (["/data/a", "/data/.ssh"], 2),
+        (["/etc", "/data"], 2),
+    ],
+)
+def test_cedar_is_asked_once_about_files_that_no_policy_tells_apart(request_of, monkeypatch, resources, asked):
+    judge = Decider(
+        load(
+            "standard", {"x.cedar": '@id("x") forbid (principal, action, resource == Remit::Path::"/data/named");'}
+        ).engine
+    )
+    answers, authorize = [], judge.engine.authorize
+    monkeypatch.setattr(judge.engine, "authorize", lambda *given: answers.append(authorize(*given)) or answers[-1])
+    for resource in resources:
+        judge.decide(request_of("fs:read", resource, approved=True))
+    assert len(answers) == asked
+
+
+def test_a_set_that_cannot_be_looked_into_is_asked_about_each_file(request_of):
+    deep = '@id("deep") permit (principal, action, resource) when { ' + "(" * 200 + "true" + " && true)" * 200 + " };"
+    engine = Engine.parse(deep + ' forbid (principal, action, resource == Remit::Path::"/data/no");', schema_text())
+    judge = Decider(engine)
+    answers = [judge.decide(request_of("fs:read", path)).outcome for path in ("/data/yes", "/data/no")]
+    assert answers == ["allow", "deny"]
 
 
 def test_a_fault_on_the_parser_thread_comes_back_to_the_caller():

@@ -6,7 +6,7 @@ import json
 
 import cedarpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.errors import PolicyInvalid
@@ -57,6 +57,26 @@ def test_an_id_is_taken_across_files_and_within_one():
     assert len(check("standard", {"a.cedar": rule, "b.cedar": rule + rule})) == 2
 
 
+SAID = [
+    *WRONG.values(),
+    '@id("x.one") forbid (principal, action, resource) when { false };',
+    '@id("x.two") permit (principal is Remit::Unit, action, resource) when { false };',
+    '@id("x.one") permit (principal, action, resource) when { false };',
+    f'@id("x.waits") permit (principal, {USE}, resource) when {{ context.lease.approved && false }};',
+]
+
+
+@given(before=st.lists(st.sampled_from(SAID), max_size=4), after=st.lists(st.sampled_from(SAID), max_size=4))
+@settings(max_examples=50, deadline=None)
+def test_texts_that_were_read_before_give_the_same_set_and_the_same_findings(before, after):
+    schema = parse_schema(schema_text())
+    files = {f"policy/{place}.cedar": text for place, text in enumerate(after)}
+    earlier = compile_set({f"policy/{place}.cedar": text for place, text in enumerate(before)}, schema)
+    again, anew = compile_set(files, schema, earlier.trees), compile_set(files, schema)
+    assert again == anew
+    assert list(again.policies) == list(anew.policies)
+
+
 def test_a_permit_that_waits_without_saying_so_is_a_warning():
     text = f'@id("x.w") permit (principal, {USE}, resource) when {{ context.lease.approved }};'
     assert [one.severity for one in check("standard", {"a.cedar": text})] == ["warning"]
@@ -86,7 +106,7 @@ def test_ask_among_other_conjuncts_is_fine():
 def test_hostile_text_is_findings_and_never_an_exception(text):
     files = {"fuzz.cedar": text}
     findings = check("standard", files)
-    policies, _ = compile_set(files, parse_schema(schema_text()))
+    policies, _, _ = compile_set(files, parse_schema(schema_text()))
     assert findings or not policies
 
 
@@ -117,7 +137,7 @@ def test_a_permit_for_everybody_is_refused_with_its_name():
 )
 def test_a_set_without_one_of_its_guards_lets_a_canary_through(posture, guard):
     schema = parse_schema(schema_text())
-    policies, _ = compile_set(posture_files(posture), schema)
+    policies, _, _ = compile_set(posture_files(posture), schema)
     assert run_canaries(Engine(policies, schema), posture) == []
     del policies[guard]
     assert run_canaries(Engine(policies, schema), posture)

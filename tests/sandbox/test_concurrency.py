@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import pytest
 
 from remit.errors import DeadlineExceeded, GuestTrapped, HostFault
 from remit.kernel.hostcall import Ok
+from remit.kernel.model import Limits, Program, UnitRef
 
 LOG = "remit:unit/log@0.1.0"
 LOG_TYPE = """
@@ -52,6 +54,33 @@ def test_exceptions_of_host_functions_never_cross_threads(bench, guest, new_door
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(calls, range(4)))
     assert crossed == []
+
+
+def test_threads_that_share_an_instance_get_their_own_answers_or_are_refused(bench, echo, new_door):
+    unit = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
+    instance = bench.runner.instance(Program(unit, bench.prepare(echo), "tool", Limits(), frozenset()))
+    wrong, right = [], []
+
+    def calls(thread: int) -> None:
+        for turn in range(500):
+            name = f"{thread}/{turn}" * (turn % 7 + 1)
+            try:
+                answer = instance.invoke("provider.call", ("act", name), new_door(), 5_000)
+            except HostFault as error:
+                if "in a call" not in str(error):
+                    wrong.append(error)
+            else:
+                (right if answer == ("ok", name) else wrong).append(name)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(calls, range(4)))
+    finally:
+        sys.setswitchinterval(before)
+        instance.close()
+    assert (wrong, right != []) == ([], True)
 
 
 def test_a_deadline_stops_only_its_own_call(bench, guest, echo):
@@ -114,6 +143,34 @@ def test_a_forked_child_runs_guests_with_engines_of_its_own(bench, guest, echo):
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert bench.run(echo, "parent again").text == "parent again"
+
+
+def test_a_child_forked_in_a_host_call_has_the_parents_instance_no_more(bench, guest, new_door):
+    binary = guest(LOG_THEN_ECHO, **LOGGING)
+    unit = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
+    instance = bench.runner.instance(Program(unit, bench.prepare(binary), "tool", Limits(), frozenset({"log"})))
+    children = []
+
+    def fork(_door, *_arguments):
+        children.append(os.fork())
+        return Ok()
+
+    door = new_door({("log", "write"): fork})
+    code = 1
+    try:
+        assert instance.invoke("provider.call", ("act", "x"), door, 5_000) == ("ok", "x")
+        if children == [0]:
+            with pytest.raises(HostFault, match="forked"):
+                instance.invoke("provider.call", ("act", "x"), door, 5_000)
+            code = 0
+    finally:
+        if children == [0]:
+            os._exit(code)
+    _, status = os.waitpid(children[0], 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    door.answers.clear()
+    assert instance.invoke("provider.call", ("act", "y"), door, 5_000) == ("ok", "y")
+    instance.close()
 
 
 def test_no_thread_is_left_when_no_guest_runs(bench, echo):

@@ -171,7 +171,9 @@ def test_stock_gives_threads_each_others_exceptions():
     assert crossings(4_000, run) > 0
 
 
-def test_no_exception_crosses_threads(bench, guest, new_door):
+def test_no_exception_crosses_threads(bench, guest, new_door, record_property):
+    calls = 2_000 if SOAK == 1 else 100_000
+    record_property("calls on four threads whose host function raises", calls)
     binary = guest(LOG_THEN_ECHO, **LOGGING)
     bench.run(binary, "x", door=new_door({("log", "write"): Ok()}))
 
@@ -181,7 +183,7 @@ def test_no_exception_crosses_threads(bench, guest, new_door):
 
         bench.run(binary, name, door=new_door({("log", "write"): answer}))
 
-    assert crossings(2_000 if SOAK == 1 else 100_000, run) == 0
+    assert crossings(calls, run) == 0
 
 
 # ---- stores ----
@@ -338,29 +340,37 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40 * SOAK, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS)
-def test_no_misuse_of_an_instance_ends_in_anything_but_an_error(bench, echo, guest, new_door, steps):
+SEQUENCES = 40 if SOAK == 1 else 2_000
+
+
+def test_no_misuse_of_an_instance_ends_in_anything_but_an_error(bench, echo, guest, new_door, record_property):
+    record_property("random sequences of up to 20 misuses of instances", SEQUENCES)
     programs = [
         Program(UNIT, bench.prepare(binary), "tool", Limits(), frozenset()) for binary in (echo, guest("(unreachable)"))
     ]
-    instances = [bench.runner.instance(program) for program in programs]
-    actions = {
-        "invoke": lambda one, text, number: one.invoke(CALL, ("act", text), new_door(), number),
-        "bad export": lambda one, text, number: one.invoke(text, ("act", text), new_door(), number),
-        "bad arguments": lambda one, text, number: one.invoke(CALL, (text,) * (number % 5), new_door(), number),
-        "close": lambda one, _text, _number: one.close(),
-        "cancel": lambda _one, _text, _number: bench.runner.cancel(new_door()),
-        "trap": lambda _one, text, number: instances[1].invoke(CALL, ("act", text), new_door(), number),
-        "short": lambda one, text, _number: one.invoke(CALL, ("act", text), new_door(), 0),
-        "new": lambda _one, _text, number: instances.append(bench.runner.instance(programs[number % 2])),
-        "gc": lambda _one, _text, number: instances.pop(number % len(instances)) if len(instances) > 2 else None,
-    }
-    for name, text, number in steps:
-        try:
-            actions[name](instances[number % len(instances)], text, number)
-        except RemitError as error:
-            assert error.code.startswith("RM-50")  # noqa: PT017 - the code is the property
-    assert bench.run(echo, "alive").text == "alive"
-    for one in instances:
-        one.close()
+
+    @settings(max_examples=SEQUENCES, deadline=None)
+    @given(steps=STEPS)
+    def misused(steps):
+        instances = [bench.runner.instance(program) for program in programs]
+        actions = {
+            "invoke": lambda one, text, number: one.invoke(CALL, ("act", text), new_door(), number),
+            "bad export": lambda one, text, number: one.invoke(text, ("act", text), new_door(), number),
+            "bad arguments": lambda one, text, number: one.invoke(CALL, (text,) * (number % 5), new_door(), number),
+            "close": lambda one, _text, _number: one.close(),
+            "cancel": lambda _one, _text, _number: bench.runner.cancel(new_door()),
+            "trap": lambda _one, text, number: instances[1].invoke(CALL, ("act", text), new_door(), number),
+            "short": lambda one, text, _number: one.invoke(CALL, ("act", text), new_door(), 0),
+            "new": lambda _one, _text, number: instances.append(bench.runner.instance(programs[number % 2])),
+            "gc": lambda _one, _text, number: instances.pop(number % len(instances)) if len(instances) > 2 else None,
+        }
+        for name, text, number in steps:
+            try:
+                actions[name](instances[number % len(instances)], text, number)
+            except RemitError as error:
+                assert error.code.startswith("RM-50")  # noqa: PT017 - the code is the property
+        assert bench.run(echo, "alive").text == "alive"
+        for one in instances:
+            one.close()
+
+    misused()

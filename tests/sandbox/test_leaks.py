@@ -65,6 +65,20 @@ def test_instances_that_nobody_closes_leave_nothing(bench, wanted, door):
     assert growth(cycle) <= ALLOWED
 
 
+@pytest.mark.parametrize("thousands", [1, 40], ids=["freed by the next", "freed at once"])
+def test_results_of_an_instance_that_is_called_again_leave_nothing(bench, guest, door, thousands):
+    binary = guest("(call $ok (i32.const 64) (i32.mul (local.get $n) (i32.const 1000)))")
+    instance = bench.runner.instance(Program(UNIT, bench.prepare(binary), "tool", Limits(), frozenset()))
+
+    def cycle(number):
+        count = thousands + number % 2
+        answer = instance.invoke("provider.call", ("act", "x" * count), door, 5_000)
+        assert answer == ("ok", "\0" * 1_000 * count)
+
+    assert growth(cycle) <= ALLOWED
+    instance.close()
+
+
 def test_arguments_that_are_refused_leave_nothing(bench, wanted, door):
     instance = bench.runner.instance(wanted)
 

@@ -12,7 +12,7 @@ from remit.journal import digest_of
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.model import Limits, Program, UnitRef
 from remit.kernel.ports import SystemClock
-from remit.sandbox.call import MAX_TEXT, Call
+from remit.sandbox.call import Call
 from remit.sandbox.runner import ComponentRunner
 
 EVENT = {
@@ -71,7 +71,7 @@ def sandboxed(tmp_path_factory):
             with_one = runner.instance(program)  # one instance, as where it is kept
             try:
                 for _ in range(calls):
-                    outcome = with_one.run(Call(Door(host), SystemClock(), 10_000, MAX_TEXT), export, arguments)
+                    outcome = with_one.run(Call(Door(host), SystemClock(), 10_000), export, arguments)
             finally:
                 with_one.close()
             return outcome.tag, outcome.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from remit.errors import BuildFailed, RemitError
 from remit.kernel.model import Capability
-from remit.units.build import build
+from remit.units.build import build, missing_tools
 from remit.units.manifest import ActionDecl, Build, Manifest, Runtime, Subscription, interfaces_of
 from remit.units.toolchains.artifact import Stamp, inside, write_atomically
 from remit.units.toolchains.componentize import compile_python
@@ -286,3 +287,25 @@ def test_a_source_tree_without_end_is_refused(tmp_path, monkeypatch):
 def test_a_stamp_is_plain_json_beside_the_artifact(echo):
     build(echo, manifest())
     assert sorted(msgspec.json.decode((echo / ".cache" / "thing.wasm.json").read_bytes())) == ["artifact", "inputs"]
+
+
+@pytest.mark.parametrize(("found", "fits"), [("0.25.1", True), ("0.25.9", True), ("0.24.0", False), ("1.0", False)])
+def test_the_doctor_hears_of_a_compiler_of_a_version_that_is_not_known_to_work(monkeypatch, found, fits):
+    versions = {"componentize-py": found}
+    monkeypatch.setattr("remit.units.build.version", lambda name: versions.get(name) or version(name))
+    said = [line for line in missing_tools() if line.startswith("componentize-py ")]
+    assert bool(said) is not fits
+    assert fits or "remit[author]" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"), [("v20.1.0", ""), ("v18.19.0", "Node.js is v18.19.0"), ("", "Node.js is")]
+)
+def test_the_doctor_hears_of_a_node_that_is_too_old(monkeypatch, tmp_path, answer, problem):
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {answer}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    said = [line for line in missing_tools() if line.startswith("componentize-qjs ")]
+    assert problem in " ".join(said)
+    assert bool(said) is bool(problem)

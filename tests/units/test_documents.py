@@ -141,3 +141,11 @@ def test_what_is_overwritten_does_not_count_as_size() -> None:
     for letter in "abcdefgh":
         folding.apply(merge({"text": letter * (3 << 20)}))
     assert folding.document["text"][0] == "h"
+
+
+def test_why_a_patch_does_not_apply_is_short_however_large_the_document() -> None:
+    large = {"text": "x" * 100_000}
+    patch = Patch(target="assistant", op="json-patch", value=[{"op": "remove", "path": "/nothing/here"}])
+    with pytest.raises(PatchFailed) as failed:
+        apply_patch(large, patch)
+    assert len(failed.value.message) < 300

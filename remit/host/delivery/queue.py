@@ -30,6 +30,8 @@ _FIRST_MS = 1_000
 _LONGEST_MS = 300_000
 _MOST_MESSAGE = 500
 _DECIDING_MS = 60_000
+_DECIDED = "-"
+"""In place of a lease: nobody holds it any more, and nobody may answer for it."""
 
 
 def backoff_ms(attempts: int) -> int:
@@ -91,9 +93,9 @@ class Queue:
         with self._lock:
             due = [one for one in self._window.values() if not one.lease and one.due_ms <= now]
             due.sort(key=lambda one: (-one.record.event.priority, one.record.seq))
-            found = []
+            found, lease = [], self._ids.new()  # one for all of them: each is held by its number and this
             for one in due[:most]:
-                one.lease, one.until_ms = self._ids.new(), now + lease_ms
+                one.lease, one.until_ms = lease, now + lease_ms
                 found.append(
                     Delivery(self.state.name, one.record.seq, one.attempts + 1, one.lease, one.until_ms, one.record)
                 )
@@ -121,7 +123,7 @@ class Queue:
         """Hold a delivery for longer, if it is still held."""
         with self._lock:
             one = self._window.get(seq)
-            if one is None or one.lease != lease:
+            if one is None or lease in {"", _DECIDED} or one.lease != lease:
                 return False
             one.until_ms = self._clock.now_ms() + lease_ms
             return True
@@ -137,14 +139,14 @@ class Queue:
         """A delivery that is held under this lease, to decide about it: nobody else may any more. Else ``None``."""
         with self._lock:
             one = self._window.get(seq)
-            if one is None or not lease or one.lease != lease:
+            if one is None or lease in {"", _DECIDED} or one.lease != lease:
                 return None
             self._decide(one)
             return Delivery(self.state.name, seq, one.attempts + 1, one.lease, one.until_ms, one.record)
 
     def _decide(self, one: _Waiting) -> None:
         # Until the decision is committed; where that fails, the delivery comes back as late.
-        one.lease, one.until_ms = self._ids.new(), self._clock.now_ms() + _DECIDING_MS
+        one.lease, one.until_ms = _DECIDED, self._clock.now_ms() + _DECIDING_MS
 
     def _fill(self) -> None:
         with self._filling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remit.host.models.activity import Activity, activity
 from remit.host.models.calls import BOUNDS_US, ENDS, Calls, Use, actions, quantile, used
 from remit.host.models.documents import documents, slots
 from remit.host.models.episodes import Episode, Episodes, episodes
@@ -12,6 +13,7 @@ from remit.host.models.topology import Topology, topology
 __all__ = [
     "BOUNDS_US",
     "ENDS",
+    "Activity",
     "Calls",
     "Data",
     "Episode",
@@ -21,6 +23,7 @@ __all__ = [
     "Topology",
     "Use",
     "actions",
+    "activity",
     "amount",
     "documents",
     "episodes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from remit.host.models.activity import activity
 from remit.host.models.calls import actions
 from remit.host.models.documents import documents, slots
 from remit.host.models.episodes import episodes
@@ -17,5 +18,5 @@ __all__ = ["remit_read_models"]
 
 @hookimpl
 def remit_read_models() -> list[Fold[Any]]:
-    """``actions``, ``documents``, ``episodes``, ``health``, ``slots`` and ``topology``."""
-    return [actions(), documents(), episodes(), health(), slots(), topology()]
+    """``actions``, ``activity``, ``documents``, ``episodes``, ``health``, ``slots`` and ``topology``."""
+    return [actions(), activity(), documents(), episodes(), health(), slots(), topology()]

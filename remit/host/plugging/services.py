@@ -57,6 +57,7 @@ class Services:
         """Perform a service with a JSON text.
 
         :raises DeadlineExceeded: if it does not end in time, or no thread was free until then
+        :raises RemitError: if that is the service's answer
         """
         plugin, service = self._calls[program.artifact]
         late = DeadlineExceeded(f"{service.name} did not end within {deadline_ms} ms")
@@ -67,7 +68,8 @@ class Services:
         try:
             output = worker.run(_perform, (service, text, caller), deadline_ms / 1_000)
         except Hung as error:
-            self._plugins.fail(plugin, f"service {service.name}", TimeoutError("did not end in time"))
+            if not service.outside:
+                self._plugins.fail(plugin, f"service {service.name}", TimeoutError("did not end in time"))
             raise late from error
         except Busy as error:
             raise late from error
@@ -75,6 +77,8 @@ class Services:
             return GuestOutcome("rejected", error.message)
         except UnitRetry as error:
             return GuestOutcome("retry", error.message, after_ms=int(error.details.get("after_ms", 0)))
+        except RemitError:  # an answer, with a code that its caller is to have
+            raise
         except BaseException as error:  # noqa: BLE001 - SystemExit included: the caller hears of it, nobody else does
             return GuestOutcome("failed", f"{type(error).__name__}: {error}")
         finally:

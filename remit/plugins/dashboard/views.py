@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -21,7 +22,8 @@ __all__ = [
 View = Callable[[Facade, Caller, Request], Mapping[str, Any]]
 _NEWEST = 50
 _STEPS = 60
-_MOST_READ = 10_000
+_SHORTEST_S = 10
+"""What the read model counts together."""
 _LANE = 22
 
 
@@ -182,31 +184,25 @@ def experiments(facade: Facade, caller: Caller, _request: Request) -> Mapping[st
 
 def metrics(facade: Facade, caller: Caller, _request: Request) -> Mapping[str, Any]:
     """Calls over time, and how each action does."""
-    uses = facade.state("actions", caller=caller)
-    records = facade.events(last=_MOST_READ, prefixes=("action.",), caller=caller)
     bus: Mapping[str, Any] = {}
     with suppress(RemitError):
         bus = facade.bus(caller=caller)
-    return {"uses": uses, "series": _series(records), "bus": bus}
+    return {
+        "uses": facade.state("actions", caller=caller),
+        "series": _series(facade.state("activity", caller=caller)),
+        "bus": bus,
+    }
 
 
-def _series(records: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Completed, failed and denied calls in equal steps of the time that the records span."""
-    times = [
-        record["event"]["data"].get("at_ms") for record in records if isinstance(record["event"].get("data"), dict)
-    ]
-    known = [time / 1_000 for time in times if isinstance(time, int)]
-    if not known:
+def _series(steps: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Completed, failed and denied calls in equal steps of the time that these span; times are Unix seconds."""
+    if not steps:
         return {"time": [], "completed": [], "failed": [], "denied": []}
-    start, end = known[0], max(known[-1], known[0] + 1)
-    step = (end - start) / _STEPS
+    times = [datetime.fromisoformat(one["at"]).timestamp() for one in steps]
+    width = max((times[-1] - times[0]) / _STEPS, _SHORTEST_S)
     series = {name: [0.0] * (_STEPS + 1) for name in ("completed", "failed", "denied")}
-    last = start
-    for record in records:
-        data = record["event"].get("data")
-        at = data.get("at_ms") if isinstance(data, dict) else None
-        last = at / 1_000 if isinstance(at, int) else last
-        kind = record["event"]["type"].rpartition(".")[2]
-        if kind in series:
-            series[kind][max(0, min(int((last - start) / step), _STEPS))] += 1
-    return {"time": [start + step * index for index in range(_STEPS + 1)], **series}
+    for time, one in zip(times, steps, strict=True):
+        place = min(int((time - times[0]) / width), _STEPS)
+        for name, counts in series.items():
+            counts[place] += one[name]
+    return {"time": [times[0] + width * index for index in range(_STEPS + 1)], **series}

@@ -1,11 +1,11 @@
-"""Who is told that its tools changed: sessions that listed them, when an apply, a revert or a policy changed them."""
+"""Who is told that its tools or prompts changed: sessions that listed them, whenever an apply or a policy did it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -23,21 +23,24 @@ _PAUSE_S = 1.0
 _SEND_S = 5.0
 
 
+Kind = Literal["tools", "prompts"]
+
+
 class _Told(NamedTuple):
     caller: Caller
-    actions: list[dict[str, object]]
+    listed: list[Any]
 
 
 class Lists:
-    """What each session was told of its tools, and the watch over it. For one event loop."""
+    """What each session was told of its tools and its prompts, and the watch over both. For one event loop."""
 
     def __init__(self, facade: Facade) -> None:
         self._facade = facade
-        self._told: WeakKeyDictionary[ServerSession, _Told] = WeakKeyDictionary()
+        self._told: WeakKeyDictionary[ServerSession, dict[Kind, _Told]] = WeakKeyDictionary()
 
-    def told(self, session: ServerSession, caller: Caller, actions: Sequence[dict[str, object]]) -> None:
+    def told(self, session: ServerSession, caller: Caller, kind: Kind, listed: Sequence[Any]) -> None:
         """A session was given this list."""
-        self._told[session] = _Told(caller, list(actions))
+        self._told.setdefault(session, {})[kind] = _Told(caller, list(listed))
 
     async def watch(self) -> None:
         """Compare and tell, until cancelled. A kernel that goes away is waited for."""
@@ -59,10 +62,13 @@ class Lists:
                 await self._compare()
 
     async def _compare(self) -> None:
-        for session, told in list(self._told.items()):
-            now = await run_sync(partial(self._facade.actions, caller=told.caller))
-            if now == told.actions:
-                continue
-            self._told[session] = _Told(told.caller, now)
-            with anyio.move_on_after(_SEND_S), suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-                await session.send_tool_list_changed()
+        for session, lists in list(self._told.items()):
+            for kind, told in list(lists.items()):
+                ask: Callable[..., list[Any]] = self._facade.actions if kind == "tools" else self._facade.prompts
+                now = await run_sync(partial(ask, caller=told.caller))
+                if now == told.listed:
+                    continue
+                lists[kind] = _Told(told.caller, now)
+                tell = session.send_tool_list_changed if kind == "tools" else session.send_prompt_list_changed
+                with anyio.move_on_after(_SEND_S), suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+                    await tell()

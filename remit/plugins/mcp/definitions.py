@@ -10,10 +10,11 @@ import msgspec
 from mcp import types
 
 from remit.errors import ActionUnknown
+from remit.host import PromptView
 from remit.journal import digest_of
 from remit.plugins.http.spec import mcp_tools
 
-__all__ = ["DIGEST", "UNIT", "action_of", "definition_digest", "tools_of"]
+__all__ = ["DIGEST", "UNIT", "action_of", "definition_digest", "prompts_of", "tools_of"]
 
 DIGEST = "remit/digest"
 """In a tool's ``_meta``: the digest of everything that a model is told of it."""
@@ -39,12 +40,33 @@ def tools_of(actions: Sequence[Mapping[str, Any]]) -> list[types.Tool]:
     ]
 
 
+def prompts_of(found: Sequence[PromptView]) -> list[types.Prompt]:
+    """Our prompts, as :meth:`remit.host.Facade.prompts` gives them, as MCP has them."""
+    return [
+        types.Prompt.model_validate(
+            {
+                "name": one.name.replace("/", "__").replace(":", "__"),
+                "title": one.title or None,
+                "description": one.description or None,
+                "arguments": [_argument(argument) for argument in one.arguments],
+                "_meta": {DIGEST: one.digest, UNIT: f"{one.unit}@{one.version}"},
+            }
+        )
+        for one in found
+    ]
+
+
+def _argument(one: Mapping[str, Any]) -> dict[str, Any]:
+    words = ": ".join(filter(None, (one.get("title"), one.get("description"))))
+    return {"name": one["name"], "description": words or None, "required": one.get("required", True)}
+
+
 def action_of(tool: str) -> str:
-    """The action behind a tool's name, ``publisher__name__action``.
+    """The action behind a tool's name, ``publisher__name__action``; a prompt's name is made alike.
 
     :raises ActionUnknown: if no tool of ours could have the name
     """
     parts = _NAME.fullmatch(tool)
     if parts is None:
-        raise ActionUnknown(f"there is no tool {tool[:200]!r}", remedy="list the tools")
+        raise ActionUnknown(f"there is no tool or prompt {tool[:200]!r}", remedy="list the tools and the prompts")
     return f"{parts[1]}/{parts[2]}:{parts[3]}"

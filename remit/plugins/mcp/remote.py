@@ -84,6 +84,7 @@ def _service(home: ports.Home, name: str, choice: AgentServer, tool: str, pin: s
         title=str(known.get("title") or known.get("description") or f"{tool} of {name}")[:_MOST_WORDS],
         idempotent=bool((known.get("annotations") or {}).get("idempotentHint")),
         deadline_ms=choice.deadline_ms + _GRACE_MS,
+        outside=True,
         definition=pin,
     )
 

@@ -24,7 +24,7 @@ from remit.errors import RemitError, RequestInvalid
 from remit.host import Caller, Facade
 from remit.plugins.mcp import resources
 from remit.plugins.mcp.changes import Lists
-from remit.plugins.mcp.definitions import action_of, tools_of
+from remit.plugins.mcp.definitions import DIGEST, action_of, prompts_of, tools_of
 from remit.schemas.release import VERSION
 
 __all__ = ["ERROR", "ToolServer"]
@@ -66,6 +66,8 @@ class ToolServer(Server[object, Any]):
         self.request_handlers |= {
             types.ListToolsRequest: _answered(self._list_tools),
             types.CallToolRequest: _answered(self._call_tool),
+            types.ListPromptsRequest: _answered(self._list_prompts),
+            types.GetPromptRequest: _answered(self._get_prompt),
             types.ListResourcesRequest: _answered(self._list_resources),
             types.ListResourceTemplatesRequest: _answered(self._list_templates),
             types.ReadResourceRequest: _answered(self._read_resource),
@@ -76,9 +78,10 @@ class ToolServer(Server[object, Any]):
         notification_options: NotificationOptions | None = None,
         experimental_capabilities: dict[str, dict[str, Any]] | None = None,
     ) -> InitializationOptions:
-        """What the server says of itself: its list of tools may change."""
+        """What the server says of itself: its lists of tools and prompts may change."""
         del notification_options
-        return super().create_initialization_options(NotificationOptions(tools_changed=True), experimental_capabilities)
+        changing = NotificationOptions(tools_changed=True, prompts_changed=True)
+        return super().create_initialization_options(changing, experimental_capabilities)
 
     def _speaker(self) -> Caller:
         request = self.request_context.request
@@ -98,7 +101,7 @@ class ToolServer(Server[object, Any]):
     async def _list_tools(self, request: types.ListToolsRequest) -> types.ListToolsResult:
         caller = self._speaker()
         actions = await self._run(lambda: self._facade.actions(caller=caller))
-        self.lists.told(self.request_context.session, caller, actions)
+        self.lists.told(self.request_context.session, caller, "tools", actions)
         start = _cursor(request.params)
         following = str(start + _PAGE) if len(actions) > start + _PAGE else None
         return types.ListToolsResult(tools=tools_of(actions[start : start + _PAGE]), nextCursor=following)
@@ -120,6 +123,27 @@ class ToolServer(Server[object, Any]):
             if not self._calls:
                 self._idle.set()
         return _succeeded(outcome.output)
+
+    # ---- prompts ----
+
+    async def _list_prompts(self, request: types.ListPromptsRequest) -> types.ListPromptsResult:
+        caller, start = self._speaker(), _cursor(request.params)
+        found = await self._run(lambda: self._facade.prompts(caller=caller))
+        self.lists.told(self.request_context.session, caller, "prompts", found)
+        following = str(start + _PAGE) if len(found) > start + _PAGE else None
+        return types.ListPromptsResult(prompts=prompts_of(found[start : start + _PAGE]), nextCursor=following)
+
+    async def _get_prompt(self, request: types.GetPromptRequest) -> types.GetPromptResult:
+        caller, name = self._speaker(), action_of(request.params.name)
+        found = await self._run(lambda: self._facade.prompt(name, request.params.arguments, caller=caller))
+        words = types.TextContent(type="text", text=found.text)
+        return types.GetPromptResult.model_validate(
+            {
+                "description": found.prompt.description or None,
+                "messages": [types.PromptMessage(role="user", content=words)],
+                "_meta": {DIGEST: found.prompt.digest},
+            }
+        )
 
     # ---- resources ----
 

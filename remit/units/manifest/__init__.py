@@ -19,12 +19,15 @@ from remit.units.manifest.model import (
     Native,
     Parameters,
     Patch,
+    Prompt,
+    PromptArgument,
     Requires,
     Runtime,
     Subscription,
     Transform,
 )
 from remit.units.manifest.parse import parse
+from remit.units.manifest.prompts import rendered
 
 __all__ = [
     "ActionDecl",
@@ -35,6 +38,8 @@ __all__ = [
     "Native",
     "Parameters",
     "Patch",
+    "Prompt",
+    "PromptArgument",
     "Requires",
     "Runtime",
     "Subscription",
@@ -49,5 +54,6 @@ __all__ = [
     "is_version",
     "limits_of",
     "parse",
+    "rendered",
     "schema_files",
 ]

@@ -17,6 +17,8 @@ __all__ = [
     "Native",
     "Parameters",
     "Patch",
+    "Prompt",
+    "PromptArgument",
     "Requires",
     "Runtime",
     "Subscription",
@@ -77,6 +79,27 @@ class ActionDecl(msgspec.Struct, frozen=True, kw_only=True):
     export: str = ""
     """The function behind it, ``interface#function``, in a component of another world; its types are its schemas."""
     idempotent: bool = False
+
+
+class PromptArgument(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[prompt.argument]]``: a text that goes into a prompt."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    required: bool = True
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[prompt]]``: words that an agent's user can ask for by name."""
+
+    name: str
+    """Among the unit's actions: who may invoke an action of this name may read it."""
+    title: str = ""
+    description: str = ""
+    template: str
+    """The words, with ``{{name}}`` where an argument goes."""
+    arguments: tuple[PromptArgument, ...] = msgspec.field(default=(), name="argument")
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +166,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     requires: Requires = Requires()
     parameters: Parameters = Parameters()
     actions: tuple[ActionDecl, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
     fills: tuple[Fill, ...] = ()
     on: tuple[Subscription, ...] = ()
     capabilities: tuple[Capability, ...] = ()

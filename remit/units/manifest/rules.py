@@ -15,6 +15,7 @@ from remit.schemas import Fault, parse_duration, parse_size, show_path
 from remit.schemas.versions import is_range, is_version
 from remit.schemas.wording import nearest
 from remit.units.manifest.jsonpatch import patch_faults
+from remit.units.manifest.prompts import prompt_faults
 from remit.units.manifest.resources import ACTIONS, resource_fault
 
 __all__ = ["broken_rules"]
@@ -56,8 +57,8 @@ def _kind(document: Document) -> Iterator[Fault]:
     for key in _BARRED[kind]:
         if key in document:
             yield Fault(key, f"a {kind} unit has none")
-    if kind == "config" and not _tables(document, "patch"):
-        yield Fault("patch", "is missing: a config unit without patches does nothing")
+    if kind == "config" and not _tables(document, "patch") and not _tables(document, "prompt"):
+        yield Fault("patch", "is missing: a config unit without patches or prompts does nothing")
     if kind in ("transform", "tool", "native") and "runtime" not in document:
         yield Fault("runtime", f"is missing: a {kind} unit needs an artifact")
     if kind == "transform" and "transform" not in document:
@@ -138,7 +139,7 @@ def _within(path: str, text: Any, parse: Callable[[str], int], least: int, most:
 
 
 def _duplicates(document: Document) -> Iterator[Fault]:
-    for table, keys in (("action", ("name",)), ("fills", ("slot", "action")), ("on", ("topic",)),
+    for table, keys in (("action", ("name",)), ("prompt", ("name",)), ("fills", ("slot", "action")), ("on", ("topic",)),
                         ("capability", ("action", "resource"))):  # fmt: skip
         seen: Counter[tuple[str, ...]] = Counter()
         for index, entry in _tables(document, table):
@@ -188,6 +189,14 @@ def _patches(document: Document) -> Iterator[Fault]:
             yield Fault(path, "must be an object: a merge patch of a document (RFC 7396)")
 
 
+def _prompts(document: Document) -> Iterator[Fault]:
+    actions = [entry.get("name") for _, entry in _tables(document, "action")]
+    for index, entry in _tables(document, "prompt"):
+        if entry.get("name") in actions:
+            yield Fault(f"prompt[{index}].name", "is an action's name as well")
+        yield from prompt_faults(entry, f"prompt[{index}]")
+
+
 def _building(document: Document) -> Iterator[Fault]:
     build = _table(document, "build")
     source = build.get("source")
@@ -231,6 +240,7 @@ _RULES: tuple[Callable[[Document], Iterator[Fault]], ...] = (
     _capabilities,
     _subscriptions,
     _patches,
+    _prompts,
     _building,
     _exports,
 )

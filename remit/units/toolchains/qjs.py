@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import subprocess  # node says which it is
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bundled_tests", "compile_javascript"]
 
+_OLDEST_NODE = 20
 _SUFFIXES = frozenset({".ts", ".js", ".mts", ".mjs"})
 
 
@@ -104,6 +106,23 @@ def _tools(progress: Progress) -> Path:
         except OSError as error:
             raise BuildFailed(f"{cache} cannot be written: {error.strerror}") from error
     return place / "node_modules" / ".bin"
+
+
+def check_node() -> None:
+    """Whether Node.js is there, and one that the tools run under.
+
+    :raises BuildFailed: if not
+    """
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        raise BuildFailed("Node.js with npm is not on the path", remedy="install Node.js 20 or later")
+    try:
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BuildFailed(f"{node} does not work: {error}", remedy="install Node.js 20 or later") from error
+    major = done.stdout.strip().removeprefix("v").partition(".")[0]
+    if not major.isdecimal() or int(major) < _OLDEST_NODE:
+        raise BuildFailed(f"Node.js is {done.stdout.strip()[:40]}", remedy=f"install Node.js {_OLDEST_NODE} or later")
 
 
 def _install(npm: str, cache: Path, place: Path, progress: Progress) -> None:

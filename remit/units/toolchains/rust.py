@@ -1,8 +1,8 @@
 """Rust to a component: rustc compiles with the shim of ``sdk/rust``, and a shell makes a component of the module.
 
-No cargo and no crates. The source's folder is copied, and the shim put beside it as ``remit_unit.rs``; for each
-interface that the manifest entitles to, ``--cfg remit_NAME`` lets the shim have it. rustc is the one on ``PATH``, or
-what ``RUSTC`` names, and needs the standard library of ``wasm32-unknown-unknown``.
+No cargo and no crates. The source's folder is copied, and the shim put beside it as ``remit_unit.rs``; it has what
+``--cfg remit_NAME`` says, for each interface that the manifest entitles to. rustc is the one on ``PATH``, or what
+``RUSTC`` names, and needs the standard library of ``wasm32-unknown-unknown``.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 
 from remit.errors import Denied, SubscriptionUnknown, UsageError
 from remit.host import Client, Home, Kernel
+from remit.host.delivery import Answer
 from remit.kernel.model import Caller
 
 OPERATORS = '\n[operator.viewer]\nroles = ["viewer"]\n[operator.keeper]\nroles = ["operator"]\n'
@@ -83,6 +84,15 @@ def test_many_jobs_are_answered_in_one_record(facade):
     assert jobs.settle([job.answer("ack") for job in taken]) == []
     assert facade.home().head == head + 1
     assert jobs.settle([taken[0].answer("ack")]) == [taken[0].seq]
+
+
+@pytest.mark.parametrize("lease", ["", "-", "-" * 26])
+def test_what_was_never_given_as_a_lease_answers_for_nothing(facade, lease):
+    jobs = facade.jobs("billing", "order.placed")
+    seqs = [facade.emit("order.placed", number)["seq"] for number in range(2)]
+    jobs.take(1)
+    assert jobs.settle([Answer(seq, lease, "ack") for seq in seqs]) == seqs
+    assert not any(jobs.extend(seq, lease, 60_000) for seq in seqs)
 
 
 def test_a_subscription_outlives_its_workers_and_its_kernel(home):

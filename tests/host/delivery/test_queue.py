@@ -328,3 +328,13 @@ def test_one_that_is_never_settled_holds_up_a_bounded_number(desk, monkeypatch):
         for one in taken:
             desk.settle(queue, one, "done")
     assert (queue.state.delivered, len(queue.state.done)) == (100, 0)
+
+
+def test_what_is_being_decided_is_claimed_by_nobody_else(desk):
+    queue = opened(desk)
+    desk.say()
+    [delivery] = queue.take(1, 1_000)
+    assert queue.claim(delivery.seq, delivery.lease) is not None
+    held = queue._window[delivery.seq].lease
+    assert [queue.claim(delivery.seq, lease) for lease in (delivery.lease, held, "")] == [None] * 3
+    assert not any(queue.extend(delivery.seq, lease, 1_000) for lease in (delivery.lease, held, ""))

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.host.models import actions, documents, episodes, health, quantile, slots, topology
+from remit.host.models import actions, activity, documents, episodes, health, quantile, slots, topology
 from remit.host.models.calls import Use
 from remit.journal.event import Event, Record
 
 KERNEL = "//home/kernel"
 UNIT = f"//home/unit/acme/a@sha256:{'a' * 64}"
-MODELS = {model.name: model for model in (actions(), documents(), episodes(), health(), slots(), topology())}
+MODELS = {
+    model.name: model for model in (actions(), activity(), documents(), episodes(), health(), slots(), topology())
+}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -93,6 +95,34 @@ def test_what_others_say_of_calls_counts_for_nothing(records):
     foreign = [msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, source=UNIT)) for one in records]
     assert MODELS["actions"].view(folded(MODELS["actions"], [foreign])) == []
     assert MODELS["health"].view(folded(MODELS["health"], [foreign]))["counts"] == {}
+
+
+@given(records=RECORDS)
+def test_activity_counts_the_calls_that_actions_counts(records):
+    ours = [
+        one for one in records if isinstance(one.event.data, dict) and isinstance(one.event.data.get("action"), str)
+    ]
+    ours = [one for one in ours if one.event.data["action"]]
+    steps = MODELS["activity"].view(folded(MODELS["activity"], [ours]))
+    uses = MODELS["actions"].view(folded(MODELS["actions"], [ours]))
+    for end in ("completed", "failed", "denied"):
+        assert sum(one[end] for one in steps) == sum(one[end] for one in uses)
+    assert [one["at"] for one in steps] == sorted({one["at"] for one in steps})
+
+
+def test_the_oldest_activity_makes_room():
+    model = MODELS["activity"]
+    times = [
+        f"2026-01-01T{hour:02}:{minute:02}:{ten}5.000Z" for hour in range(3) for minute in range(60) for ten in range(6)
+    ]
+    made_ = [made(seq, "action.completed", {"action": "a/b:c"}, KERNEL, "") for seq in range(1, len(times) + 1)]
+    records = [
+        msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, time=time))
+        for one, time in zip(made_, times, strict=True)
+    ]
+    view = model.view(folded(model, [records]))
+    assert len(view) == 1_000
+    assert view[-1] == {"at": "2026-01-01T02:59:50Z", "completed": 1, "failed": 0, "denied": 0}
 
 
 @given(records=RECORDS)

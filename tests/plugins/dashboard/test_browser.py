@@ -4,7 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from remit.errors import RemitError
+from remit.plugins.dashboard.pages import PAGES
+from tests.plugins.http.conftest import OWNER
+
+ASK = (
+    '@id("site.ask") @why("ask first") @decision("ask")\n'
+    'permit (principal == Remit::Unit::"acme/sneaky", action == Remit::Action::"net:http", resource)\n'
+    "when { context.lease.approved };\n"
+)
+UPDATES = ("net:http", "https://updates.example.com")
+
 pytestmark = pytest.mark.slow
+
+
+def ask_first(kernel):
+    """Have policy ask a person before sneaky may look for updates, and ask."""
+    files = {"policy/site.cedar": ASK}
+    kernel.policy_shadow(files)
+    kernel.policy_publish(files)
+    assert kernel.request("acme/sneaky", *UPDATES)["state"] == "pending"
 
 
 def test_a_unit_is_planned_applied_with_consent_and_reverted(page, shown, shots):
@@ -87,8 +106,6 @@ def test_the_palette_goes_anywhere_by_keyboard(page):
 
 
 def test_a_person_signs_in_and_out(browser, shown):
-    from tests.plugins.http.conftest import OWNER  # noqa: PLC0415 - beside its use
-
     page = browser.new_context(base_url=shown[1]).new_page()
     page.goto("/ui/units")
     page.get_by_label("Token").fill("remit_wrong")
@@ -102,36 +119,104 @@ def test_a_person_signs_in_and_out(browser, shown):
     assert page.url.endswith("/login")
 
 
+@pytest.fixture
+def eventful(shown):
+    """A home in which something of everything happened: so that every page has something to show."""
+    kernel, _ = shown
+    kernel.apply(kernel.plan(add=["acme/sneaky"]), consent=True)
+    kernel.call("acme/sneaky:probe")
+    with pytest.raises(RemitError):
+        kernel.call("acme/loop:spin")
+    jobs = kernel.jobs("mailer", "mail.wanted")
+    kernel.emit("mail.wanted", {"to": "nobody"})
+    jobs.take()[0].bury("there is no such address")
+    return shown
+
+
 PATHS = [
-    "/",
-    "/ui/units",
-    "/ui/actions",
-    "/ui/events",
-    "/ui/episodes/last",
-    "/ui/leases",
-    "/ui/metrics",
-    "/ui/topology",
+    one.path.format(publisher="acme", name="counter" if "units" in one.path else "assistant", number=2, id="last")
+    for one in PAGES
+    if not one.path.startswith("/ui/part/")
 ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_barrier_or_scrolls_sideways_at_400_pixels(browser, shown, scheme, shots):
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_page_has_a_serious_barrier_or_scrolls_sideways(browser, eventful, scheme, width, shots):
     from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415 - only here
 
-    from tests.plugins.http.conftest import OWNER  # noqa: PLC0415 - beside its use
-
-    context = browser.new_context(base_url=shown[1], viewport={"width": 400, "height": 800}, color_scheme=scheme)
-    context.add_cookies([{"name": "remit_token", "value": OWNER, "url": shown[1]}])
+    context = browser.new_context(base_url=eventful[1], viewport={"width": width, "height": 800}, color_scheme=scheme)
+    context.add_cookies([{"name": "remit_token", "value": OWNER, "url": eventful[1]}])
     page = context.new_page()
     faults = {}
     for path in PATHS:
-        page.goto(path)
+        answer = page.goto(path)
         page.wait_for_load_state("networkidle") if path != "/ui/events" else page.get_by_text(
             "live", exact=True
         ).wait_for()
         found = Axe().run(page).response["violations"]
         serious = [one["id"] for one in found if one["impact"] in {"serious", "critical"}]
-        if serious or page.evaluate("document.documentElement.scrollWidth") > 400:
-            faults[path] = serious or "scrolls"
-        shots(page, f"{scheme}-{path.replace('/', '-')}")
+        if serious or page.evaluate("document.documentElement.scrollWidth") > width or answer.status >= 400:
+            faults[path] = serious or answer.status
+        shots(page, f"{scheme}-{width}-{path.replace('/', '-')}")
+    context.close()
     assert faults == {}
+
+
+def test_dead_letters_and_the_egress_ledger_tell_what_happened(page, eventful):
+    kernel, _ = eventful
+    page.goto("/ui/dead-letters")
+    page.get_by_text("there is no such address").wait_for()
+    page.get_by_role("button", name="Deliver again").click()
+    page.get_by_role("button", name="Do it").click()
+    page.get_by_text("Everything was delivered.").wait_for()
+    assert kernel.dead_letters() == []
+    page.goto("/ui/egress")
+    page.get_by_text("collector.example.net").first.wait_for()
+    page.goto("/ui/health")
+    page.get_by_text("acme/loop").first.wait_for()
+
+
+def test_an_operators_day(page, shown, shots):
+    """Plan, apply with consent, see a denial's reason, approve a question, follow events, open a trace, revert."""
+    kernel, _ = shown
+    page.goto("/ui/units")
+    page.get_by_label("Add or upgrade").fill("acme/sneaky")
+    page.get_by_role("button", name="Show the plan").click()
+    page.get_by_label("I consent to what it widens").check()
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_role("button", name="Do it").click()
+    page.get_by_role("row", name="acme/sneaky 1.0.0").get_by_text("active").wait_for()
+
+    kernel.call("acme/sneaky:probe")
+    page.goto("/ui/leases")
+    page.get_by_role("listitem").filter(has_text="collector.example.net").get_by_role("button", name="Why").click()
+    page.get_by_text("guard.undeclared").last.wait_for()
+
+    ask_first(kernel)
+    page.reload()
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_text("given", exact=True).first.wait_for()
+    assert kernel.why("acme/sneaky", *UPDATES)["outcome"] == "allow"
+    shots(page, "approved")
+
+    page.goto("/ui/events")
+    page.get_by_text("live", exact=True).wait_for()
+    kernel.emit("day.begun", 1)
+    page.get_by_role("cell", name="day.begun").wait_for()
+
+    page.goto("/ui/actions")
+    card = page.locator("section").filter(has_text="acme/counter:increment")
+    card.get_by_label("Input (JSON)").fill("1")
+    card.get_by_role("button", name="Call").click()
+    card.get_by_role("link", name="trace").click()
+    page.get_by_role("heading", name="Timeline").wait_for()
+    page.get_by_role("heading", name="Calls").wait_for()
+
+    page.goto("/ui/units")
+    page.get_by_role("button", name="Plan a revert to 1").click()
+    page.get_by_text("remove acme/sneaky").wait_for()
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_role("button", name="Do it").click()
+    page.get_by_role("link", name="3", exact=True).wait_for()
+    assert "acme/sneaky" not in {one.ref.id for one in kernel.units() if one.active}

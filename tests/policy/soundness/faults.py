@@ -24,9 +24,9 @@ def keeps_leases(name):
     def plant(patch):
         real = CedarAuthority._change
 
-        def forgetful(self, make, touched):
+        def forgetful(self, make, touched, *every):
             caller = inspect.stack()[1].function
-            return real(self, make, (lambda _leases: ()) if caller == name else touched)
+            return real(self, make, (lambda _epoch: lambda _lease: False) if caller == name else touched, *every)
 
         patch.setattr(CedarAuthority, "_change", forgetful)
 
@@ -142,6 +142,16 @@ def fresh_accounts(patch):
     patch.setattr(Accounts, "of", lambda _self, grant, _book, _parent=None: Account(grant.capability.budget, Usage()))
 
 
+def nothing_is_named(patch):
+    real = Engine.__init__
+
+    def blind(self, *arguments):
+        real(self, *arguments)
+        self.named = frozenset()
+
+    patch.setattr(Engine, "__init__", blind)
+
+
 def old_policies(patch):
     real = Epoch.next
     patch.setattr(Epoch, "next", lambda self, **changes: real(self, **{**changes, "policies": None}))
@@ -164,6 +174,7 @@ MUTANTS = {
     "every grant is decided once for all below it": lambda patch: patch.setattr(
         "remit.policy.epoch.mode_of", lambda _root, _policies: "cached"
     ),
+    "files and topics that policies name are decided as if they did not": nothing_is_named,
     "errors of policies are passed over": deaf_to_errors,
     "methods are not looked at": any_method,
     "a consent outlives the policies it was given under": consent_for_ever,

@@ -75,7 +75,7 @@ class Pool:
 
     def __init__(self):
         self.schema = parse_schema(schema_text())
-        files, (self.trees, findings) = sources()
+        files, (self.trees, findings, _) = sources()
         assert not [one for one in findings if one.severity == "error"], findings
         self.base = "\n".join(text for name, text in files.items() if not name.startswith("pool"))
         self.texts = {f"pool.{n}": files[f"pool{n}"] for n in range(len(POOL))}

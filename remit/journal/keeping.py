@@ -1,0 +1,53 @@
+"""Read models kept current by a thread of their own, so that neither a reader nor the next start folds a long journal.
+
+It follows the writer closely enough to find records still in memory, a little at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+from remit.errors import RemitError
+from remit.journal.event import Record
+from remit.journal.fold import Folds
+from remit.journal.log import Journal
+
+__all__ = ["Keeper"]
+
+_EVERY = 2_000
+"""Records between two turns. The journal keeps twice as many in memory; a reader folds fewer than these by itself."""
+
+
+class Keeper:
+    """Follows a journal from when it is made until it is closed."""
+
+    def __init__(self, journal: Journal, folds: Folds) -> None:
+        self._folds = folds
+        self._unseen = 0
+        self._due = threading.Event()
+        self._closed = False
+        journal.observe(self._committed)
+        if folds.behind >= _EVERY:  # the process before was killed, or a model is new
+            self._due.set()
+        self._thread = threading.Thread(target=self._run, name="remit-models", daemon=True)
+        self._thread.start()
+
+    def _committed(self, records: Sequence[Record]) -> None:
+        self._unseen += len(records)
+        if self._unseen >= _EVERY:
+            self._unseen = 0
+            self._due.set()
+
+    def _run(self) -> None:
+        while self._due.wait() and not self._closed:
+            self._due.clear()
+            with suppress(RemitError):  # rows that cannot be read: whoever asks for a model is told
+                self._folds.keep_up(lambda: self._closed)
+
+    def close(self) -> None:
+        """Stop, at the end of a page. Idempotent."""
+        self._closed = True
+        self._due.set()
+        self._thread.join()
