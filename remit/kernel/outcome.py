@@ -227,7 +227,9 @@ class Recording:
 def _who(action: Action, caller: Caller) -> dict[str, Any]:
     unit = action.program.unit
     who = {"action": action.name, "unit": unit.id, "digest": unit.digest, "principal": caller.principal}
-    return who | ({"trial": action.trial, "arm": "trial" if action.branch else "base"} if action.trial else {})
+    if action.trial:
+        who |= {"trial": action.trial, "arm": "trial" if action.branch else "base"}
+    return who
 
 
 def _key(action: Action, caller: Caller) -> Key:
