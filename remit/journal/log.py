@@ -228,8 +228,7 @@ class Journal:
         with self._changed:
             missing = self._head.seq - after
             if missing <= len(self._recent):
-                start = len(self._recent) - missing
-                return list(islice(self._recent, start, None)) if missing > 0 else []
+                return list(islice(reversed(self._recent), max(0, missing)))[::-1]  # most readers want the last few
         rows = self.execute("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, _PAGE))
         return [self.decode_row(row) for row in rows]
 
