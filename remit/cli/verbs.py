@@ -39,7 +39,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Verb]]] = {
         {
             "new": Verb("authoring", "new", "Make a unit's project that passes its own tests."),
             "check": Verb("authoring", "check", "Check a unit's folder and show every fault."),
-            "build": Verb("authoring", "build", "Build a unit's artifact from its source."),
+            "build": Verb("authoring", "build", "Build a unit's artifact from its source, and compile it."),
             "test": Verb("authoring", "test", "Run a unit's own tests: the manifest's, and pytest."),
             "dev": Verb("workshop", "dev", "Build and swap in every change of a unit, and show what it does."),
             "bench": Verb("workshop", "bench", "Measure a unit's action: time, fuel, memory."),
