@@ -55,8 +55,16 @@ def _first(language: str, kind: str = "tool", turns: int = 1) -> Callable[[ExitS
     return measure
 
 
-def _again(language: str, kind: str, source: str, comment: str) -> Callable[[ExitStack], Figure]:
-    """Milliseconds from noticing a changed source to the changed unit being active, the median of a few turns."""
+def _another_module(text: str, number: int) -> str:
+    """Component text with one more core module in it."""
+    return f"{text.rstrip().removesuffix(')')}(core module (func (drop (i32.const {number})))))\n"
+
+
+def _again(language: str, kind: str, source: str, edited: Callable[[str, int], str]) -> Callable[[ExitStack], Figure]:
+    """Milliseconds from noticing a changed source to the changed unit being active, the median of a few turns.
+
+    :param edited: gives a text of the source that makes another artifact each time
+    """
 
     def measure(resources: ExitStack) -> Figure:
         root = _place(resources)
@@ -71,8 +79,9 @@ def _again(language: str, kind: str, source: str, comment: str) -> Callable[[Exi
                 swap = next(one for one in turns if isinstance(one, Swap))
                 assert swap.error is None, swap.error
                 times.append(swap.took_ms)
-                with (folder / source).open("a", encoding="utf-8") as file:
-                    file.write(f"\n{comment} {number}\n")
+                assert swap.generation == number + 1
+                text = (folder / source).read_text("utf-8")
+                (folder / source).write_text(edited(text, number), "utf-8")
             turns.close()  # type: ignore[attr-defined]  # develop is a generator
         return Figure(statistics.median(times[1:]), "ms", runs=_TURNS)
 
@@ -99,20 +108,20 @@ BENCHMARKS = (
         "`remit unit dev`: a changed WAT source until it is active",
         "at most 300 ms",
         "build, compilation, install, plan, apply in a standing home; how long the loop looks before it is not counted",
-        _again("wat", "tool", "fresh.wat", ";;"),
+        _again("wat", "tool", "fresh.wat", _another_module),
     ),
     Benchmark(
         "authors.rebuild_native",
         "the same of a native unit in Python",
         "at most 500 ms",
         "likewise",
-        _again("python", "native", "src/greeting.py", "#"),
+        _again("python", "native", "src/greeting.py", lambda text, number: f"{text}\nTURN = {number}\n"),
     ),
     Benchmark(
         "authors.rebuild_ts",
         "the same in TypeScript",
         "at most 2,000 ms",
         "likewise, with esbuild and componentize-qjs; the first turn, which installs them, is not counted",
-        _again("ts", "tool", "src/unit.ts", "//"),
+        _again("ts", "tool", "src/unit.ts", lambda text, number: f"{text}\nexport const turn{number} = {number};\n"),
     ),
 )

@@ -180,8 +180,8 @@ BENCHMARKS = (
         "sandbox.fresh_python_spare",
         "fresh Python guest from a warm spare",
         "≤ 40 µs",
-        "`Runner.run` of a Python guest that echoes 100 bytes, in a spare that was rehearsed once with no input; the "
-        "next one is made off the path, before the next call. The peer is a Python process that prints one letter.",
+        "`Runner.run` of a Python guest that echoes 100 bytes, in a spare that was rehearsed once with another text; "
+        "the next one is made off the path, before the next call. The peer is a Python process that prints one letter.",
         _spare,
         {"python": 25},
     ),

@@ -56,6 +56,10 @@ SECTIONS = {
     "hour": Section("Twenty agents at a served home, for an hour", ("tests/live/test_hour.py",)),
     "killed": Section("A served home is killed in the middle of load", ("tests/live/test_killed.py",)),
     "paced": Section("Twenty producers at a pace: nothing is lost", ("tests/host/delivery/test_paced.py",)),
+    "defects": Section(
+        "What wasmtime's own classes get wrong, and what the sandbox leaves behind",
+        ("tests/sandbox/test_defects.py", "tests/sandbox/test_leaks.py", "tests/sandbox/test_plans.py"),
+    ),
     "escape": Section("The escape suite", ("tests/escape",)),
 }
 HEAD = f"""\

@@ -38,7 +38,7 @@ class DiskFull(HomeError, code="RM-1107", remedy="free some space and try again;
 
 
 class FormatTooOld(HomeError, code="RM-1108", remedy="open it once with the version that the message names"):
-    """The home's format is older than any that this version can migrate."""
+    """The home's format is older than any that this version can upgrade."""
 
 
 class HomeUnsafe(HomeError, code="RM-1109", remedy="run 'chmod go-rwx' on the folder that the message names"):

@@ -121,9 +121,13 @@ class Folds:
         return seq, self._get(name).fold.view(state)
 
     def save(self) -> None:
-        """Write a snapshot of every fold that moved since its last one, so that the next start is quick."""
+        """Write a snapshot of every fold that moved since its last one, so that the next start is quick.
+
+        One that is far behind is written as far as it is: whoever closes a journal does not wait for the rest of it.
+        """
         for name, current in self._current.items():
-            self.state(name)
+            if self._journal.head.seq - current.seq < _SNAPSHOT_EVERY:
+                self.state(name)
             with current.lock:
                 if current.seq > current.saved:
                     self._save(current)

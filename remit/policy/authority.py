@@ -235,8 +235,8 @@ class CedarAuthority:
         :raises GrantUnknown: if no grant has one of the ids; none was revoked
         """
         ended = frozenset(grant_ids)
-        for unknown in ended - self._epoch.standing.ids:
-            self.holding(unknown)
+        if not ended <= self._epoch.standing.ids:
+            self.holding(next(one for one in grant_ids if one not in self._epoch.standing.ids))
         self._change(
             lambda epoch: epoch.next(standing=epoch.standing.without(ended)),
             lambda _epoch: lambda lease: not ended.isdisjoint(lease.grants),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import msgspec
@@ -220,25 +220,33 @@ class _Server:
     async def _complete(self, request: Request, name: str, upload: str, digest: str) -> Response:
         self._check_digest(digest)
         await self._receive(request, name, upload)
-        await run_in_threadpool(self._store.finish, name, upload, digest)
+        try:
+            await run_in_threadpool(self._store.finish, name, upload, digest)
+        except BlockingIOError as error:
+            raise _busy() from error
         return _created(f"/v2/{name}/blobs/{digest}", digest)
 
     async def _receive(self, request: Request, name: str, upload: str) -> None:
-        path = self._store.upload_path(upload)
-        size = path.stat().st_size
+        try:
+            with self._store.growing(upload) as file:
+                await self._append(request, name, upload, file)
+        except BlockingIOError as error:
+            raise _busy() from error
+
+    async def _append(self, request: Request, name: str, upload: str, file: BinaryIO) -> None:
+        size = file.tell()
         span = _SPAN.fullmatch(request.headers.get("content-range", ""))
         if request.headers.get("content-range") and (span is None or int(span[1]) != size):
             raise _Refusal(416, "BLOB_UPLOAD_INVALID", f"the next byte is {size}", _where(name, upload, size))
-        with path.open("ab") as file:
-            try:
-                async for part in request.stream():
-                    size += len(part)
-                    if size > MAX_FILE:
-                        path.unlink()
-                        raise _Refusal(413, "SIZE_INVALID", f"a blob may have {MAX_FILE} bytes")
-                    file.write(part)
-            except ClientDisconnect as error:  # what came stays, to be resumed
-                raise _Refusal(400, "BLOB_UPLOAD_INVALID", "the upload was cut off") from error
+        try:
+            async for part in request.stream():
+                size += len(part)
+                if size > MAX_FILE:
+                    self._store.upload_path(upload).unlink()
+                    raise _Refusal(413, "SIZE_INVALID", f"a blob may have {MAX_FILE} bytes")
+                file.write(part)
+        except ClientDisconnect as error:  # what came stays, to be resumed
+            raise _Refusal(400, "BLOB_UPLOAD_INVALID", "the upload was cut off") from error
 
     def _state(self, name: str, upload: str, status: int) -> Response:
         size = self._store.upload_path(upload).stat().st_size
@@ -333,6 +341,10 @@ class _Server:
     def _check_digest(digest: str) -> None:
         if not is_digest(digest):
             raise _Refusal(400, "DIGEST_INVALID", "only sha256 digests are kept here")
+
+
+def _busy() -> _Refusal:
+    return _Refusal(409, "BLOB_UPLOAD_INVALID", "another request is sending this upload")
 
 
 def _where(name: str, upload: str, size: int) -> dict[str, str]:

@@ -24,6 +24,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -125,20 +126,38 @@ class Store:
             raise ReferenceUnknown(f"there is no upload {upload[:40]!r}")
         return path
 
+    @contextmanager
+    def growing(self, upload: str) -> Iterator[BinaryIO]:
+        """An upload, open at its end and held for one writer: nothing is added to what somebody else reads or finishes.
+
+        :raises ReferenceUnknown: if there is none with that id
+        :raises BlockingIOError: if somebody else holds it
+        """
+        path = self.upload_path(upload)
+        try:
+            with path.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _check_same(path, file)
+                file.seek(0, os.SEEK_END)
+                yield file
+        except FileNotFoundError:  # it was finished or cancelled meanwhile
+            raise ReferenceUnknown(f"there is no upload {upload[:40]!r}") from None
+
     def finish(self, repository: str, upload: str, digest: str) -> None:
         """Make an upload contents of a repository.
 
         :raises ContentMismatch: if they are not what the digest says; the upload is gone
+        :raises BlockingIOError: if it is still being sent
         """
         path = self.upload_path(upload)
         hasher = hashlib.sha256()
-        with path.open("rb") as file:
+        with self.growing(upload), path.open("rb") as file:
             while part := file.read(_STEP):
                 hasher.update(part)
-        if f"sha256:{hasher.hexdigest()}" != digest:
-            path.unlink()
-            raise UploadMismatch(f"what was sent is not {digest}", remedy="send it again")
-        path.replace(self.blob_path(digest))
+            if f"sha256:{hasher.hexdigest()}" != digest:
+                path.unlink()
+                raise UploadMismatch(f"what was sent is not {digest}", remedy="send it again")
+            path.replace(self.blob_path(digest))
         self.offer(repository, digest)
 
     def sweep(self) -> None:
@@ -310,6 +329,15 @@ class Store:
         self._fresh(place, data, settle=settle).replace(place)
         if settle:
             _sync(place.parent)
+
+
+def _check_same(path: Path, file: BinaryIO) -> None:
+    """Whether a path still leads to the open file.
+
+    :raises FileNotFoundError: if it does not
+    """
+    if not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        raise FileNotFoundError(path)
 
 
 def _hex(digest: str) -> str:

@@ -36,6 +36,8 @@ Read = Callable[[int, TextBudget], Any]
 Take = Callable[[int, int], Any]
 """(address of a slot of ours with a result of wasmtime's, most bytes) → value; see :func:`taker`."""
 
+_BRIEF = 4 << 10
+"""Bytes of a text up to which a copy of them is made faster than a view."""
 _LEFT = 16 << 10
 """Bytes of a text that may stay in a slot until the next result: wasmtime frees what it overwrites."""
 
@@ -69,6 +71,8 @@ def _name(at: int, budget: TextBudget) -> str:
 
 def _decoded(address: int, size: int) -> str:
     try:
+        if size > _BRIEF:
+            return str(MEMORY[address : address + size], "utf-8")
         text: str = TEXT[address : address + size].decode()
     except UnicodeDecodeError as error:
         raise GuestTextInvalid("the guest passed a string that is not UTF-8") from error
@@ -80,7 +84,7 @@ def text_taker(most: int) -> Callable[[Any, int], tuple[str]]:
 
     def take(_call: Any, at: int) -> tuple[str]:
         kind, size, address = _SIZED_AT(MEMORY, at)
-        if kind != _STRING or size > most:
+        if kind != _STRING or size > _BRIEF:
             return (_read_text(at, TextBudget(most)),)
         return (TEXT[address : address + size].decode(),)
 
@@ -111,7 +115,7 @@ def taker(kind: Type | None, read: Read) -> Take:
         if outer == _RESULT and is_ok and box:
             inner, size, address = _SIZED_AT(MEMORY, box)
             if inner == _STRING and size <= most and size <= _LEFT:
-                return ("ok", TEXT[address : address + size].decode())
+                return ("ok", TEXT[address : address + size].decode() if size <= _BRIEF else _decoded(address, size))
         return take(at, most)
 
     return take_text if isinstance(kind, Result) and kind.ok == STRING and read is reader(kind) else take

@@ -65,8 +65,7 @@ def patched(
 
 
 def _folded(units: Sequence[ActiveUnit], documents: Documents, recall: Recall) -> tuple[Documents, list[Finding]]:
-    objects = [*documents, *documents.values(), *units]
-    return recall.of("folded", objects, lambda: _fold(units, documents))
+    return recall.of(("folded", *documents), [*documents.values(), *units], lambda: _fold(units, documents))
 
 
 def _fold(units: Sequence[ActiveUnit], documents: Documents) -> tuple[Documents, list[Finding]]:
@@ -93,7 +92,7 @@ def schema_faults(documents: Documents, snapshots: Mapping[str, DocumentSnapshot
     for name, snapshot in snapshots.items():
         if snapshot.schema is not None:
             schema, document = snapshot.schema, documents[name]
-            findings += recall.of("valid", [name, schema, document], lambda: _faults(name, schema, document))  # noqa: B023 - asked at once
+            findings += recall.of(("valid", name), [schema, document], lambda: _faults(name, schema, document))  # noqa: B023 - asked at once
     return findings
 
 

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 _ANSWERS = 4
 """Kept for each question: the active generation's, the plan's, and those of the plan before."""
+_QUESTIONS = 64
+"""More come of names that change: those of documents."""
 _ENTRIES = 1 << 14
 
 
@@ -27,11 +29,16 @@ class Recall:
     """The answers of one home's planner. Not for many threads: plans are made one at a time."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, list[tuple[tuple[object, ...], Any]]] = {}
+        self._answers: dict[Hashable, list[tuple[tuple[object, ...], Any]]] = {}
         self._entries: dict[Hashable, ActiveUnit] = {}
 
-    def of(self, question: str, objects: Sequence[object], answer: Callable[[], T]) -> T:
-        """The answer to a question about these objects: they, and they alone, decide it; it is not to be changed."""
+    def of(self, question: Hashable, objects: Sequence[object], answer: Callable[[], T]) -> T:
+        """The answer to a question about these objects: they, and they alone, decide it; it is not to be changed.
+
+        :param question: with the names in it, which are equal or not; objects are the same or not
+        """
+        if len(self._answers) >= _QUESTIONS:
+            self._answers.clear()
         kept = self._answers.setdefault(question, [])
         for asked, known in kept:
             if len(asked) == len(objects) and all(map(is_, asked, objects)):

@@ -30,9 +30,6 @@ Evaluate = Callable[[Program, str, str], list[Patch]]
 """``evaluate(program, context JSON, parameters JSON)``: the patches of a transform."""
 
 
-_HERE = Runtime()
-
-
 class Resolved(msgspec.Struct):
     """The wanted units as active ones, and what stood in the way."""
 
@@ -246,10 +243,10 @@ def _written_down(value: Any) -> bool:
 
 def _relations(units: Sequence[ActiveUnit], library: Library) -> list[Finding]:
     versions = {unit.ref.id: unit.ref.version for unit in units}
-    findings = []
+    findings, here = [], Runtime()
     for unit in units:
         requires = library.manifest(unit.ref.digest).requires
-        for part, message in misfits(library.manifest(unit.ref.digest), _HERE):
+        for part, message in misfits(library.manifest(unit.ref.digest), here):
             needed = {"remit": f"remit {requires.remit}", "world": f"a remit that offers world {requires.world}"}
             remedy = f"install another version of the unit, or {needed[part]}"
             findings.append(_blocking(f"requires.{part}", unit.ref.id, message, remedy))

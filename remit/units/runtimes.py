@@ -27,7 +27,7 @@ class Runtime(msgspec.Struct, frozen=True):
     """What units run on."""
 
     remit: str = VERSION
-    world: str = formats.WORLD
+    world: str = msgspec.field(default_factory=lambda: formats.WORLD)
     engine: str = ""
     """Version of what runs components; "" where the runner does not say."""
     architecture: str = msgspec.field(default_factory=platform.machine)

@@ -82,7 +82,7 @@ def test_what_is_no_unit_id_is_refused_and_nothing_is_made(remit, tmp_path, unit
 
 def test_a_kind_that_a_language_has_no_template_for_says_which_have_one(remit, tmp_path):
     said = remit("unit", "new", "acme/x", "--lang", "wat", "--kind", "transform", "--dir", tmp_path, code=64).stderr
-    assert "python (tool/transform)" in said
+    assert "python (tool/transform/native)" in said
 
 
 def test_a_failed_unit_test_of_a_broken_manifest_names_the_fault(remit, made):

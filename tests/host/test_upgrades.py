@@ -12,8 +12,8 @@ import apsw
 import pytest
 
 from remit.errors import FormatOld, FormatTooOld, HomeBusy, JournalCorrupt, JournalError
-from remit.host import Home, Kernel, init, read_journal, restore, upgrade_home, verify_journal
-from remit.journal import encode_json, tables
+from remit.host import Home, Kernel, examine_files, init, read_journal, restore, upgrade_home, verify_journal
+from remit.journal import encode_json, no_progress, tables
 from remit.journal.tables import Step
 from remit.schemas import formats
 
@@ -199,3 +199,12 @@ def test_a_backup_of_an_older_format_is_restored_in_ours(
 
 def test_a_home_that_is_up_to_date_has_nothing_to_do(home: Path) -> None:
     assert upgrade_home(home).steps == ()
+
+
+@pytest.mark.usefixtures("later")
+def test_the_doctor_of_an_older_home_names_the_way(home: Path) -> None:
+    with pytest.raises(FormatOld) as refused:
+        Kernel.open(home, serve=False)
+    first, *others = examine_files(home, refused.value, no_progress)
+    assert "remit journal upgrade" in first.ailments[0].remedy
+    assert [one.id for one in others if one.id == "home.formats" and one.ailments]

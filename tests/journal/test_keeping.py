@@ -82,6 +82,19 @@ def test_a_model_that_is_behind_at_the_start_is_brought_up_before_anybody_asks()
         assert tally.applied == 100
 
 
+def test_whoever_closes_a_journal_does_not_wait_for_a_model_that_is_far_behind():
+    with temporary_journal() as journal:
+        tally = Tally()
+        folds = Folds(journal, [tally])
+        filled(journal, 200)
+        folds.save()
+        assert tally.applied == 0
+        folds.state("tally")
+        filled(journal, 10)
+        folds.save()
+        assert tally.applied == 210
+
+
 def test_a_fold_that_fails_keeps_no_other_from_its_records_and_tells_who_asks():
     with temporary_journal() as journal:
         tally = Tally()

@@ -131,6 +131,12 @@ def settled(kernel):
     raise AssertionError(found)
 
 
+def ended(threads, patience=PATIENCE_S):
+    for thread in threads:
+        thread.join(patience)
+        assert not thread.is_alive(), "nothing waits for ever"
+
+
 @pytest.mark.timeout(SECONDS + 2 * PATIENCE_S)
 def test_a_served_home_holds_the_pace_of_twenty_agents(busy_home, server, record_property):
     home, tokens, looking = busy_home
@@ -138,21 +144,13 @@ def test_a_served_home_holds_the_pace_of_twenty_agents(busy_home, server, record
     load = Load(server, home, tokens)
     workers = [load.run(load.work) for _ in range(WORKERS)]
     workers += [load.run(load.watch), load.run(load.look_on, Agent(server, looking))]
-    agents = [load.run(load.act, number) for number in range(AGENTS)]
-    for thread in agents:
-        thread.join(SECONDS + PATIENCE_S)
-        assert not thread.is_alive(), "nothing waits for ever"
+    ended([load.run(load.act, number) for number in range(AGENTS)], SECONDS + PATIENCE_S)
     took = time.monotonic() - load.began
     with Client(Home.open(home)) as kernel:
         subscriptions = settled(kernel)
     emitted = dict(pair for pairs in load.acknowledged for pair in pairs)
     load.see({one for one, topic in emitted.items() if topic.startswith("load.")})
     load.ended.set()
-    workers[0].join(PATIENCE_S)
-    assert server.stop() == 0
-    for thread in workers:
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive(), "nothing waits for ever"
     waits = sorted(load.waits)
     p99 = waits[int(len(waits) * 0.99)]
     growth = growth_an_hour(load.sizes)
@@ -166,6 +164,9 @@ def test_a_served_home_holds_the_pace_of_twenty_agents(busy_home, server, record
         f"{size / 2**20:.0f}" for _, size in (load.sizes[len(load.sizes) // 4], load.sizes[-1])
     ))  # fmt: skip
     record_property("slope of it, MiB an hour", f"{growth / 2**20:.1f}")
+    ended(workers[:WORKERS])
+    assert server.stop() == 0
+    ended(workers)
     assert load.failed == []
     assert len(load.refused) < MOST_ERRORS * len(waits), load.refused[:5]
     assert len(emitted) >= (1 - MOST_ERRORS) * A_MINUTE / 60 * SECONDS

@@ -74,3 +74,14 @@ def test_what_runs_is_what_was_admitted(unit, opened):
     (folder / "src" / "unit.py").write_text("raise SystemExit")
     (folder / "unit.native.json").write_text("{}")
     assert kernel.call("acme/inside:run", {}) == "hello"
+
+
+def test_native_code_is_not_put_on_trial_and_does_not_run_where_it_is_asked_for(unit, opened, tmp_path):
+    mark = tmp_path / "mark"
+    more = '[[test]]\naction = "run"\ninput = {}\nexpect = "hello"\n'
+    kernel = opened(unit(GREET, more))
+    body = f"open({str(mark)!r}, 'w').close()" + GREET
+    second = kernel.install(str(unit(body, more, version="1.1.0")), allow_unsigned=True)
+    plan = kernel.plan(trial=[second])
+    assert [finding.id for finding in plan.blocking] == ["trial.kind"]
+    assert not mark.exists()

@@ -225,3 +225,29 @@ def test_the_input_is_checked_and_rejections_are_heard(unit, opened):
     body = "from remit_unit import Rejected\n@action\ndef run(name):\n    raise Rejected('not ' + name)"
     with pytest.raises(UnitRejected, match="not Ada"):
         opened(unit(body)).call("acme/inside:run", {"name": "Ada"})
+
+
+def test_files_and_secrets_are_reached_under_grants_and_secrets_are_masked(unit, home, opened, tmp_path, monkeypatch):
+    monkeypatch.setenv("API_TOKEN", "s3cret-token")
+    root, notes = home(), tmp_path / "notes"
+    notes.mkdir()
+    config = root / "remit.toml"
+    config.write_text(config.read_text() + '[secret.api-token]\nenv = "API_TOKEN"\n')
+    more = "".join(
+        f'[[capability]]\naction = "{action}"\nresource = "{resource}"\n'
+        for action, resource in [("fs:read", notes), ("fs:write", notes), ("secret:read", "api-token")]
+    )
+    body = f"""
+    from remit_unit import files, secret
+
+    @action
+    def run(name):
+        size = files.write("{notes}/" + name, secret("api-token"))
+        return [size, files.read("{notes}/" + name), files.list("{notes}")]
+    """
+    kernel = opened(unit(body, more), root=root)
+    assert kernel.call("acme/inside:run", {"name": "a"}) == [12, "s3cret-token", ["a"]]
+    with pytest.raises(UnitFailed, match="denied"):
+        kernel.call("acme/inside:run", {"name": "../b"})
+    [done] = told(kernel, "action.completed")
+    assert "s3cret" not in str(done)

@@ -94,6 +94,36 @@ def test_an_upload_that_is_not_its_digest_is_refused_and_gone(http):
     assert http.get(where).status_code == 404
 
 
+def test_what_is_still_being_sent_cannot_become_contents_and_change_then(http, store):
+    where, first, go_on = (
+        http.post(f"/v2/{NAME}/blobs/uploads/").headers["location"],
+        b"x" * (1 << 20),
+        threading.Event(),
+    )
+
+    def parts():
+        yield first
+        go_on.wait()
+        yield b"more"
+
+    replies = []
+    sending = threading.Thread(target=lambda: replies.append(httpx.patch(f"{http.base_url}{where}", content=parts())))
+    sending.start()
+    try:
+        while http.get(where).headers.get("range") != f"0-{len(first) - 1}":
+            assert sending.is_alive()
+        early = http.put(where, params={"digest": sha256(first)})
+        beside = http.patch(where, content=b"other")
+    finally:
+        go_on.set()
+        sending.join()
+    assert [(one.status_code, code(one)) for one in (early, beside)] == [(409, "BLOB_UPLOAD_INVALID")] * 2
+    assert [one.status_code for one in replies] == [202]
+    assert http.put(where, params={"digest": sha256(first + b"more")}).status_code == 201
+    kept = {path.name: path.read_bytes() for path in (store.root / "blobs" / "sha256").iterdir()}
+    assert kept == {sha256(first + b"more").removeprefix("sha256:"): first + b"more"}
+
+
 def test_a_blob_is_mounted_from_where_it_is(http):
     digest = push_blob(http, b"shared", "tests/one")
     query = {"mount": digest, "from": "tests/one"}

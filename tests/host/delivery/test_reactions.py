@@ -11,6 +11,7 @@ from remit.errors import SubscriptionUnknown, UsageError
 from remit.host import Kernel, build_unit, verify_journal
 from remit.host.delivery import queue, reacting
 from remit.kernel.model import Caller
+from remit.units import Terms
 
 JOBS = "acme/react:job.made"
 
@@ -233,3 +234,18 @@ def test_an_upgrade_keeps_the_place_and_new_code_takes_over(kernel, unit, tmp_pa
     until(kernel, lambda: status(kernel)["dead"])
     [letter] = kernel.dead_letters()
     assert letter["attempts"] == 1
+
+
+def test_an_event_is_handled_by_the_arm_that_its_episode_is_on(kernel, unit, tmp_path):
+    folder = shutil.copytree(unit("react"), tmp_path / "following")
+    manifest = folder / "unit.toml"
+    manifest.write_text(manifest.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
+    following = kernel.install(str(folder), allow_unsigned=True)
+    kernel.apply(kernel.plan(trial=[following], terms=Terms(episode="lab-")), consent=True)
+    for episode, arm in (("lab-1", "trial"), ("1", "base")):
+        kernel.emit("job.made", "hello", caller=Caller(correlation=episode))
+        [found] = until(kernel, lambda arm=arm: of(kernel, "action.completed", arm=arm))
+        assert found["event"]["correlationid"] == episode
+        assert (found["event"]["data"]["digest"] == following.ref.digest) is (arm == "trial")
+    rows = kernel._rooms.journal.execute("SELECT branch, value FROM unit_state WHERE namespace != '' ORDER BY seq")
+    assert rows == [("acme/react#2", '"hello"'), ("", '"hello"')]
