@@ -120,14 +120,17 @@ def test_a_call_on_the_loop_gives_and_journals_what_one_on_a_thread_does(calls):
 
 
 def test_a_task_that_is_cancelled_leaves_a_failed_call_and_nothing_pending(world):
+    begun = asyncio.Event()
+
     async def wait():
+        begun.set()
         await asyncio.Event().wait()
 
     world.offer("acme/slow:slow", lambda _guest: wait())
 
     async def main():
         task = asyncio.create_task(on_the_loop(world, "acme/slow:slow", 1))
-        await asyncio.sleep(0.01)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
