@@ -112,7 +112,7 @@ def test_plan_and_apply_as_json_have_stable_keys(remit):
     plan = json.loads(remit("unit", "plan", "acme/tone", "--json", code=2).stdout)
     assert set(plan) == {
         "format", "home", "serial", "config", "policy", "edits", "candidate", "units", "widening", "capabilities",
-        "documents", "drift", "state", "findings", "changed", "digest", "needs_consent",
+        "documents", "drift", "state", "trials", "findings", "changed", "digest", "needs_consent",
     }  # fmt: skip
     done = json.loads(remit("unit", "apply", "acme/tone", "--json").stdout)
     assert set(done) == {"changed", "plan", "generation"}

@@ -192,7 +192,7 @@ def test_tables_fit_and_mark_what_is_unsigned_revoked_or_active():
     leases = text_of(lease_table([lease]))
     rows = [
         {"number": 1, "at_ms": 1, "author": "me", "message": "m" * 90, "units": [f"{ref.id}@1.0.0"],
-         "unsigned": [ref.id], "active": True}
+         "unsigned": [ref.id], "trials": [], "active": True}
     ]  # fmt: skip
     history = text_of(generation_table(rows))
     for text in (units, leases, history):

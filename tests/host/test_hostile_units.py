@@ -67,7 +67,7 @@ def test_an_undeclared_import_does_not_come_in(kernel, unit):
     assert [entry.ref.id for entry in kernel.units() if entry.ref.id == "acme/undeclared"] == []
 
 
-TELLING = {"actions", "episodes", "health", "leases", "metrics", "topology"}
+TELLING = {"actions", "activity", "episodes", "health", "leases", "metrics", "topology"}
 """Read models that tell of the call itself, and of its denial."""
 
 

@@ -132,7 +132,7 @@ def _(at):
     # A set that comes out otherwise than its record says does not come back.
     quiet = bureau.office.history.sets[1].digest.removeprefix("sha256:")
     other = bureau.candidate(OPEN)
-    at.patch.setattr("remit.policy.office.load", lambda *_: other)
+    at.patch.setattr("remit.policy.office.load", lambda *_, **__: other)
     with pytest.raises(PolicyInvalid, match="other shipped policies"):
         bureau.office.earlier(quiet[:12])
     for digest in ("0" * 64, "sha256:", "g" * 12, quiet[:5]):
