@@ -46,14 +46,14 @@ def main() -> int:
         print(f"measuring {key}", file=sys.stderr)
         with ExitStack() as resources:
             figures[key] = BENCHMARKS[key].measure(resources)
-    if chosen.page is not None:
-        chosen.page.write_text(render(BENCHMARKS, figures), "utf-8")
     if chosen.json:
         print(json.dumps({key: figure.as_json() for key, figure in figures.items()}, indent=2))
     else:
         for key, figure in figures.items():
             peers = ", ".join(f"{name} {value:.1f}" for name, value in figure.peers.items())
             print(f"{key:28} {figure.value:10.2f} {figure.unit}   {peers}")
+    if chosen.page is not None:
+        chosen.page.write_text(render(BENCHMARKS, figures), "utf-8")
     return 0
 
 

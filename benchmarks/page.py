@@ -40,16 +40,17 @@ def render(benchmarks: Mapping[str, Benchmark], figures: Mapping[str, Figure]) -
 def _row(benchmark: Benchmark, figure: Figure) -> str:
     unit = figure.unit.replace("us", "µs")
     peers = "<br>".join(
-        f"{name} {value:.3g} {unit}: **{_ratio(figure, value):.1f} times**{_wanted(benchmark, name)}"
+        f"{name} {value:.3g} {unit}{_ratio(figure, value)}{_wanted(benchmark, name)}"
         for name, value in figure.peers.items()
     )
     title = f"{benchmark.title}<br>`{benchmark.key}`"
     return f"| {title} | {figure.value:.3g} {unit} | {benchmark.target} | {peers} |"
 
 
-def _ratio(figure: Figure, peer: float) -> float:
-    """How many times as good as the peer: of a rate, more is better; of all else, less."""
-    return figure.value / peer if figure.unit.endswith("/s") else peer / figure.value
+def _ratio(figure: Figure, peer: float) -> str:
+    """How many times as good as the peer: of a rate, more is better; of all else, less. Nothing, where one is zero."""
+    good, other = (figure.value, peer) if figure.unit.endswith("/s") else (peer, figure.value)
+    return f": **{good / other:.1f} times**" if other else ""
 
 
 def _wanted(benchmark: Benchmark, peer: str) -> str:
