@@ -52,6 +52,10 @@ SECTIONS = {
         "Leases that are kept allow nothing that Cedar would not allow now",
         ("tests/policy/test_soundness.py", "-k", "not planted"),
     ),
+    "cedar": Section(
+        "Any policies, entities and requests: our engine answers as Cedar does, with and without slicing",
+        ("tests/policy/test_slices.py", "-k", "equal"),
+    ),
     "flips": Section("Flipped bytes of signatures and signed units", ("tests/registry/trust/test_flips.py",)),
     "hour": Section("Twenty agents at a served home, for an hour", ("tests/live/test_hour.py",)),
     "killed": Section("A served home is killed in the middle of load", ("tests/live/test_killed.py",)),

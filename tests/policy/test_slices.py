@@ -150,7 +150,8 @@ def names_of(text):
     return {f"policy{n}": one if one and counts[one] == 1 else f"policy{n}" for n, one in enumerate(ids)}
 
 
-def test_answers_equal_cedars_own_with_and_without_slicing():
+def test_answers_equal_cedars_own_with_and_without_slicing(record_property):
+    record_property("requests, each decided with and without slicing", SETS * REQUESTS)
     decisions = Counter()
     for seed in range(SETS):
         case = Case(seed)
