@@ -158,7 +158,7 @@ async def _unserved(_request: Request, error: Exception) -> Response:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    _log.error("a request failed: %s %s", request.method, request.url.path, exc_info=error)
+    _log.error("a request failed: %s %r", request.method, request.url.path, exc_info=error)
     return _guarded(problem(RemitError(f"the service failed: {type(error).__name__}", remedy="look at its log")))
 
 
