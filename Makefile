@@ -10,6 +10,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# The tests start remit hundreds of times: what it is compiled to is kept between them, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 ## help: this list
 .PHONY: help

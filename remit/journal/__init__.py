@@ -10,7 +10,7 @@ from remit.journal.blobs import Blobs, digest_of
 from remit.journal.event import Draft, Event, Record, check_topic, encode_json, unit_source
 from remit.journal.files import translate_os_error, write_atomically
 from remit.journal.filter import Filter
-from remit.journal.fold import Fold, Folds
+from remit.journal.fold import Fold, Folds, Reading, inline
 from remit.journal.keeping import Keeper
 from remit.journal.log import Journal
 from remit.journal.mailbox import Drop, Mailbox, Received
@@ -32,6 +32,7 @@ __all__ = [
     "Keeper",
     "Mailbox",
     "Progress",
+    "Reading",
     "Received",
     "Record",
     "SystemClock",
@@ -41,6 +42,7 @@ __all__ = [
     "check_topic",
     "digest_of",
     "encode_json",
+    "inline",
     "no_progress",
     "translate_os_error",
     "unit_source",

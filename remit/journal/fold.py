@@ -11,16 +11,35 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import apsw
+import msgspec
 
 from remit.errors import ModelUnknown
-from remit.journal.event import Record
+from remit.journal.event import Record, encode_json
 from remit.journal.log import Journal
 
-__all__ = ["Fold", "Folds"]
+__all__ = ["Fold", "Folds", "Reading", "inline"]
 
 S = TypeVar("S")
 _SNAPSHOT_EVERY = 10_000
 _BATCH = 1_000
+
+
+class Reading(Protocol):
+    """How a fold reads what a record says."""
+
+    def __call__(self, record: Record, kind: Any = Any) -> Any:
+        """The data of a record, inline or by reference, as a type: of what is large, read what the fold needs.
+
+        :raises JournalError: if it was erased
+        :raises msgspec.ValidationError: if it is not of that type
+        """
+        ...
+
+
+def inline(record: Record, kind: Any = Any) -> Any:
+    """:class:`Reading` of a record that holds its data itself."""
+    data = record.event.data
+    return data if kind is Any else msgspec.json.decode(encode_json(data), type=kind)
 
 
 @runtime_checkable
@@ -37,11 +56,8 @@ class Fold(Protocol[S]):
         """The state before the first record."""
         ...
 
-    def apply(self, state: S, records: Sequence[Record], data: Callable[[Record], Any]) -> S:
-        """The state after these records; the given state stays as it was, others may be reading it.
-
-        ``data(record)`` is the record's data, inline or by reference.
-        """
+    def apply(self, state: S, records: Sequence[Record], data: Reading) -> S:
+        """The state after these records; the given state stays as it was, others may be reading it."""
         ...
 
     def snapshot(self, state: S) -> bytes:
@@ -74,7 +90,7 @@ class Folds:
     def __init__(self, journal: Journal, folds: Iterable[Fold[Any]]) -> None:
         self._journal = journal
         self._current: dict[str, _Current[Any]] = {}
-        self._decoded: tuple[str, Any] = ("", None)
+        self._payload: tuple[str, bytes] = ("", b"")
         for fold in folds:
             self._current[fold.name] = _Current(fold, *self._nearest(fold, journal.head.seq))
 
@@ -179,14 +195,15 @@ class Folds:
                 batch = []
         return fold.apply(state, batch, self._data) if batch else state
 
-    def _data(self, record: Record) -> Any:
-        """The data of a record, kept for the fold that asks for it next: a generation takes long to decode."""
-        if not record.event.dataref:
-            return record.event.data
-        decoded = self._decoded
-        if decoded[0] != record.event.dataref:
-            decoded = self._decoded = (record.event.dataref, self._journal.data(record))
-        return decoded[1]
+    def _data(self, record: Record, kind: Any = Any) -> Any:
+        """What a record says; a payload is kept for the fold that asks for it next: a generation is long."""
+        digest = record.event.dataref
+        if not digest:
+            return inline(record, kind)
+        kept = self._payload
+        if kept[0] != digest:
+            kept = self._payload = (digest, self._journal.payload(digest))
+        return msgspec.json.decode(kept[1], type=kind)
 
     def _nearest(self, fold: Fold[S], seq: int) -> tuple[int, S]:
         """The newest snapshot of this fold up to ``seq`` that still fits the chain, else the beginning."""

@@ -6,15 +6,15 @@ revocations survive the process: the authority reads it when a generation is act
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
 from remit.errors import JournalError
-from remit.journal.event import Record
-from remit.kernel.model import Amounts, Grant, UnitRef
+from remit.journal import Reading, Record
+from remit.kernel.model import Amounts, Grant
 from remit.policy.budgets import Usage
 
 __all__ = ["Budgets", "Consent", "Denial", "LeaseBook", "Leases", "Revocation"]
@@ -23,6 +23,7 @@ _MAX_DENIALS = 1_000
 _MAX_CONSENTS = 1_000
 _CONSENT_STATES = {"consent.asked": "pending", "consent.given": "given", "consent.refused": "refused"}
 _TABLES = ("grants", "revoked", "usage", "denials", "reserved", "consents", "quarantined", "delegated")
+_GENERATIONS = ("unit.applied", "unit.reverted")
 _MAX_TEXT = 500
 _MAX_LINE = 8
 """Grants that are looked at for the state of one: no line of delegations is so long."""
@@ -73,14 +74,24 @@ class Consent(msgspec.Struct, frozen=True):
     """RFC 3339 time of the question, then of the answer."""
 
 
+class _Ref(msgspec.Struct, frozen=True):
+    digest: str
+
+
 class _Unit(msgspec.Struct, frozen=True):
-    ref: UnitRef
+    ref: _Ref
 
 
 class _Units(msgspec.Struct, frozen=True):
-    """What this fold reads of a generation."""
+    units: tuple[_Unit, ...] = ()
 
-    units: tuple[_Unit, ...]
+
+class _Active(msgspec.Struct, frozen=True):
+    """What this fold reads of a generation that becomes active."""
+
+    grants: tuple[str, ...] = ()
+    """Their ids."""
+    generation: _Units = _Units()
 
 
 class LeaseBook(msgspec.Struct):
@@ -119,18 +130,19 @@ class Leases:
         """An empty book."""
         return LeaseBook()
 
-    def apply(self, state: LeaseBook, records: Sequence[Record], data: Callable[[Record], Any]) -> LeaseBook:
+    def apply(self, state: LeaseBook, records: Sequence[Record], data: Reading) -> LeaseBook:
         """The book after these records. Records of others, and malformed or erased ones, change nothing."""
         copies = {name: dict(getattr(state, name)) for name in _TABLES}
         book = LeaseBook(**copies, active=state.active, units=state.units)
         for record in records:
             if record.from_kernel:
                 try:
-                    said = data(record)
+                    if record.event.type in _GENERATIONS:
+                        _activated(book, _active(record, data))
+                    elif isinstance(said := data(record), Mapping):
+                        _step(book, record.event.type, record.event.time, said)
                 except JournalError:
                     continue
-                if isinstance(said, Mapping):
-                    _step(book, record.event.type, record.event.time, said)
         return book
 
     def snapshot(self, state: LeaseBook) -> bytes:
@@ -193,20 +205,22 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
         _consent(state, kind, time, data)
     elif kind in {"unit.quarantined", "unit.released", "unit.withdrawn"}:
         _quarantine(state, kind, data)
-    elif kind in {"unit.applied", "unit.reverted"}:
-        _activated(state, data)
     elif kind in {"action.completed", "action.failed"}:
         _charged(state, time, data)
 
 
-def _activated(state: LeaseBook, data: Mapping[str, Any]) -> None:
-    listed, generation = data.get("grants"), data.get("generation")
-    state.active = frozenset(map(_text, listed)) if isinstance(listed, list | tuple) else frozenset()
+def _active(record: Record, data: Reading) -> _Active:
+    """What a generation makes active: nothing, where its record is malformed."""
     try:
-        units = msgspec.convert(generation, _Units).units
+        said: _Active = data(record, _Active)
     except msgspec.ValidationError:
-        units = ()
-    state.units = frozenset(unit.ref.digest for unit in units)
+        return _Active()
+    return said
+
+
+def _activated(state: LeaseBook, said: _Active) -> None:
+    state.active = frozenset(said.grants)
+    state.units = frozenset(unit.ref.digest for unit in said.generation.units)
 
 
 def _quarantine(state: LeaseBook, kind: str, data: Mapping[str, Any]) -> None:

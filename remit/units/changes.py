@@ -6,7 +6,6 @@ Pure: it compares what others resolved and folded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from remit.units.documents import diff
 from remit.units.generation import ActiveUnit, DocumentSnapshot, Generation
 from remit.units.plan import ChangeKind, DocumentDiff, Drift, UnitChange
 
-__all__ = ["document_diffs", "drift_of", "unit_changes"]
+__all__ = ["document_diffs", "document_drift", "unit_changes", "unit_drift"]
 
 _SHOWN = 60
 
@@ -94,10 +93,8 @@ def document_diffs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
     return tuple(DocumentDiff(name, changes) for name, changes in found if changes)
 
 
-def drift_of(
-    active: Generation, wanted: Sequence[WantedUnit], documents: Mapping[str, DocumentSnapshot]
-) -> list[Drift]:
-    """What the operator's file says otherwise than the active generation, before any command edits it."""
+def unit_drift(active: Generation, wanted: Sequence[WantedUnit]) -> list[Drift]:
+    """What the operator's file says of units otherwise than the active generation, before any command edits it."""
     if active.number == 0:
         return []
     file = {unit.id: unit for unit in wanted}
@@ -112,15 +109,19 @@ def drift_of(
             "slots": (now.slots, was.choices),
             "pin": (now.pin, was.pin),
         }
-        edited = [key for key, (a, b) in keys.items() if encode_json(a) != encode_json(b)]
+        # As JSON, where they are not the same: to Python, true and 1 are.
+        edited = [key for key, (a, b) in keys.items() if a is not b and encode_json(a) != encode_json(b)]
         found += [Drift("unit", unit_id, f"{', '.join(edited)} edited")] if edited else []
     both = [unit for unit in file if unit in held], [unit for unit in held if unit in file]
     if both[0] != both[1]:
         found.append(Drift("order", "", "the order of the units was edited"))
-    return sorted(chain(found, _document_drift(active, documents)), key=lambda drift: (drift.kind, drift.name))
+    return found
 
 
-def _document_drift(active: Generation, documents: Mapping[str, DocumentSnapshot]) -> list[Drift]:
+def document_drift(active: Generation, documents: Mapping[str, DocumentSnapshot]) -> list[Drift]:
+    """The same of documents: their declarations may lie in files of their own."""
+    if active.number == 0:
+        return []
     found = []
     for name in documents.keys() | active.documents.keys():
         now, was = documents.get(name), active.documents.get(name)

@@ -5,17 +5,18 @@ The gate of a promotion and the kernel's own end of a trial are judged from it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from remit.errors import CallCancelled, JournalError
-from remit.journal import Record
+from remit.journal import Reading, Record
 from remit.units.terms import Terms
 
 __all__ = ["Arm", "Experiment", "Experiments", "ExperimentsFold", "Goldens", "judge", "quantile"]
 
+S = TypeVar("S")
 _MOST = 200
 _MOST_KINDS = 64
 _SUB = 5
@@ -139,6 +140,12 @@ def _bucket(microseconds: int) -> int:
     return (((microseconds >> shift) + 1) << shift) - 1
 
 
+class _Tried(msgspec.Struct, frozen=True):
+    """What this fold reads of a generation that becomes active."""
+
+    trials: tuple[dict[str, Any], ...] = ()
+
+
 class ExperimentsFold:
     """Folds generations, for their trials, and calls, for the arms that they were of."""
 
@@ -150,7 +157,7 @@ class ExperimentsFold:
         """No trials."""
         return Experiments()
 
-    def apply(self, state: Experiments, records: Sequence[Record], data: Callable[[Record], Any]) -> Experiments:
+    def apply(self, state: Experiments, records: Sequence[Record], data: Reading) -> Experiments:
         """Count these records."""
         known = dict(state.by_id)
         running = {one.id: one for one in state.running()}
@@ -158,12 +165,11 @@ class ExperimentsFold:
             kind = record.event.type
             if not record.from_kernel or not (running or kind in _GENERATIONS):
                 continue
-            facts = _said(record, data)
             if kind in _GENERATIONS:
-                for change in facts.get("trials", ()):
+                for change in _said(record, data, _Tried, _Tried()).trials:
                     _changed(known, change, record)
                 running = {one.id: one for one in known.values() if one.outcome == "running"}
-            elif found := _counted(running, kind, facts):
+            elif found := _counted(running, kind, _said(record, data, dict[str, Any], {})):
                 known[found.id] = running[found.id] = found
         while len(known) > _MOST:
             del known[next(iter(known))]
@@ -182,13 +188,13 @@ class ExperimentsFold:
         return [msgspec.to_builtins(one.view()) for one in reversed(state.by_id.values())]
 
 
-def _said(record: Record, data: Callable[[Record], Any]) -> Mapping[str, Any]:
-    """What a record says; nothing where it is erased."""
+def _said(record: Record, data: Reading, kind: type[S], nothing: S) -> S:
+    """What a record says; nothing where it is erased, or of another form."""
     try:
-        found = data(record)
-    except JournalError:
-        return {}
-    return found if isinstance(found, Mapping) else {}
+        found: S = data(record, kind)
+    except (JournalError, msgspec.ValidationError):
+        return nothing
+    return found
 
 
 def _changed(known: dict[str, Experiment], change: Mapping[str, Any], record: Record) -> None:

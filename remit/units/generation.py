@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from remit.errors import GenerationUnknown
-from remit.journal import Record, digest_of, encode_json
+from remit.journal import Reading, Record, digest_of, encode_json
 from remit.kernel.model import Grant, UnitRef
 from remit.units.documents import fold
 from remit.units.experiments import Goldens
@@ -162,6 +162,33 @@ class _Stored(msgspec.Struct, frozen=True):
     """Each without its units and documents, and where those are."""
 
 
+class _Said(msgspec.Struct, frozen=True):
+    """A generation as a record has it, its units and documents as they are written there.
+
+    The journal writes JSON in one form, so what says the same is written the same.
+    """
+
+    number: int
+    origin: int
+    at_ms: int
+    author: str
+    message: str
+    units: tuple[msgspec.Raw, ...]
+    documents: dict[str, msgspec.Raw]
+    grants: tuple[Grant, ...]
+    policy: str
+    parent: str = ""
+    trials: tuple[Trial, ...] = ()
+
+
+class _Applied(msgspec.Struct, frozen=True):
+    generation: _Said
+
+
+_Parts = tuple[dict[bytes, ActiveUnit], dict[bytes, DocumentSnapshot]]
+"""Units and documents by how they are written."""
+
+
 class GenerationsFold:
     """Folds ``unit.applied`` and ``unit.reverted``, whose payload holds the generation.
 
@@ -177,13 +204,20 @@ class GenerationsFold:
         """Only the empty generation."""
         return Generations()
 
-    def apply(self, state: Generations, records: Sequence[Record], data: Callable[[Record], Any]) -> Generations:
+    def __init__(self) -> None:
+        self._written: tuple[Generation, _Parts] | None = None
+        """The generation that was read last, by what its record says: the next one says most of it again."""
+
+    def apply(self, state: Generations, records: Sequence[Record], data: Reading) -> Generations:
         """Add the generations of these records."""
         added: dict[int, Generation] = {}
         before = state.active
         for record in records:
             if record.from_kernel:
-                before = _generation(data(record)["generation"], before)
+                written = self._written
+                known = written[1] if written is not None and written[0] is before else _parts(before)
+                before, parts = _generation(data(record, _Applied).generation, known)
+                self._written = (before, parts)
                 added[before.number] = before
         return Generations({**state.by_number, **added}) if added else state
 
@@ -246,21 +280,25 @@ class _Places(Generic[T]):
         return at
 
 
-def _generation(said: dict[str, Any], before: Generation) -> Generation:
-    """A generation as its record has it, made of the objects of the one before where they say the same."""
-    units = {encode_json(unit): unit for unit in before.units}
-    documents = {name: (encode_json(snapshot), snapshot) for name, snapshot in before.documents.items()}
+def _parts(generation: Generation) -> _Parts:
+    units = {encode_json(unit): unit for unit in generation.units}
+    documents = {encode_json(snapshot): snapshot for snapshot in generation.documents.values()}
+    return units, documents
 
-    def document(name: str, written: Any) -> DocumentSnapshot:
-        known = documents.get(name)
-        same = known is not None and known[0] == encode_json(written)
-        return known[1] if known is not None and same else msgspec.convert(written, DocumentSnapshot)
 
-    generation = msgspec.convert({**said, "units": [], "documents": {}}, Generation)
-    return msgspec.structs.replace(
-        generation,
-        units=tuple(
-            units.get(encode_json(written)) or msgspec.convert(written, ActiveUnit) for written in said["units"]
-        ),
-        documents={name: document(name, written) for name, written in said["documents"].items()},
-    )
+def _generation(said: _Said, known: _Parts) -> tuple[Generation, _Parts]:
+    """A generation as its record has it, made of known objects where they say the same; and its own parts."""
+    units, documents = known
+    listed = {
+        written: units.get(written) or msgspec.json.decode(written, type=ActiveUnit)
+        for written in map(bytes, said.units)
+    }
+    named = {name: bytes(written) for name, written in said.documents.items()}
+    declared = {
+        written: documents.get(written) or msgspec.json.decode(written, type=DocumentSnapshot)
+        for written in named.values()
+    }
+    fields = {name: getattr(said, name) for name in said.__struct_fields__}
+    fields["units"] = tuple(listed[bytes(written)] for written in said.units)
+    fields["documents"] = {name: declared[written] for name, written in named.items()}
+    return Generation(**fields), (listed, declared)

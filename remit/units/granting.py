@@ -68,10 +68,10 @@ def decide_grants(
     tried = {trial.unit.ref.digest: trial.unit for trial in active.trials}
     for unit in units:
         before = tried.get(unit.ref.digest) or running.get(unit.ref.id)
-        previous = manifest(before.ref.digest) if before is not None else None
         if unit.ref.kind == "native":
             _native(result, unit.ref, before, authority)
-        if before is not None and previous is not None:
+        if before is not None and before.ref != unit.ref:
+            previous = manifest(before.ref.digest)
             result.widening += _limits(unit, manifest(unit.ref.digest), before, previous)
             result.widening += _code(unit, manifest(unit.ref.digest), previous)
         may_revive = unit.ref.id in named and not reverting

@@ -6,6 +6,7 @@ A plan is data. It carries what it was made from (home, serial, configuration, p
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -129,7 +130,7 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """See the module. ``candidate`` is the generation that an apply would make (its time is set then)."""
 
     format: str = formats.PLAN
@@ -154,7 +155,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     changed: bool = False
     """Whether an apply would make a new generation."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """``sha256:…`` over everything in the plan."""
         return digest_of(encode_json(self))

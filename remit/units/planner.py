@@ -15,7 +15,7 @@ from remit.journal import encode_json
 from remit.kernel.ports import Authority
 from remit.schemas import redact
 from remit.schemas.config import Config, WantedUnit
-from remit.units.changes import document_diffs, drift_of, unit_changes
+from remit.units.changes import document_diffs, document_drift, unit_changes, unit_drift
 from remit.units.conflicts import circles, lost_ground, overlaps
 from remit.units.declared import DeclaredSchemas
 from remit.units.experiments import Experiments, Goldens
@@ -114,7 +114,11 @@ class Planner(msgspec.Struct, frozen=True):
             policy=self.authority.digest,
             edits=edits,
             candidate=candidate,
-            units=tuple(unit_changes(active, candidate)),
+            units=recall.of(
+                ("changes", len(active.units)),
+                [*active.units, *candidate.units],
+                lambda: tuple(unit_changes(active, candidate)),
+            ),
             widening=tuple(granting.widening),
             capabilities=tuple(granting.answers),
             documents=recall.of(
@@ -144,7 +148,12 @@ class Planner(msgspec.Struct, frozen=True):
 
     def drift(self) -> list[Drift]:
         """What ``remit.toml`` says otherwise than the active generation, before any edits."""
-        return drift_of(self._active(), self.config.units, snapshots(self.config, self.schemas.document))
+        active = self._active()
+        units = self.recall.of(
+            "drift", [self.config, self.generations.active], lambda: unit_drift(active, self.config.units)
+        )
+        documents = document_drift(active, snapshots(self.config, self.schemas.document))
+        return sorted((*units, *documents), key=lambda drift: (drift.kind, drift.name))
 
     def _active(self) -> Generation:
         active = self.generations.active
@@ -156,11 +165,11 @@ class Planner(msgspec.Struct, frozen=True):
     def _resolve(self, edits: Edits, target: Target | None, named: frozenset[str]) -> Resolved:
         if target is None:
             active = self.generations.active
-            listed = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
-            listed = self._pinned(listed, edits.pin)
-            listed, chosen = promoted(listed, active, edits.promote)
-            held = {**self.held, **chosen}
-            wanted = with_required(listed, active, self.installed, self.library, named=named, held=held)
+            wanted, held = self.recall.of(
+                ("wanted", encode_json(edits), *sorted(self.held.items())),
+                [self.config, active, self.installed],
+                lambda: self._wanted(edits, active, named),
+            )
             return self._resolved(wanted, active, named, held)
         # Going back takes the digests of that time; resolving against the target keeps them.
         pinned = msgspec.structs.replace(self.generations.active, units=target.units)
@@ -169,6 +178,16 @@ class Planner(msgspec.Struct, frozen=True):
             for unit in target.units
         ]
         return self._resolved(wanted, pinned, None, {})
+
+    def _wanted(
+        self, edits: Edits, active: Generation, named: frozenset[str]
+    ) -> tuple[list[WantedUnit], dict[str, str]]:
+        """The units that the edits make of the file, with what they need; and the digests they are held to."""
+        listed = bind(edit_units(self.config.units, edits), edits.bind, self.config.slots, self._fills)
+        listed = self._pinned(listed, edits.pin)
+        listed, chosen = promoted(listed, active, edits.promote)
+        held = {**self.held, **chosen}
+        return with_required(listed, active, self.installed, self.library, named=named, held=held), held
 
     def _resolved(
         self, wanted: Sequence[WantedUnit], active: Generation, named: frozenset[str] | None, held: Mapping[str, str]

@@ -7,7 +7,7 @@ among them. See ``docs/adr/0035-a-plan-recalls-what-cannot-have-changed.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import is_
 from typing import Any, TypeVar
 
@@ -64,7 +64,13 @@ class Recall:
         others = {id(old): new for old, new in zip(_parts(before), _parts(after), strict=True) if old is not new}
         if others:
             for kept in self._answers.values():
-                kept[:] = [(tuple(others.get(id(one), one) for one in asked), answer) for asked, answer in kept]
+                kept[:] = [(_with(asked, others), answer) for asked, answer in kept]
+
+
+def _with(asked: tuple[object, ...], others: Mapping[int, object]) -> tuple[object, ...]:
+    if others.keys().isdisjoint(map(id, asked)):
+        return asked
+    return tuple(others.get(id(one), one) for one in asked)
 
 
 def _parts(generation: Generation) -> list[object]:

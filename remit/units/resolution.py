@@ -55,18 +55,24 @@ def resolve(
     """
     result = Resolved()
     running = {unit.ref.id: unit for unit in active.units}
-    for unit in wanted:
+
+    def chosen() -> list[_Chosen]:
+        return [
+            _choice(unit, running.get(unit.id), installed, library, config, recall, named=named, held=held)
+            for unit in wanted
+        ]
+
+    question = ("chosen", named, *sorted(held.items()))
+    for unit, one in zip(wanted, recall.of(question, [*wanted, active, installed, config], chosen), strict=True):
         try:
-            ref = _choose(unit, running.get(unit.id), installed, named, held.get(unit.id))
-            entry, findings = _resolve_one(unit, ref, running.get(unit.id), library, config, recall)
+            # These may change with the environment: they are asked each time.
+            faults = [] if one.entry is None else _parameter_faults(unit, one.entry.ref.digest, library)
         except RemitError as error:
-            result.findings.append(_blocking("unit.unresolved", unit.id, error.message, error.remedy))
+            result.findings.append(_unresolved(unit, error))
             continue
-        result.units.append(entry)
-        result.findings += findings
-        if unit.pin and named is not None:
-            result.findings += _pin_holds(unit, ref, installed, named=unit.id in named)
-        result.findings += _withdrawn(entry, installed)
+        result.units += [] if one.entry is None else [one.entry]
+        result.findings += faults
+        result.findings += one.findings
     result.findings += recall.of("relations", result.units, lambda: _relations(result.units, library))
     return result
 
@@ -102,6 +108,38 @@ def with_required(
     return result
 
 
+class _Chosen(msgspec.Struct, frozen=True):
+    """What became of one wanted unit, its parameters aside."""
+
+    entry: ActiveUnit | None
+    findings: list[Finding]
+
+
+def _choice(
+    unit: WantedUnit,
+    current: ActiveUnit | None,
+    installed: Installed,
+    library: Library,
+    config: Config,
+    recall: Recall,
+    *,
+    named: frozenset[str] | None,
+    held: Mapping[str, str],
+) -> _Chosen:
+    try:
+        ref = _choose(unit, current, installed, named, held.get(unit.id))
+        entry, findings = _resolve_one(unit, ref, current, library, config, recall)
+    except RemitError as error:
+        return _Chosen(None, [_unresolved(unit, error)])
+    if unit.pin and named is not None:
+        findings += _pin_holds(unit, ref, installed, named=unit.id in named)
+    return _Chosen(entry, findings + _withdrawn(entry, installed))
+
+
+def _unresolved(unit: WantedUnit, error: RemitError) -> Finding:
+    return _blocking("unit.unresolved", unit.id, error.message, error.remedy)
+
+
 def _resolve_one(
     unit: WantedUnit, ref: UnitRef, running: ActiveUnit | None, library: Library, config: Config, recall: Recall
 ) -> tuple[ActiveUnit, list[Finding]]:
@@ -119,11 +157,9 @@ def _resolve_one(
         entry = recall.entry(
             (encode_json(unit), ref, slots), running, lambda: make(_patches(unit, manifest, ref.digest, library))
         )
-        wrong = []
     except PatchFailed as error:
-        entry, wrong = make(()), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
-    # These may change with the environment: they are asked each time.
-    return entry, _parameter_faults(unit, manifest, ref.digest, library) + wrong
+        return make(()), [_blocking("patch.parameter", unit.id, error.message, error.remedy)]
+    return entry, []
 
 
 def _patches(unit: WantedUnit, manifest: Manifest, digest: str, library: Library) -> tuple[Patch, ...]:
@@ -194,7 +230,10 @@ def parameters_of(unit: ActiveUnit | WantedUnit, manifest: Manifest) -> dict[str
     return expanded
 
 
-def _parameter_faults(unit: WantedUnit, manifest: Manifest, digest: str, library: Library) -> list[Finding]:
+def _parameter_faults(unit: WantedUnit, digest: str, library: Library) -> list[Finding]:
+    manifest = library.manifest(digest)
+    if not (unit.parameters or manifest.parameters.defaults or manifest.parameters.schema):
+        return []
     schema = library.schema(digest, manifest.parameters.schema)
     values = parameters_of(unit, manifest)
     if schema is None:

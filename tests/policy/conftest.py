@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from remit.journal import inline
 from remit.journal.event import Event, Record, timestamp
 from remit.kernel.model import Budget, Capability, Grant, UnitRef
 from remit.policy.authority import CedarAuthority
@@ -69,7 +70,7 @@ class SimJournal:
     def state(self, name):
         assert name == "leases"
         fold = Leases()
-        state = fold.apply(fold.init(), self.records, lambda record: record.event.data)
+        state = fold.apply(fold.init(), self.records, inline)
         return fold.restore(fold.snapshot(state))
 
 

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.journal import inline
 from remit.journal.event import Draft, Event, Record
 from remit.journal.fold import Folds
 from remit.journal.log import Journal
@@ -148,7 +149,7 @@ def test_whatever_records_hold_the_fold_goes_on(records):
             specversion="1.0", id=str(seq), source="//h/kernel", type=kind, time="2026-01-01T00:00:00.000Z", data=data
         )
         before = fold.snapshot(state)
-        after = fold.apply(state, [Record(seq, 1, "main", b"", b"", event)], lambda record: record.event.data)
+        after = fold.apply(state, [Record(seq, 1, "main", b"", b"", event)], inline)
         assert fold.snapshot(state) == before  # others may be reading the old state
         state = after
     assert fold.restore(fold.snapshot(state)) == state

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.journal import encode_json
+from remit.journal import encode_json, inline
 from remit.journal.event import Event, Record
 from remit.kernel.model import UnitRef
 from remit.units.generation import GENESIS, ActiveUnit, DocumentSnapshot, Generation, GenerationsFold
@@ -48,7 +48,7 @@ def record(generation: Generation) -> Record:
 
 def folded(generations: list[Generation]) -> Any:
     fold = GenerationsFold()
-    return fold.apply(fold.init(), [record(one) for one in generations], lambda record: record.event.data)
+    return fold.apply(fold.init(), [record(one) for one in generations], inline)
 
 
 @given(histories)

@@ -6,12 +6,12 @@ up to which everything that was wanted has been decided. What waits for a retry 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from remit.journal import Filter, Record
+from remit.journal import Filter, Reading, Record
 
 __all__ = [
     "DEFAULT_ATTEMPTS",
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 DEFAULT_ATTEMPTS = 5
+_GENERATIONS = ("unit.applied", "unit.reverted")
 _MOST_DEAD = 10_000
 _SHOWN = 100
 
@@ -117,6 +118,12 @@ def replay(state: Durable, seqs: Sequence[int]) -> Durable:
     return msgspec.structs.replace(state, dead=dead, retrying={**state.retrying, **again})
 
 
+class _Active(msgspec.Struct, frozen=True):
+    """What this fold reads of a generation that becomes active."""
+
+    reactions: tuple[dict[str, Any], ...] = ()
+
+
 class Durables(msgspec.Struct, frozen=True):
     """Every durable subscription by name."""
 
@@ -128,19 +135,19 @@ class SubscriptionsFold:
 
     name = "subscriptions"
     version = 1
-    topics: tuple[str, ...] = (
-        "bus.subscribed", "bus.unsubscribed", "bus.settled", "bus.replayed", "unit.applied", "unit.reverted",
-    )  # fmt: skip
+    topics: tuple[str, ...] = ("bus.subscribed", "bus.unsubscribed", "bus.settled", "bus.replayed", *_GENERATIONS)
 
     def init(self) -> Durables:
         """Nobody subscribed."""
         return Durables()
 
-    def apply(self, state: Durables, records: Sequence[Record], data: Callable[[Record], Any]) -> Durables:
+    def apply(self, state: Durables, records: Sequence[Record], data: Reading) -> Durables:
         """Follow the records."""
         found = dict(state.by_name)
         for record in records:
-            if record.from_kernel:
+            if record.from_kernel and record.event.type in _GENERATIONS:
+                _react(found, data(record, _Active).reactions, record.seq)
+            elif record.from_kernel:
                 _follow(found, record, data(record))
         return Durables(found)
 
@@ -189,8 +196,6 @@ def _follow(found: dict[str, Durable], record: Record, facts: Any) -> None:
             found[before.name] = settle(before, facts["position"], settled, record.event.time)
         case "bus.replayed" if facts["subscription"] in found:
             found[facts["subscription"]] = replay(found[facts["subscription"]], facts["seqs"])
-        case "unit.applied" | "unit.reverted":
-            _react(found, facts.get("reactions", ()), record.seq)
 
 
 def _react(found: dict[str, Durable], reactions: Sequence[Mapping[str, Any]], seq: int) -> None:

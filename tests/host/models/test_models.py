@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from remit.host.models import actions, activity, documents, episodes, health, quantile, slots, topology
 from remit.host.models.calls import Use
+from remit.journal import inline
 from remit.journal.event import Event, Record
 
 KERNEL = "//home/kernel"
@@ -61,7 +62,7 @@ RECORDS = st.lists(
 def folded(model, batches):
     state = model.init()
     for batch in batches:
-        state = model.apply(state, batch, lambda record: record.event.data)
+        state = model.apply(state, batch, inline)
     return state
 
 
@@ -86,7 +87,7 @@ def test_a_state_that_others_read_stays_as_it_was(name, before, more):
     model = MODELS[name]
     state = folded(model, [before])
     seen = copy.deepcopy(msgspec.to_builtins(state))
-    model.apply(state, more, lambda record: record.event.data)
+    model.apply(state, more, inline)
     assert msgspec.to_builtins(state) == seen
 
 
