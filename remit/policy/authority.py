@@ -30,7 +30,7 @@ from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
 from remit.policy.resources import parse_resource
 from remit.policy.standing import Holding, Lease, LeaseKey, Standing
-from remit.policy.yielding import giving_way, let_go
+from remit.policy.yielding import giving_way, let_go, rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -252,6 +252,7 @@ class CedarAuthority:
             lambda epoch: Touched(changed(epoch.policies.engine, policies.engine)),
             _EACH_AT_PUBLISH,
         )
+        rest()
         let_go(before.remains())
 
     def quarantine(self, publisher: str, *, by: str, reason: str = "") -> None:

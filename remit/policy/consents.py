@@ -48,6 +48,8 @@ class Consents:
         return self._answered(grant, reach, "given")
 
     def _answered(self, grant: Grant, reach: str, state: str) -> bool:
+        if not self._by_id:  # nobody was asked anything
+            return False
         consent = self._by_id.get(_consent_id(grant.unit, grant.capability, reach))
         return consent is not None and consent.state == state
 

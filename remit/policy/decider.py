@@ -14,8 +14,8 @@ import msgspec
 
 from remit.journal.event import encode_json
 from remit.kernel.model import Decision
-from remit.policy.engine import Answer, Engine
-from remit.policy.slices import parents_of
+from remit.policy.engine import Answer, Engine, Facts
+from remit.policy.slices import Parents, parents_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,9 @@ __all__ = ["Decider"]
 _MEMO = 4_096
 _PLACES = frozenset({"Remit::Path", "Remit::Topic"})
 """Types of which there are many, whose entities have no attributes."""
+_REFUSED = (ValueError, TypeError, KeyError, OverflowError)
+"""How the binding refuses malformed entities and values; its text quotes them, so it ends here."""
+_NO_ANSWER = Decision("deny", reason="policy has no answer: the request does not follow the Cedar schema")
 
 
 class Decider:
@@ -44,12 +47,13 @@ class Decider:
     def decide(self, request: Request) -> Decision:
         """Policy's answer. Never raises for what a request contains."""
         try:
-            key = hashlib.sha256(self._without_names(request)).digest()
+            entities, parents = encode_json(request.entities), parents_of(request.entities)
+            key = hashlib.sha256(self._without_names(encode_json(request.cedar()), entities, parents)).digest()
         except (TypeError, ValueError, OverflowError, RecursionError):
             return Decision("deny", reason="the request cannot be written as JSON")
         known = self._memo.get(key)
         if known is None:
-            known = self._decide(request)
+            known = self._decide(request, entities, parents)
             if len(self._memo) >= _MEMO:
                 self._memo.clear()
             self._memo[key] = known
@@ -59,22 +63,25 @@ class Decider:
         """The decisions that would not be made again."""
         return list(self._memo.values())
 
-    def _without_names(self, request: Request) -> bytes:
+    def _without_names(self, asked: bytes, entities: bytes, parents: Parents | None) -> bytes:
         """The request as JSON, where what no policy names is told by its place among the entities alone."""
-        text, named = encode_json([request.cedar(), request.entities]), self.engine.named
-        entities = parents_of(request.entities) if named is not None else None
-        if named is None or entities is None:
+        text, named = b"[%b,%b]" % (asked, entities), self.engine.named
+        if named is None or parents is None:
             return text
-        for place, (kind, name) in enumerate(entities):
+        for place, (kind, name) in enumerate(parents):
             if kind in _PLACES and (kind, name) not in named:
-                uid = encode_json({"type": kind, "id": name})
+                uid = b'{"id":%b,"type":"%b"}' % (encode_json(name), kind.encode())
                 text = text.replace(uid, b"{%d}" % place)  # which is no JSON: it stands for nothing else
         return text
 
-    def _decide(self, request: Request) -> Decision:
-        answer = self._ask(request)
+    def _decide(self, request: Request, entities: bytes, parents: Parents | None) -> Decision:
+        try:
+            facts = self.engine.written(entities, parents)
+        except _REFUSED:
+            return _NO_ANSWER
+        answer = self._ask(request, facts)
         if answer.decision == "none":
-            return Decision("deny", reason="policy has no answer: the request does not follow the Cedar schema")
+            return _NO_ANSWER
         if answer.errors:
             failed = ", ".join(answer.errors)
             return Decision("deny", answer.errors, f"policy failed to evaluate ({failed}), which counts as a denial")
@@ -85,18 +92,16 @@ class Decider:
         lease = request.context.get("lease")
         if isinstance(lease, dict) and lease.get("approved") is False:
             approved = self._ask(
-                msgspec.structs.replace(request, context=request.context | {"lease": lease | {"approved": True}})
+                msgspec.structs.replace(request, context=request.context | {"lease": lease | {"approved": True}}), facts
             )
             if approved.decision == "allow" and not approved.errors:
                 return Decision("ask", approved.reasons, self._why(approved.reasons))
         return Decision("deny", reason="no policy permits it")
 
-    def _ask(self, request: Request) -> Answer:
+    def _ask(self, request: Request, facts: Facts) -> Answer:
         try:
-            entities = self.engine.entities(request.entities)
-            return self.engine.authorize(request.cedar(), entities)
-        except (ValueError, TypeError, KeyError, OverflowError):
-            # The binding refuses malformed entities and values by raising; its text quotes them, so it ends here.
+            return self.engine.authorize(request.cedar(), facts)
+        except _REFUSED:
             return Answer("none")
 
     def _why(self, policies: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cedarpy
@@ -21,7 +22,7 @@ from cedarpy import pst
 from remit.errors import PolicyInvalid
 from remit.journal.event import encode_json
 from remit.policy.prescan import PLAIN, scan
-from remit.policy.slices import Key, ScopeIndex, above, parents_of, uid_key
+from remit.policy.slices import Key, Parents, ScopeIndex, above, parents_of, uid_key
 from remit.policy.yielding import giving_way
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _SMALL = 16
 """Up to so many policies the whole set is evaluated: that costs less than making slices of it."""
 _MOST_SLICED = 16_384
 """Policies that all remembered slices may hold together: each takes some 12 KiB inside Cedar."""
-_EACH = 24
+_EACH = 16
 """Policies between two rests: a tree is walked in some twenty microseconds."""
 _STACK_LOCK = threading.Lock()
 
@@ -84,6 +85,7 @@ class Answer(msgspec.Struct, frozen=True):
     """
 
 
+@lru_cache(4)
 def parse_schema(text: str) -> cedarpy.Schema:
     """A schema handle, from Cedar's own syntax or its JSON form.
 
@@ -105,20 +107,12 @@ def parse_schema(text: str) -> cedarpy.Schema:
 class Facts:
     """Entities, ready for many requests."""
 
-    __slots__ = ("_listed", "_parents", "handle")
+    __slots__ = ("handle", "parents")
 
-    def __init__(self, handle: cedarpy.Entities, listed: Sequence[Mapping[str, Any]]) -> None:
-        """:param listed: the entities of the handle, as they were written"""
+    def __init__(self, handle: cedarpy.Entities, parents: Parents | None) -> None:
+        """:param parents: direct parents by entity; ``None`` where they cannot be told: then nothing is sliced"""
         self.handle = handle
-        self._listed: Sequence[Mapping[str, Any]] | None = listed
-        self._parents: Mapping[Key, tuple[Key, ...]] | None = None
-
-    @property
-    def parents(self) -> Mapping[Key, tuple[Key, ...]] | None:
-        """Direct parents by entity; ``None`` where they cannot be told, so that nothing may be sliced by them."""
-        if self._listed is not None:
-            self._parents, self._listed = parents_of(self._listed), None
-        return self._parents
+        self.parents = parents
 
 
 class Engine:
@@ -175,8 +169,14 @@ class Engine:
 
         :raises ValueError: if an entity does not follow the schema, or is none
         """
-        handle = cedarpy.Entities.from_json_str(encode_json(entities).decode(), self.schema)
-        return Facts(handle, entities)
+        return self.written(encode_json(entities), parents_of(entities))
+
+    def written(self, entities: bytes, parents: Parents | None) -> Facts:
+        """:meth:`entities` of what is written as JSON already, and its :func:`~remit.policy.slices.parents_of`.
+
+        :raises ValueError: if an entity does not follow the schema, or is none
+        """
+        return Facts(cedarpy.Entities.from_json_str(entities.decode(), self.schema), parents)
 
     # ---- decisions ----
 

@@ -29,6 +29,8 @@ _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _APPROVED = pst.GetAttr(pst.GetAttr(pst.Var("context"), "lease"), "approved")
 _EACH = 3
 """Policies between two rests: Cedar parses one in some tenths of a millisecond."""
+_MANY = 512
+"""Policies between two rests that are only looked up."""
 
 
 class Compiled(NamedTuple):
@@ -55,7 +57,7 @@ def compile_set(
         compiled.findings.extend(faults)
         if faults:
             continue
-        for statement, template in _trees(file, statements, schema, known, compiled):
+        for statement, template in giving_way(_trees(file, statements, schema, known, compiled), _MANY):
             policy = template.id
             if policy in owners:
                 message = f"the id is taken by a policy of {owners[policy]}"
@@ -74,7 +76,7 @@ def _trees(
     compiled: Compiled,
 ) -> list[tuple[Statement, pst.Template]]:
     """The policies of one file that carry a usable id."""
-    read = {one.text: known[one.text] for one in statements if one.text in known}
+    read = {one.text: known[one.text] for one in giving_way(statements, _MANY) if one.text in known}
     compiled.trees.update(read)
     unread = [one for one in statements if one.text not in read]
     if unread:

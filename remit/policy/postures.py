@@ -15,6 +15,7 @@ from remit.policy.engine import Engine, parse_schema
 from remit.policy.findings import Finding, refuse
 from remit.policy.policyset import compile_set
 from remit.policy.prescan import MAX_FILE
+from remit.policy.yielding import rest
 from remit.schemas import text
 
 if TYPE_CHECKING:
@@ -118,7 +119,9 @@ def _compile(
     if any(finding.severity == "error" for finding in compiled.findings):
         return None, compiled.findings
     engine = Engine(compiled.policies, schema)
+    rest()
     policies = PolicySet(engine, _digest(posture, files), posture, dict(files), compiled.trees)
+    rest()
     return policies, compiled.findings + run_canaries(engine, posture)
 
 

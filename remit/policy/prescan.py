@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from remit.policy.findings import Finding
-from remit.policy.yielding import giving_way
+from remit.policy.yielding import giving_way, rest
 
 __all__ = [
     "GOVERNED", "MAX_FILE", "MAX_NESTING", "MAX_OPERANDS", "MAX_POLICIES", "MAX_POLICY", "PLAIN", "Bounds", "Statement",
@@ -47,7 +47,7 @@ GOVERNED = Bounds(MAX_FILE, MAX_POLICIES, MAX_POLICY, MAX_NESTING, MAX_OPERANDS,
 PLAIN = Bounds(64 << 20, 100_000, 1 << 20, 300, 4_096, deceptive=True)
 """For other people's corpora, run as they are: what the parser survives on a large stack, with room to spare."""
 
-_EACH = 512
+_EACH = 256
 """Tokens between two rests: each takes a microsecond."""
 # Strings and comments end where Cedar's lexer ends them: a carriage return ends a comment too.
 _TOKEN = re.compile(
@@ -111,6 +111,7 @@ def scan(file: str, text: str, bounds: Bounds = GOVERNED) -> tuple[list[Statemen
     if len(text) > bounds.file:
         return [], [Finding(file, f"the file has more than {bounds.file} characters")]
     findings = [] if bounds.deceptive else _deceptive(file, text)
+    rest()
     statements: list[Statement] = []
     current: _Open | None = None
     line, counted = 1, 0

@@ -17,10 +17,12 @@ from remit.policy.yielding import giving_way
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Key", "ScopeIndex", "above", "parents_of", "uid_key"]
+__all__ = ["Key", "Parents", "ScopeIndex", "above", "parents_of", "uid_key"]
 
 Key = tuple[str, str]
 """An entity's type and id."""
+Parents = dict[Key, tuple[Key, ...]]
+"""The direct parents of entities."""
 _Place = tuple[Key | None, Key | None, Key | None]
 _EACH = 96
 """Policies between two rests: each takes some microseconds."""
@@ -105,15 +107,15 @@ def uid_key(uid: pst.EntityUid) -> Key:
 # ---- what is above an entity ----
 
 
-def parents_of(entities: Iterable[Any]) -> dict[Key, tuple[Key, ...]] | None:
+def parents_of(entities: Iterable[Any]) -> Parents | None:
     """The direct parents of each entity of a Cedar entity list, or ``None`` where it is not written as expected."""
-    parents: dict[Key, tuple[Key, ...]] = {}
-    for entity in entities:
-        try:
-            parents[_json_key(entity["uid"])] = tuple(_json_key(one) for one in entity.get("parents", ()))
-        except (TypeError, KeyError, AttributeError):
-            return None
-    return parents
+    try:
+        return {
+            _json_key(entity["uid"]): tuple([_json_key(one) for one in entity.get("parents", ())])
+            for entity in entities
+        }
+    except (TypeError, KeyError, AttributeError):
+        return None
 
 
 def _json_key(uid: Any) -> Key:
@@ -131,11 +133,11 @@ def _json_key(uid: Any) -> Key:
 
 def above(key: Key, parents: Mapping[Key, Sequence[Key]]) -> list[Key]:
     """An entity and everything above it, each once."""
-    found = [key]
-    seen = {key}
-    for one in found:
+    found = {key: None}
+    waiting = [key]
+    for one in waiting:
         for parent in parents.get(one, ()):
-            if parent not in seen:
-                seen.add(parent)
-                found.append(parent)
-    return found
+            if parent not in found:
+                found[parent] = None
+                waiting.append(parent)
+    return waiting

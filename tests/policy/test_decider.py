@@ -15,6 +15,7 @@ from remit.policy.engine import Engine, Facts, on_large_stack, parse_schema
 from remit.policy.policyset import compile_set
 from remit.policy.postures import load, schema_text
 from remit.policy.requests import Request, capability_use
+from remit.policy.slices import parents_of
 
 OPEN = '@id("open") permit (principal, action, resource);'
 
@@ -50,7 +51,7 @@ def test_an_action_group_forbid_holds_because_entities_carry_the_schema(request_
     text = OPEN + '@id("no") forbid (principal, action in Remit::Action::"use", resource);'
     judge, request = decider(text), request_of()
     assert judge.decide(request).policies == ("no",)
-    loose = Facts(cedarpy.Entities.from_json_str(json.dumps(request.entities)), request.entities)
+    loose = Facts(cedarpy.Entities.from_json_str(json.dumps(request.entities)), parents_of(request.entities))
     assert judge.engine.authorize(request.cedar(), loose).decision == "allow"  # the pitfall is real
 
 

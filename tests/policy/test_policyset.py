@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import cedarpy
 import pytest
 from hypothesis import given, settings
@@ -144,10 +142,10 @@ def test_a_set_without_one_of_its_guards_lets_a_canary_through(posture, guard):
 
 
 def test_entities_that_lost_their_action_groups_are_noticed(monkeypatch):
-    def loose(_engine, entities):
-        return Facts(cedarpy.Entities.from_json_str(json.dumps(entities)), entities)
+    def loose(_engine, entities, parents):
+        return Facts(cedarpy.Entities.from_json_str(entities.decode()), parents)
 
-    monkeypatch.setattr(Engine, "entities", loose)
+    monkeypatch.setattr(Engine, "written", loose)
     with pytest.raises(PolicyInvalid) as caught:
         load("strict", {})
     assert any("action groups have no members" in fault["message"] for fault in caught.value.details["faults"])
