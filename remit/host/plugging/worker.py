@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from remit.host.plugging.bell import Bell, bell
@@ -85,6 +86,8 @@ class Worker:
         else:
             job.abandoned = True
             if not job.began:
+                with suppress(ValueError):  # the thread has taken it just now, and will look whether it is wanted
+                    self._jobs.remove(job)
                 raise Busy
             self._stuck = job
             if not job.ended:
@@ -115,9 +118,10 @@ class Worker:
     def _run(self, work: Bell) -> None:
         while True:
             work.acquire()
-            if not self._jobs:  # a copy of this process, made by fork, has the pipe too
+            try:
+                job = self._jobs.popleft()
+            except IndexError:  # whoever rang has given up; and a copy of this process, made by fork, has the pipe too
                 continue
-            job = self._jobs.popleft()
             if job is None:
                 return
             if job.abandoned:

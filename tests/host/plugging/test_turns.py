@@ -124,7 +124,31 @@ def test_an_answer_that_comes_too_late_wakes_nobody_who_asks_later(plugins):
     assert [plugins.ask("echo", "work", lambda n=n: str(n), kind=str) for n in range(5)] == list("01234")
 
 
-@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the system does not list descriptors")
+lists_descriptors = pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the system does not list descriptors")
+
+
+@lists_descriptors
+def test_who_gives_up_before_its_turn_leaves_no_descriptor_behind(plugins):
+    began, release = threading.Event(), threading.Event()
+
+    def hold():
+        began.set()
+        return release.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(plugins.ask, "echo", "work", hold, kind=bool)
+        began.wait()
+        before = _open_descriptors()
+        for _ in range(20):
+            with pytest.raises(PluginFailed, match="did not begin"):
+                plugins.ask("echo", "work", _ask, 1, kind=int, deadline_s=_WHILE_S)
+        assert _open_descriptors() <= before + 2
+        release.set()
+        assert holding.result() is True
+    assert plugins.ask("echo", "work", _ask, 1, kind=int) == 1
+
+
+@lists_descriptors
 def test_plugins_that_are_gone_leave_no_descriptor_behind():
     def use_and_drop():
         made = Plugins(())
