@@ -40,8 +40,8 @@ def _commands() -> Iterator[str]:
     from remit.cli.root import root  # noqa: PLC0415
 
     yield from ("# Commands", "", _NOTE)
-    yield "Every command takes `--home DIR` (or `REMIT_HOME`) and `--json`. Exit codes: 0 done, 1 error, 2 changes"
-    yield "pending, 3 refused by policy or consent needed, 64 usage, 130 interrupted.\n"
+    yield "Every command takes `--home DIR` (or `REMIT_HOME`, or `remit --home DIR COMMAND`) and `--json`. Exit codes:"
+    yield "0 done, 1 error, 2 changes pending, 3 refused by policy or consent needed, 64 usage, 130 interrupted.\n"
     # A command keeps the names of its help option from the first context that asks: the root's own, as when it is run.
     settings = root.context_settings | {"max_content_width": _WIDTH}
     with click.Context(root, info_name="remit", terminal_width=_WIDTH, **settings) as top:

@@ -53,7 +53,7 @@ def check_allowed(plan: Plan, ask: Callable[..., None], home: str, *, consent: b
     """
     _check_blocking(plan)
     action = "unit:revert" if plan.edits.revert else "unit:apply"
-    ask(action, EntityRef("Home", home), {"widens": plan.needs_consent})
+    ask(action, EntityRef("Home", home), {"widens": plan.needs_consent, "override": plan.overrides})
     _check_consent(plan, given=consent)
     if plan.needs_consent:
         for unit_id, policies in sorted(_consenting(plan)):

@@ -116,7 +116,7 @@ class ActiveCatalog:
                 output=self._validator(digest, declared.output, derived[declared.export].output),
                 parameters=parameters,
                 idempotent=declared.idempotent,
-                title=declared.title,
+                title=declared.title or manifest.title,
                 slots=tuple(slots.get(declared.name, ())),
                 export=declared.export,
             )

@@ -22,6 +22,7 @@ from remit.units.terms import Terms
 from remit.units.wanted import Edits
 
 __all__ = [
+    "NO_EVIDENCE",
     "CapabilityAnswer",
     "ChangeKind",
     "DocumentDiff",
@@ -39,6 +40,8 @@ __all__ = [
 ChangeKind = Literal["add", "upgrade", "downgrade", "remove", "reorder", "rebind", "configure"]
 Status = Literal["granted", "kept", "consent", "denied", "revoked"]
 
+NO_EVIDENCE = "trial.gate"
+"""The finding on a version that is to be promoted without what its terms ask for."""
 _MAX_PLAN = 16 << 20
 
 
@@ -169,6 +172,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def needs_consent(self) -> bool:
         """Whether a person must say yes: something widens, or policy asks."""
         return bool(self.widening) or any(answer.status == "consent" for answer in self.capabilities)
+
+    @property
+    def overrides(self) -> bool:
+        """Whether it promotes a version on trial that lacks the evidence, for the reason that its edits give."""
+        return bool(self.edits.override) and any(finding.id == NO_EVIDENCE for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON-able data, with its digest."""

@@ -19,7 +19,7 @@ from remit.units.experiments import Experiments, Goldens, judge
 from remit.units.generation import ActiveUnit, Generation, Trial
 from remit.units.installed import Installed, Library
 from remit.units.manifest import in_range
-from remit.units.plan import Finding, TrialChange
+from remit.units.plan import NO_EVIDENCE, Finding, TrialChange
 from remit.units.recall import Recall
 from remit.units.resolution import resolve
 from remit.units.terms import MOST_SLOWER, WHOLE, Terms
@@ -255,7 +255,7 @@ def _gate(trial: Trial | None, edits: Edits, experiments: Experiments) -> list[F
     unit_id = trial.unit.ref.id
     severity: Literal["blocking", "warning"] = "warning" if edits.override else "blocking"
     remedy = "" if edits.override else f"'remit unit promote {unit_id} --override REASON' insists"
-    return [_finding(severity, "trial.gate", unit_id, words, remedy) for words in judge(record)]
+    return [_finding(severity, NO_EVIDENCE, unit_id, words, remedy) for words in judge(record)]
 
 
 def ended(trial: Trial, active: Generation, why: str = "") -> TrialChange:

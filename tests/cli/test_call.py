@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -165,6 +166,21 @@ def test_list_shows_actions_and_one_actions_schemas(remit):
     }  # fmt: skip
     assert '"integer"' in remit("list", "acme/strict:echo").stdout
     assert "RM-7001" in remit("list", "acme/none:x", code=1).stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_an_action_without_a_title_is_listed_under_its_units(remit, units, tmp_path):
+    folder = tmp_path / "titled"
+    shutil.copytree(units / "echo", folder)
+    manifest = folder / "unit.toml"
+    manifest.write_text(manifest.read_text() + '\n[[action]]\nname = "again"\ntitle = "Say it again"\n')
+    remit("unit", "install", folder, "--allow-unsigned")
+    remit("unit", "apply", "acme/echo", "--yes")
+    listed = json.loads(remit("list", "--json").stdout)["actions"]
+    assert {one["name"]: one["title"] for one in listed} == {
+        "acme/echo:echo": "An action that answers with its input",
+        "acme/echo:again": "Say it again",
+    }
 
 
 @pytest.mark.usefixtures("home")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -65,6 +66,38 @@ def test_every_verb_takes_home_and_json_and_helps_with_an_example(remit, words):
     assert "--home DIR" in text
     assert "--json" in text
     assert f"  remit {words}" in text.partition("Example:")[2]
+
+
+@pytest.mark.usefixtures("echo")
+def test_the_home_may_be_named_before_the_command_and_who_names_it_last_is_heard(remit, home, tmp_path, monkeypatch):
+    def actions(*words):
+        return json.loads(remit(*words, "--json").stdout)["actions"]
+
+    other = tmp_path / "other"
+    remit("--home", other, "init")
+    assert (other / "remit.toml").is_file()
+    assert actions("list")
+    assert actions("--home", other, "list") == []
+    assert actions("--home", other, "list", "--home", home)
+    assert os.environ["REMIT_HOME"] == str(home)
+    monkeypatch.delenv("REMIT_HOME")
+    assert actions("--home", home, "list")
+    assert "REMIT_HOME" not in os.environ
+    assert "--home DIR" in remit("--help").stdout
+
+
+def test_a_plugins_command_hears_of_a_home_that_is_named_before_it(remit, monkeypatch):
+    heard = []
+
+    @click.command("where")
+    @click.option("--home", envvar="REMIT_HOME")
+    def where(home):
+        heard.append(home)
+
+    monkeypatch.setattr(root, "more", {"where": where}.get)
+    remit("--home", "there", "where")
+    remit("--home", "there", "where", "--home", "here")
+    assert heard == ["there", "here"]
 
 
 def test_the_lines_of_the_table_are_the_first_lines_of_the_commands_own_help():

@@ -119,6 +119,18 @@ def test_owners_may_administer_everything_and_strangers_nothing(world, posture):
         assert authority.authorize("mallory", action, resource).outcome == "deny"
 
 
+@pytest.mark.parametrize("posture", sorted(POSTURES))
+@pytest.mark.parametrize("action", ["unit:apply", "unit:revert"])
+def test_in_strict_only_an_owner_promotes_without_evidence(world, posture, action):
+    authority = world.authority(posture, operators={"olga": ("operator",), "local": ("owner",)})
+    home = EntityRef("Home", "home")
+    for override in ({}, {"override": False}):
+        assert authority.authorize("olga", action, home, override).allowed
+    denied = authority.authorize("olga", action, home, {"override": True})
+    assert denied.policies == (("guard.unproven-promotion",) if posture == "strict" else ("admin.operator",))
+    assert authority.authorize("local", action, home, {"override": True}).allowed
+
+
 def test_each_role_reaches_as_far_as_it_is_meant_to(world):
     operators = {"olga": ("operator",), "carl": ("caller",), "nobody": ()}
     authority = world.authority(operators=operators)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from remit.errors import (
     ConsentNeeded,
+    Denied,
     GuestTrapped,
     PlanBlocked,
     StateConflict,
@@ -335,6 +336,38 @@ def test_an_override_is_journalled_with_its_reason(counting: Kernel) -> None:
     counting.apply(counting.plan(promote=[COUNTER], override="the old one is broken"))
     [promoted] = counting.events(prefixes=["unit.promoted"])
     assert promoted["event"]["data"]["override"] == "the old one is broken"
+
+
+OWNERS_INSIST = """
+@id("test.proven")
+@why("operators promote what has proved itself")
+forbid (principal in Remit::Role::"operator", action == Remit::Action::"unit:apply", resource)
+when { context has override && context.override };
+"""
+
+
+def test_policy_hears_that_a_promotion_lacks_its_evidence(home: Path, counting: Kernel) -> None:
+    counting.close()
+    with (home / "remit.toml").open("a") as file:
+        file.write('\n[operator.ada]\nroles = ["operator"]\n')
+    (home / "policy" / "proven.cedar").write_text(OWNERS_INSIST)
+    ada = Caller(principal="ada")
+    with Kernel.open(home, serve=False) as kernel:
+        trial = begin(kernel, Terms(share=5_000, calls=2, errors=WHOLE, slower=100 * WHOLE))
+        with pytest.raises(Denied) as denied:
+            kernel.apply(kernel.plan(promote=[COUNTER], override="in a hurry"), caller=ada)
+        assert denied.value.details["policies"] == ["test.proven"]
+        evidence(kernel, trial)
+        # With the evidence a reason to do without it overrides nothing.
+        assert kernel.apply(kernel.plan(promote=[COUNTER], override="in a hurry"), caller=ada).trials == ()
+
+
+def test_an_owner_may_promote_without_evidence_where_policy_reserves_it(home: Path, counting: Kernel) -> None:
+    counting.close()
+    (home / "policy" / "proven.cedar").write_text(OWNERS_INSIST)
+    with Kernel.open(home, serve=False) as kernel:
+        begin(kernel)
+        assert kernel.apply(kernel.plan(promote=[COUNTER], override="in a hurry")).trials == ()
 
 
 def test_a_promotion_past_the_range_takes_the_range_along(counting: Kernel, unit, tmp_path: Path, home: Path) -> None:

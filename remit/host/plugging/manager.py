@@ -237,7 +237,7 @@ class Plugins:
             function = implementation.function
             if convert is not None:
                 function = _converted(function, convert)
-            chosen = tuple(arguments[name] for name in implementation.argnames)
+            chosen = tuple(map(arguments.__getitem__, implementation.argnames))
             result = self._one(self._seats[implementation.plugin_name], hook, function, chosen)
             if result is not _FAILED:
                 yield implementation.plugin_name, result

@@ -7,11 +7,17 @@ other until it comes back, and nobody else notices. A plugin holds at most one s
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
 from typing import Any
 
+from remit.host.plugging.bell import Bell, bell
+
 __all__ = ["Busy", "Hung", "Worker"]
+
+_SPARE = 2
+"""Bells that are kept for the next hooks: most plugins are asked by one thread at a time."""
 
 
 class Hung(Exception):  # noqa: N818 - says what happened; it never leaves the room
@@ -23,15 +29,13 @@ class Busy(Exception):  # noqa: N818 - as above
 
 
 class _Job:
-    __slots__ = ("abandoned", "arguments", "began", "done", "error", "function", "result")
+    __slots__ = ("abandoned", "arguments", "began", "ended", "error", "function", "result", "waiting")
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], waiting: Bell) -> None:
         self.function = function
         self.arguments = arguments
-        self.done = threading.Lock()
-        self.done.acquire()
-        self.began = False
-        self.abandoned = False
+        self.waiting = waiting
+        self.began = self.ended = self.abandoned = False
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -41,8 +45,10 @@ class Worker:
 
     def __init__(self, plugin: str) -> None:
         self._plugin = plugin
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._jobs: deque[_Job | None] = deque()
+        self._work: Bell | None = None
+        self._spare: list[Bell] = []
+        self._thread: int | None = None
         self._stuck: _Job | None = None
         self._starting = threading.Lock()
         self.raised: BaseException | None = None
@@ -56,24 +62,35 @@ class Worker:
         :raises Hung: if it does not end in time
         :raises Busy: if the thread was taken until then
         """
-        if self._thread is not None and threading.get_ident() == self._thread.ident:
+        if threading.get_ident() == self._thread:
             return function(*arguments)
         if self._stuck is not None:
             raise Busy
-        self._start()
-        job = _Job(function, arguments)
-        self._jobs.put(job)
+        work = self._work or self._start()
         try:
-            ended = job.done.acquire(timeout=deadline_s)
+            waiting = self._spare.pop()
+        except IndexError:
+            waiting = bell()
+        job = _Job(function, arguments, waiting)
+        self._jobs.append(job)
+        work.release()
+        try:
+            ended = waiting.acquire(timeout=deadline_s)
         except BaseException:  # the operator interrupts the waiting
             job.abandoned = True
             raise
-        if not ended:
+        if ended:
+            # It rang, and will not again. The bell of an abandoned job may ring yet, and nobody else may get it.
+            if len(self._spare) < _SPARE:
+                self._spare.append(waiting)
+        else:
             job.abandoned = True
             if not job.began:
+                with suppress(ValueError):  # the thread has taken it just now, and will look whether it is wanted
+                    self._jobs.remove(job)
                 raise Busy
             self._stuck = job
-            if job.done.locked():
+            if not job.ended:
                 raise Hung
             self._stuck = None  # it ended just now
         if job.error is not None:
@@ -82,18 +99,31 @@ class Worker:
 
     def close(self) -> None:
         """Let the thread end when it is done with what it has."""
-        self._jobs.put(None)
+        self._jobs.append(None)
+        if self._work is not None:
+            self._work.release()
 
-    def _start(self) -> None:
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    thread = threading.Thread(target=self._work, name=f"remit-plugin-{self._plugin}", daemon=True)
-                    thread.start()
-                    self._thread = thread
+    def _start(self) -> Bell:
+        with self._starting:
+            if self._work is None:
+                work = bell()
+                thread = threading.Thread(
+                    target=self._run, args=(work,), name=f"remit-plugin-{self._plugin}", daemon=True
+                )
+                thread.start()
+                self._thread = thread.ident
+                self._work = work
+            return self._work
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+    def _run(self, work: Bell) -> None:
+        while True:
+            work.acquire()
+            try:
+                job = self._jobs.popleft()
+            except IndexError:  # whoever rang has given up; and a copy of this process, made by fork, has the pipe too
+                continue
+            if job is None:
+                return
             if job.abandoned:
                 continue
             job.began = True
@@ -101,6 +131,7 @@ class Worker:
                 job.result = job.function(*job.arguments)
             except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for it
                 job.error = self.raised = error
-            job.done.release()
+            job.ended = True
+            job.waiting.release()
             if self._stuck is job:
                 self._stuck = None
