@@ -200,3 +200,9 @@ def test_wrong_words_are_a_document_too_for_a_program(remit):
     done = remit("events", "--json", "--last", "many", code=64)
     assert json.loads(done.stdout)["error"]["code"] == "RM-1000"
     assert "error[RM-1000]" in done.stderr
+
+
+def test_the_package_runs_as_the_command():
+    command = [sys.executable, "-m", "remit", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == f"remit, version {__version__}\n"
