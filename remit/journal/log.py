@@ -101,6 +101,11 @@ class Journal:
         """The end of the chain."""
         return self._head
 
+    @property
+    def underway(self) -> int:
+        """How many appends wait to be written, about."""
+        return 0 if self._writer is None else self._writer.waiting
+
     # ---- append ----
 
     def append(

@@ -11,7 +11,9 @@ import queue
 import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import apsw
@@ -40,7 +42,7 @@ class Head(msgspec.Struct, frozen=True):
     hash: bytes
 
 
-class Batch(msgspec.Struct):
+class Batch(msgspec.Struct, gc=False):
     """Events that are committed together, with their payloads and what must still hold when they are."""
 
     events: Sequence[tuple[Event, bytes]]
@@ -109,6 +111,11 @@ class Writer:
         if batch.receipt is not None and not self._urgent.is_set():  # if it is, the queue is yet to be emptied
             self._urgent.set()
 
+    @property
+    def waiting(self) -> int:
+        """Batches that are queued, about."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Commit what was queued before this call, then stop. Idempotent."""
         with self._closing:
@@ -132,12 +139,13 @@ class Writer:
             self._urgent.clear()  # before the queue is emptied: what is queued from here on says so again
             batches = [first]
             stop = False
-            while len(batches) < _MOST_AT_ONCE and batches[-1].alone is None and not self._queue.empty():
-                batch = self._queue.get()
-                if batch is None:
-                    stop = True
-                    break
-                batches.append(batch)
+            take, batch = self._queue.get_nowait, first
+            with suppress(queue.Empty):
+                while len(batches) < _MOST_AT_ONCE and batch.alone is None:
+                    if (waiting := take()) is None:
+                        stop = True
+                        break
+                    batches.append(batch := waiting)
             if not self._queue.empty():  # what was left for the next turn may have said that it is urgent
                 self._urgent.set()
             alone = batches.pop() if batches[-1].alone is not None else None
@@ -161,7 +169,7 @@ class Writer:
         answers: list[list[Record] | Exception] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for plain, run in groupby(batches, lambda batch: batch.plain):
+            for plain, run in groupby(batches, attrgetter("plain")):
                 if plain:
                     head, written = self._insert(list(run), head)
                     answers += written

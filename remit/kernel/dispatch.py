@@ -26,7 +26,7 @@ from remit.errors import (
 )
 from remit.journal.branches import table_of
 from remit.journal.effects import Effects
-from remit.journal.event import Record, unit_source
+from remit.journal.event import unit_source
 from remit.journal.log import Journal
 from remit.journal.receipt import Receipt
 from remit.journal.rehearsalstate import RehearsalState
