@@ -32,10 +32,12 @@ _MOST_UNDERWAY = 4_096
 class Emitted:
     """An event on its way. It counts as said once :meth:`record` has given its record."""
 
-    __slots__ = ("_record",)
+    __slots__ = ("_record", "done")
 
-    def __init__(self, record: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, record: Callable[[], dict[str, Any]], done: Callable[[], bool] = lambda: True) -> None:
         self._record = record
+        self.done = done
+        """Whether :meth:`record` answers without waiting."""
 
     def record(self) -> dict[str, Any]:
         """The record, once it is on the disk.
@@ -86,7 +88,7 @@ def emit_soon(journal: Journal, draft: Draft, namespace: str) -> Emitted:
     receipt = journal.submit([draft], namespace=namespace)
     if journal.underway > _MOST_UNDERWAY:
         receipt.result()
-    return Emitted(lambda: _viewed(journal, receipt))
+    return Emitted(lambda: _viewed(journal, receipt), receipt.done)
 
 
 def _viewed(journal: Journal, receipt: Receipt) -> dict[str, Any]:

@@ -19,8 +19,8 @@ _FOR_EVER = -1.0
 class Receipt:
     """Answered once, by the journal's writer; any threads may wait for that, or be told.
 
-    There is one for each append, so it is small: a future of the standard library takes as long as the event itself, and
-    leaves a dozen objects to the garbage collector instead of three.
+    There is one for each append, so it is small: a future of the standard library takes as long as the event itself,
+    and leaves a dozen objects to the garbage collector instead of three.
     """
 
     __slots__ = ("_done", "_error", "_records", "_told", "_unanswered")
