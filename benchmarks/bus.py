@@ -178,8 +178,8 @@ def _latency(resources: ExitStack) -> Figure:
     for _ in range(_PACED // _EACH_PACE):
         for _ in range(_EACH_PACE):
             now = time.perf_counter_ns()
-            future = journal.submit([Draft(type="bench.measured", source="//bench/client/one", data=now)])
-            future.add_done_callback(lambda _done, since=now: commits.append((time.perf_counter_ns() - since) / 1e6))
+            receipt = journal.submit([Draft(type="bench.measured", source="//bench/client/one", data=now)])
+            receipt.when_done(lambda since=now: commits.append((time.perf_counter_ns() - since) / 1e6))
         time.sleep(_PACE_S)
     for thread in threads:
         thread.join()

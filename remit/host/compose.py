@@ -124,7 +124,10 @@ def compose(home: Home, program: str, extra: Mapping[str, object] | None = None)
 
 
 def _join(home: Home, program: str, plugins: Plugins, journal: Journal) -> Rooms:
-    folds = Folds(journal, _models(plugins))
+    models = _models(plugins)
+    folds = Folds(journal, models)
+    # Composing asks for most of our own: each would read for itself what it has not seen. Those of plugins can wait.
+    folds.keep_up(names=[one.name for one in models if not isinstance(one, GuardedFold)])
     authority: Authority = plugins.first(
         "remit_authority", Authority, home=home, clock=home.clock, ids=home.ids, folds=folds, journal=journal
     )

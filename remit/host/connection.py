@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from remit.errors import ConnectionLost, HomeBusy, KernelUnreachable
 from remit.host.client import Client, NotPerformed
+from remit.host.emitting import Emitted
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.kernel import Kernel
@@ -79,6 +80,15 @@ class Connection(Facade):
                 self._forget(inner)
                 if not isinstance(error, NotPerformed):
                     raise
+
+    def emit_soon(
+        self, topic: str, data: Any = None, *, reply_to: str = "", priority: int = 0, caller: Caller = _LOCAL
+    ) -> Emitted:
+        """See the façade."""
+        inner = self._current()
+        if isinstance(inner, Kernel):
+            return inner.emit_soon(topic, data, reply_to=reply_to, priority=priority, caller=caller)
+        return super().emit_soon(topic, data, reply_to=reply_to, priority=priority, caller=caller)
 
     def _current(self) -> Facade:
         with self._resolving:

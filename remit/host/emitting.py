@@ -1,17 +1,99 @@
-"""One event into the journal; with an idempotency key, once only: who says it again gets the first record."""
+"""Events of callers into the journal: whether they may be said, and what each answers.
+
+With an idempotency key, an event is said once only: who says it again gets the first record.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from remit.errors import IdempotencyConflict
-from remit.journal import Draft, Journal, Record, encode_json, once
-from remit.kernel.model import Caller
+from remit.errors import EventInvalid, IdempotencyConflict, UsageError
+from remit.host.views import record_view
+from remit.journal import Draft, Journal, Receipt, Record, check_topic, encode_json, once
+from remit.journal.event import MOST_HOPS, client_source, encode_data
+from remit.kernel.model import Caller, EntityRef
 
-__all__ = ["emit_once"]
+if TYPE_CHECKING:
+    from remit.host.compose import Rooms
+
+__all__ = ["Emitted", "emit_once", "emit_soon", "said", "said_alone"]
+
+_MOST_EMITTED = 1 << 20
+_HIGHEST_PRIORITY = 255
+_MOST_UNDERWAY = 4_096
+"""Appends that may wait for the disk: with as many, who emits another waits for it too."""
+
+
+class Emitted:
+    """An event on its way. It counts as said once :meth:`record` has given its record."""
+
+    __slots__ = ("_record", "done")
+
+    def __init__(self, record: Callable[[], dict[str, Any]], done: Callable[[], bool] = lambda: True) -> None:
+        self._record = record
+        self.done = done
+        """Whether :meth:`record` answers without waiting."""
+
+    def record(self) -> dict[str, Any]:
+        """The record, once it is on the disk.
+
+        :raises DiskFull: if there was no room for it (and whatever else the journal failed with)
+        """
+        return self._record()
+
+
+def said(rooms: Rooms, caller: Caller, topic: str, data: Any, reply_to: str = "", priority: int = 0) -> Draft:
+    """What a caller says, if it may be said.
+
+    :raises SourceReserved: if the topic is the kernel's
+    :raises Denied: if policy refuses it
+    """
+    check_topic(topic)
+    if reply_to:
+        check_topic(reply_to)
+    if not 0 <= priority <= _HIGHEST_PRIORITY:
+        raise UsageError(f"a priority is 0 to {_HIGHEST_PRIORITY}, not {priority}")
+    rooms.lifecycle.authorize(caller, "event:emit", EntityRef("Topic", topic))
+    return Draft(
+        type=topic,
+        data=data,
+        source=client_source(rooms.home.id, caller.client or str(os.getpid())),
+        correlation=caller.correlation,
+        causation=caller.causation,
+        traceparent=caller.traceparent,
+        reply_to=reply_to,
+        hops=max(0, min(caller.hops, MOST_HOPS)),
+        priority=priority,
+    )
+
+
+def said_alone(rooms: Rooms, caller: Caller, topic: str, data: Any, reply_to: str, priority: int) -> Draft:
+    """:func:`said`, for an event that goes by itself.
+
+    :raises EventInvalid: if it carries too much
+    """
+    draft = said(rooms, caller, topic, data, reply_to, priority)
+    if len(encode_data(draft)) > _MOST_EMITTED:
+        raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
+    return draft
+
+
+def emit_soon(journal: Journal, draft: Draft, namespace: str) -> Emitted:
+    """Queue an event for the disk; wait for it only where too much waits already."""
+    receipt = journal.submit([draft], namespace=namespace)
+    if journal.underway > _MOST_UNDERWAY:
+        receipt.result()
+    return Emitted(lambda: _viewed(journal, receipt), receipt.done)
+
+
+def _viewed(journal: Journal, receipt: Receipt) -> dict[str, Any]:
+    [record] = receipt.result()
+    return record_view(journal, record)
 
 
 def emit_once(journal: Journal, draft: Draft, caller: Caller) -> Record:

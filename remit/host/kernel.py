@@ -15,11 +15,13 @@ import msgspec
 
 from remit.errors import JournalClosed, ProtocolError
 from remit.host.compose import Rooms, compose
+from remit.host.emitting import Emitted, emit_soon, said_alone
 from remit.host.facade import Facade
 from remit.host.home import Home
 from remit.host.looping import LoopRunner, drive
 from remit.host.operations import INVOCABLE, READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
+from remit.host.presence import Presence
 from remit.host.server import Server
 from remit.host.signals import ManagedSignals
 from remit.journal import Clock, Ids, Progress, no_progress
@@ -50,9 +52,8 @@ class Kernel(Facade):
         self._pool = ThreadPoolExecutor(_GUEST_THREADS, thread_name_prefix="remit-guest")
         self._closed = False
         self._closing = threading.Lock()
-        self._callers: list[int] = []
         self._server: Server | None = None
-        self._gone = threading.Condition()
+        self._present = Presence()
 
     @classmethod
     def open(
@@ -124,10 +125,10 @@ class Kernel(Facade):
         context = Context(caller, progress, token)
         method: Callable[..., T] = self._method(operation, caller)
         if threading.current_thread() is not threading.main_thread():
-            with self._present():
+            with self._present:
                 return method(context, **arguments)
         if self._signals is not None:
-            with self._signals.around(token.cancel), self._present():
+            with self._signals.around(token.cancel), self._present:
                 return method(context, **arguments)
         future = self._start(lambda: method(context, **arguments))
         try:
@@ -138,20 +139,6 @@ class Kernel(Facade):
                 token.cancel()
                 future.exception()
             raise
-
-    @contextmanager
-    def _present(self) -> Iterator[None]:
-        me = threading.get_ident()
-        with self._gone:
-            if self._closed:
-                raise JournalClosed("this kernel is closed")
-            self._callers.append(me)
-        try:
-            yield
-        finally:
-            with self._gone:
-                self._callers.remove(me)
-                self._gone.notify_all()
 
     def _start(self, work: Callable[[], T]) -> Future[T]:
         with self._or_closed():
@@ -198,9 +185,20 @@ class Kernel(Facade):
             call = partial(self._operations.call, Context(caller, no_progress, token), action, text, durability)
             with self._or_closed():
                 return await aside(call, pool=self._pool, cancel=token.cancel)
-        with self._present():
+        with self._present:
             turn = drive(dispatcher.steps(action, text.encode(), caller, durability, token), runner)
             return await (self._signals.guarded(turn, token.cancel) if on_main and self._signals else turn)
+
+    def emit_soon(
+        self, topic: str, data: Any = None, *, reply_to: str = "", priority: int = 0, caller: Caller = _LOCAL
+    ) -> Emitted:
+        """See the façade."""
+        if caller.idempotency_key:  # what it gives depends on what is written
+            return super().emit_soon(topic, data, reply_to=reply_to, priority=priority, caller=caller)
+        rooms = self._rooms
+        with self._present:
+            draft = said_alone(rooms, caller, topic, data, reply_to, priority)
+            return emit_soon(rooms.journal, draft, caller.namespace)
 
     def rehearse(self, action: str, text: str, **limits: int) -> GuestOutcome:
         """What an action answers where nothing of the call is kept or leads outside: for measuring it.
@@ -229,16 +227,15 @@ class Kernel(Facade):
         with self._closing:
             if self._closed:
                 return
-            me = threading.get_ident()
             if self._server is not None:
                 self._server.linger(_LINGER_S)
-            with self._gone:
-                self._closed = True
-                self._rooms.journal.wake()
-                self._rooms.listeners.close()
-                # Whoever closes from inside an operation of its own must not wait for itself.
-                self._gone.wait_for(lambda: all(caller == me for caller in self._callers))
+            self._closed = True
+            self._present.close(self._wake)
             self._resources.close()
+
+    def _wake(self) -> None:
+        self._rooms.journal.wake()
+        self._rooms.listeners.close()
 
 
 @cache

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
-from remit.journal import Journal
+from remit.journal import Receipt
 from remit.kernel.dispatch import Outcome, Run, Steps
 from remit.kernel.model import GuestOutcome, Program
 from remit.kernel.ports import HostCalls
@@ -55,11 +55,22 @@ async def drive(steps: Steps, runner: LoopRunner) -> Outcome:
             go, given = steps.throw, error
 
 
-async def _awaited(step: Run | Future[Any] | Callable[[], Any], runner: LoopRunner) -> GuestOutcome | Any:
+async def _awaited(step: Run | Receipt | Callable[[], Any], runner: LoopRunner) -> GuestOutcome | Any:
     if isinstance(step, tuple):
         return await runner.arun(*step)
-    if not isinstance(step, Future):
+    if not isinstance(step, Receipt):
         return await aside(step)
-    if not step.done():  # who is cancelled while it waits leaves the writer its future
-        await asyncio.wait([asyncio.wrap_future(step)])
-    return Journal.durable(step)
+    if not step.done():
+        await _answered(step)
+    return step.result()
+
+
+async def _answered(receipt: Receipt) -> None:
+    loop, answered = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+            loop.call_soon_threadsafe(answered.set)
+
+    receipt.when_done(tell)
+    await answered.wait()

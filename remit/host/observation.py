@@ -5,7 +5,6 @@ One method an operation, by the same name, as in :mod:`remit.host.operations`, w
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -14,12 +13,12 @@ import msgspec
 from remit.errors import Denied, EventInvalid, UnitFailed, UsageError
 from remit.host.delivery import Answer, Given, Heard, Listening, Queue
 from remit.host.delivery.model import Settled
-from remit.host.emitting import emit_once
+from remit.host.emitting import emit_once, said, said_alone
 from remit.host.governance import Context, Governance
 from remit.host.present import PRESENT, present
 from remit.host.views import plain, record_view
-from remit.journal import Draft, Filter, Journal, Record, check_topic
-from remit.journal.event import MOST_HOPS, client_source, encode_data
+from remit.journal import Draft, Filter, Journal, Record
+from remit.journal.event import encode_data
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import EntityRef
 
@@ -30,7 +29,6 @@ _LONGEST_WAIT_MS = 30_000
 _TURN_MS = 250
 _MOST_EMITTED = 1 << 20
 _MOST_TOGETHER = 1_000
-_HIGHEST_PRIORITY = 255
 _LARGEST_MAILBOX = 100_000
 _LONGEST_LINGER_MS = 10_000
 _MOST_FILTERED = 100
@@ -46,9 +44,7 @@ class Observation(Governance):
     """See the façade's :class:`remit.host.observing.Observing`."""
 
     def emit(self, context: Context, topic: str, data: Any, reply_to: str, priority: int) -> dict[str, Any]:
-        draft = self._draft(context, topic, data, reply_to, priority)
-        if len(encode_data(draft)) > _MOST_EMITTED:
-            raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
+        draft = said_alone(self._rooms, context.caller, topic, data, reply_to, priority)
         return self._record(emit_once(self._rooms.journal, draft, context.caller))
 
     def emit_all(self, context: Context, events: list[tuple[str, Any]]) -> list[dict[str, Any]]:
@@ -56,32 +52,11 @@ class Observation(Governance):
             raise UsageError("an idempotency key is for one event", remedy="emit them one at a time")
         if len(events) > _MOST_TOGETHER:
             raise UsageError(f"up to {_MOST_TOGETHER:,} events are emitted together, not {len(events):,}")
-        drafts = [self._draft(context, topic, data, "", 0) for topic, data in events]
+        drafts = [said(self._rooms, context.caller, topic, data) for topic, data in events]
         if sum(len(encode_data(draft)) for draft in drafts) > _MOST_EMITTED:
             raise EventInvalid(f"events that are emitted together may carry {_MOST_EMITTED >> 20} MiB")
         records = self._rooms.journal.append(drafts, namespace=context.caller.namespace) if drafts else []
         return [self._record(record) for record in records]
-
-    def _draft(self, context: Context, topic: str, data: Any, reply_to: str, priority: int) -> Draft:
-        """What a caller says, if it may be said."""
-        check_topic(topic)
-        if reply_to:
-            check_topic(reply_to)
-        if not 0 <= priority <= _HIGHEST_PRIORITY:
-            raise UsageError(f"a priority is 0 to {_HIGHEST_PRIORITY}, not {priority}")
-        rooms, caller = self._rooms, context.caller
-        self._allow(context, "event:emit", EntityRef("Topic", topic))
-        return Draft(
-            type=topic,
-            data=data,
-            source=client_source(rooms.home.id, caller.client or str(os.getpid())),
-            correlation=caller.correlation,
-            causation=caller.causation,
-            traceparent=caller.traceparent,
-            reply_to=reply_to,
-            hops=max(0, min(caller.hops, MOST_HOPS)),
-            priority=priority,
-        )
 
     def events(
         self, context: Context, after: int, prefixes: tuple[str, ...], limit: int, last: int, wait_ms: int

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from remit.host.delivery import DEFAULT_ATTEMPTS, Answer, Feed, Given, Heard, Jobs, Listening
+from remit.host.emitting import Emitted
 from remit.journal import Drop, Filter, Progress, no_progress
 from remit.kernel.model import Caller
 
@@ -40,6 +41,21 @@ class Observing(ABC):
         """
         arguments = {"topic": topic, "data": data, "reply_to": reply_to, "priority": priority}
         return self.perform("emit", arguments, dict[str, Any], caller=caller, progress=no_progress)
+
+    def emit_soon(
+        self, topic: str, data: Any = None, *, reply_to: str = "", priority: int = 0, caller: Caller = _LOCAL
+    ) -> Emitted:
+        """:meth:`emit` without the wait for the disk: what is refused raises now, its record is there for the asking.
+
+        So one producer has many events on their way; each counts as said once :meth:`Emitted.record` has answered. They
+        are written in the order in which a thread emitted them. Whoever emits faster than the disk takes it waits
+        after all, and so does a caller with an idempotency key, or one whose kernel is another process.
+
+        :raises SourceReserved: if the topic is the kernel's
+        :raises Denied: if policy refuses it
+        """
+        record = self.emit(topic, data, reply_to=reply_to, priority=priority, caller=caller)
+        return Emitted(lambda: record)
 
     def emit_all(self, events: Sequence[tuple[str, Any]], *, caller: Caller = _LOCAL) -> list[dict[str, Any]]:
         """Say that several things happened, in one transaction: all of it or nothing. Gives their records, in order.

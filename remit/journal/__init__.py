@@ -15,6 +15,7 @@ from remit.journal.keeping import Keeper
 from remit.journal.log import Journal
 from remit.journal.mailbox import Drop, Mailbox, Received
 from remit.journal.ports import Clock, Ids, Progress, SystemClock, SystemIds, no_progress
+from remit.journal.receipt import Receipt
 from remit.journal.verify import VerifyReport, verify
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Mailbox",
     "Progress",
     "Reading",
+    "Receipt",
     "Received",
     "Record",
     "SystemClock",

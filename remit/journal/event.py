@@ -50,10 +50,11 @@ _INLINE = 4 << 10
 """Bytes of data that an event holds itself."""
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A CloudEvents 1.0 event; the extension attributes are those from ``correlationid`` on.
 
     What an event lacks is its default: events that were written before an attribute was thought of keep their bytes.
+    Its data comes out of JSON and leads back to nothing, so the garbage collector need not look at it.
     """
 
     specversion: str
@@ -79,7 +80,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """0 to 255: of deliveries that wait, those of higher priority come first."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An event in the journal: its place, its link to the row before, and the generation that was active."""
 
     seq: int
@@ -148,23 +149,23 @@ def complete(draft: Draft, home_id: str, event_id: str, time: str, namespace: st
             data, dataref, apart = None, digest_of(encoded), encoded
         else:  # readers of recent records get what readers of the file will: lists for tuples, objects for structs
             data = msgspec.json.decode(encoded)
-    event = Event(
-        specversion="1.0",
-        id=event_id,
-        source=draft.source or kernel_source(home_id),
-        type=draft.type,
-        time=time,
-        subject=draft.subject,
-        datacontenttype=draft.content_type if draft.data is not None else "",
-        data=data,
-        dataref=dataref,
-        correlationid=draft.correlation,
-        causationid=draft.causation,
-        traceparent=draft.traceparent,
-        namespace="" if namespace == "main" else namespace,
-        replyto=draft.reply_to,
-        hops=draft.hops,
-        priority=draft.priority,
+    event = Event(  # by place: by name they would take five times as long
+        "1.0",
+        event_id,
+        draft.source or kernel_source(home_id),
+        draft.type,
+        time,
+        draft.subject,
+        draft.content_type if draft.data is not None else "",
+        data,
+        dataref,
+        draft.correlation,
+        draft.causation,
+        draft.traceparent,
+        "" if namespace == "main" else namespace,
+        draft.reply_to,
+        draft.hops,
+        draft.priority,
     )
     return event, apart
 

@@ -154,24 +154,31 @@ class Folds:
         head = self._journal.head.seq
         return max((head - current.seq for current in self._current.values()), default=0)
 
-    def keep_up(self, stopped: Callable[[], bool] = lambda: False) -> None:
+    def keep_up(self, stopped: Callable[[], bool] = lambda: False, *, names: Iterable[str] | None = None) -> None:
         """Show every fold what it has not seen, in one reading of the journal; those far from their snapshot get one.
 
         A fold that fails is left where it is: whoever asks for it hears why.
+
+        :param names: only these folds
         """
-        standing = list(self._current.values())
+        standing = [self._get(name) for name in (self._current if names is None else names)]
         while standing and not stopped() and (page := self._journal.page(min(one.seq for one in standing))):
+            said = frozenset(record.event.type for record in page)
             for current in list(standing):
                 try:
-                    self._show(current, page)
+                    self._show(current, page, said)
                 except Exception:  # noqa: BLE001 - a plugin's fold must not keep the others from their records
                     standing.remove(current)
 
-    def _show(self, current: _Current[Any], page: Sequence[Record]) -> None:
-        """Take what is new to a fold from a page that begins at or before its next record."""
+    def _show(self, current: _Current[Any], page: Sequence[Record], said: frozenset[str]) -> None:
+        """Take what is new to a fold from a page that begins at or before its next record.
+
+        :param said: the types of the records: most pages hold few, and nothing for most folds
+        """
         topics = tuple(current.fold.topics)
+        wanted = frozenset(kind for kind in said if kind.startswith(topics))
         with current.lock:  # for one page: whoever asks meanwhile does not wait for the rest
-            new = [one for one in page if one.seq > current.seq and one.event.type.startswith(topics)]
+            new = [one for one in page if one.event.type in wanted and one.seq > current.seq] if wanted else []
             if new:
                 current.state = current.fold.apply(current.state, new, self._data)
             current.seq = max(current.seq, page[-1].seq)

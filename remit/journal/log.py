@@ -11,7 +11,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -40,9 +39,10 @@ from remit.journal.event import (
 from remit.journal.filter import sieve
 from remit.journal.heads import GENESIS, check_not_truncated, read_checkpoint, read_head, write_checkpoint
 from remit.journal.ports import Clock, Ids
+from remit.journal.receipt import Receipt
 from remit.journal.segments import Archive
 from remit.journal.tables import compact, connect, translate_sqlite_error
-from remit.journal.writer import Batch, Head, Writer, wait
+from remit.journal.writer import Batch, Head, Writer
 
 __all__ = ["GENESIS", "Journal", "Record"]
 
@@ -101,6 +101,11 @@ class Journal:
         """The end of the chain."""
         return self._head
 
+    @property
+    def underway(self) -> int:
+        """How many appends wait to be written, about."""
+        return 0 if self._writer is None else self._writer.waiting
+
     # ---- append ----
 
     def append(
@@ -136,11 +141,11 @@ class Journal:
         guard: Callable[[apsw.Connection], None] | None = None,
         project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
         generation: int | None = None,
-    ) -> Future[list[Record]]:
-        """:meth:`append` without waiting: the future gives them once durable."""
-        future: Future[list[Record]] = Future()
-        self._submit(drafts, namespace, payloads, generation, guard, project, future)
-        return future
+    ) -> Receipt:
+        """:meth:`append` without waiting: the receipt gives them once durable."""
+        receipt = Receipt()
+        self._submit(drafts, namespace, payloads, generation, guard, project, receipt)
+        return receipt
 
     def post(
         self,
@@ -157,7 +162,7 @@ class Journal:
         self, drafts: Sequence[Draft], namespace: str, payloads: Mapping[str, bytes], generation: int | None,
         guard: Callable[[apsw.Connection], None] | None = None,
         project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None,
-        future: Future[list[Record]] | None = None,
+        receipt: Receipt | None = None,
     ) -> None:  # fmt: skip
         if self._writer is None:
             raise JournalCorrupt("the journal was opened for reading only", remedy="open the home as its kernel")
@@ -172,15 +177,12 @@ class Journal:
                 self._stash(event.dataref, apart, table)
             events.append((event, encode_event(event)))
         number = self.generation if generation is None else generation
-        self._writer.submit(Batch(events, namespace, number, table, guard, project, future))
+        self._writer.submit(Batch(events, namespace, number, table, guard, project, receipt))
 
     @staticmethod
-    def durable(future: Future[list[Record]]) -> list[Record]:
-        """Wait for a submitted append.
-
-        :raises RemitError: what its guard refused with, or why the disk did not take it
-        """
-        return wait(future)
+    def durable(receipt: Receipt) -> list[Record]:
+        """Wait for a submitted append; see :meth:`Receipt.result`."""
+        return receipt.result()
 
     def _stash(self, digest: str, data: bytes, table: dict[str, bytes]) -> None:
         if len(data) > _IN_TABLE:
@@ -351,9 +353,9 @@ class Journal:
         :raises DiskFull: if there is no room for the copy that it takes
         """
         if self._writer is not None:
-            future: Future[list[Record]] = Future()
-            self._writer.submit(Batch([], "", 0, {}, future=future, alone=compact))
-            wait(future)
+            receipt = Receipt()
+            self._writer.submit(Batch([], "", 0, {}, receipt=receipt, alone=compact))
+            receipt.result()
 
     def size(self) -> int:
         """Bytes of the database's file."""

@@ -84,18 +84,19 @@ class SystemIds:
             second = now >> 10
             letters = "".join([self._PAIRS[(second >> shift) & 1023] for shift in range(30, -1, -10)])
             self._when = second, letters
-        return letters + self._PAIRS[now & 1023] + self._draw()
-
-    def _draw(self) -> str:
-        """Random letters. They are drawn in advance: asking the system costs ten times as much as making an id."""
         if self._process != os.getpid():  # a child of fork must not use up what its parent drew
             self._process, self._noise = os.getpid(), []
         try:
-            return self._noise.pop()
+            noise = self._noise.pop()
         except IndexError:
-            drawn = os.urandom(self._NOISE * self._DRAWN).translate(self._BY_BYTE).decode()
-            self._noise = [drawn[at : at + self._NOISE] for at in range(self._NOISE, len(drawn), self._NOISE)]
-            return drawn[: self._NOISE]
+            noise = self._draw()
+        return letters + self._PAIRS[now & 1023] + noise
+
+    def _draw(self) -> str:
+        """Random letters, and more in advance: asking the system costs ten times as much as making an id."""
+        drawn = os.urandom(self._NOISE * self._DRAWN).translate(self._BY_BYTE).decode()
+        self._noise = [drawn[at : at + self._NOISE] for at in range(self._NOISE, len(drawn), self._NOISE)]
+        return drawn[: self._NOISE]
 
     def random(self, count: int) -> bytes:
         """``count`` bytes of the system's cryptographic randomness."""

@@ -18,7 +18,10 @@ from remit.journal.writer import chain_hash
 
 __all__ = ["VerifyReport", "check_row", "verify"]
 
+_PAGE = 500
+"""Rows that are read at once. Many more at a time drop out of the processor's caches before they are looked at."""
 _STEP = 10_000
+"""Rows between two words about the progress."""
 _ROWS = (
     # A damaged namespace may not be UTF-8: read as bytes it is a finding, not a fault of the reading.
     "SELECT seq, generation, CAST(namespace AS BLOB), prev, hash, event FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -45,7 +48,7 @@ def verify(journal: Journal, progress: Progress = no_progress) -> VerifyReport:
     for (stray,) in journal.execute("SELECT seq FROM record WHERE seq <= ? LIMIT 1", (seq,)):
         raise ChainBroken(f"row {stray} stands before the first", row=stray)
     while seq < end:
-        rows = journal.execute(_ROWS, (seq, _STEP))
+        rows = journal.execute(_ROWS, (seq, _PAGE))
         if not rows:
             raise JournalTruncated(f"the journal ends at row {seq}; its head was row {end}")
         for row in rows:
@@ -53,7 +56,8 @@ def verify(journal: Journal, progress: Progress = no_progress) -> VerifyReport:
                 raise ChainBroken(f"row {seq + 1} is missing", row=seq + 1)
             check_row(prev, row if row[5] else _whole(journal, row))
             seq, prev = row[0], row[4]
-        progress("verifying the chain", seq / max(end, 1))
+        if seq % _STEP < _PAGE or seq >= end:
+            progress("verifying the chain", seq / max(end, 1))
     checkpoint = journal.read_checkpoint()
     # A kernel that runs meanwhile may have gone on past the head that was read first, and checkpointed that.
     if checkpoint is not None and not journal.execute("SELECT 1 FROM record WHERE seq >= ? LIMIT 1", (checkpoint.seq,)):

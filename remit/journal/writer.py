@@ -11,15 +11,17 @@ import queue
 import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import apsw
 import msgspec
 
-from remit.errors import JournalClosed, RemitError
+from remit.errors import JournalClosed
 from remit.journal.event import Event, Record
+from remit.journal.receipt import Receipt
 from remit.journal.tables import insert_payloads, insert_records, translate_sqlite_error
 from remit.schemas import formats
 
@@ -28,7 +30,8 @@ __all__ = ["Batch", "Head", "Writer", "chain_hash"]
 _MOST_AT_ONCE = 512
 _PATIENCE_S = 0.005
 """How long batches that nobody waits for are gathered: a transaction costs as much as the rows of thirty calls."""
-_DOMAIN = formats.CHAIN.encode()
+_CHAIN = hashlib.sha256(formats.CHAIN.encode())
+"""Every row's hash begins with the domain: each is taken from a copy of this."""
 _NUMBERS = struct.Struct(">QQ")
 
 
@@ -39,7 +42,7 @@ class Head(msgspec.Struct, frozen=True):
     hash: bytes
 
 
-class Batch(msgspec.Struct):
+class Batch(msgspec.Struct, gc=False):
     """Events that are committed together, with their payloads and what must still hold when they are."""
 
     events: Sequence[tuple[Event, bytes]]
@@ -51,8 +54,8 @@ class Batch(msgspec.Struct):
     """Runs inside the transaction, before the rows; a :class:`RemitError` from it refuses the batch."""
     project: Callable[[apsw.Connection, Sequence[Record]], None] | None = None
     """Runs inside the transaction, after the rows: keeps the tables that are derived from them."""
-    future: Future[list[Record]] | None = None
-    """Gives the records once they are durable. ``None``: nobody waits, and the batch is gathered with others first."""
+    receipt: Receipt | None = None
+    """Answered once they are durable. ``None``: nobody waits, and the batch is gathered with others first."""
     alone: Callable[[apsw.Connection], None] | None = None
     """Runs instead of all this, outside any transaction."""
 
@@ -63,18 +66,20 @@ class Batch(msgspec.Struct):
 
     def answer(self, records: list[Record]) -> None:
         """It is durable."""
-        if self.future is not None:
-            self.future.set_result(records)
+        if self.receipt is not None:
+            self.receipt.answer(records)
 
     def fail(self, error: Exception) -> None:
         """It was refused, or could not be written."""
-        if self.future is not None:
-            self.future.set_exception(error)
+        if self.receipt is not None:
+            self.receipt.fail(error)
 
 
 def chain_hash(prev: bytes, seq: int, generation: int, event: bytes) -> bytes:
     """The hash of a row: SHA-256 over the domain, the hash before, number, generation and the event's bytes."""
-    return hashlib.sha256(_DOMAIN + prev + _NUMBERS.pack(seq, generation) + event).digest()
+    row = _CHAIN.copy()
+    row.update(prev + _NUMBERS.pack(seq, generation) + event)
+    return row.digest()
 
 
 class Writer:
@@ -103,8 +108,13 @@ class Writer:
             if self._closed:
                 raise JournalClosed("the journal is closed")
             self._queue.put(batch)
-        if batch.future is not None and not self._urgent.is_set():  # if it is, the queue is yet to be emptied
+        if batch.receipt is not None and not self._urgent.is_set():  # if it is, the queue is yet to be emptied
             self._urgent.set()
+
+    @property
+    def waiting(self) -> int:
+        """Batches that are queued, about."""
+        return self._queue.qsize()
 
     def close(self) -> None:
         """Commit what was queued before this call, then stop. Idempotent."""
@@ -129,12 +139,13 @@ class Writer:
             self._urgent.clear()  # before the queue is emptied: what is queued from here on says so again
             batches = [first]
             stop = False
-            while len(batches) < _MOST_AT_ONCE and batches[-1].alone is None and not self._queue.empty():
-                batch = self._queue.get()
-                if batch is None:
-                    stop = True
-                    break
-                batches.append(batch)
+            take, batch = self._queue.get_nowait, first
+            with suppress(queue.Empty):
+                while len(batches) < _MOST_AT_ONCE and batch.alone is None:
+                    if (waiting := take()) is None:
+                        stop = True
+                        break
+                    batches.append(batch := waiting)
             if not self._queue.empty():  # what was left for the next turn may have said that it is urgent
                 self._urgent.set()
             alone = batches.pop() if batches[-1].alone is not None else None
@@ -158,7 +169,7 @@ class Writer:
         answers: list[list[Record] | Exception] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for plain, run in groupby(batches, lambda batch: batch.plain):
+            for plain, run in groupby(batches, attrgetter("plain")):
                 if plain:
                     head, written = self._insert(list(run), head)
                     answers += written
@@ -242,15 +253,3 @@ class Writer:
             batch = self._queue.get()
             if batch is not None:
                 batch.fail(JournalClosed("the journal was closed"))
-
-
-def wait(future: Future[list[Record]]) -> list[Record]:
-    """The records of a submitted batch, once durable.
-
-    :raises RemitError: what the guard refused with, or why the disk did not take it
-    """
-    try:
-        return future.result()
-    except RemitError as error:
-        # One exception object may answer several batches and threads: give each waiter its own.
-        raise type(error)(error.message, remedy=error.remedy, **error.details) from error

@@ -7,7 +7,6 @@ discards it. Nothing here knows Cedar, wasmtime or manifests: those come through
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, Literal
@@ -27,8 +26,9 @@ from remit.errors import (
 )
 from remit.journal.branches import table_of
 from remit.journal.effects import Effects
-from remit.journal.event import Record, unit_source
+from remit.journal.event import unit_source
 from remit.journal.log import Journal
+from remit.journal.receipt import Receipt
 from remit.journal.rehearsalstate import RehearsalState
 from remit.kernel.hostcall import CancelToken, Door, Ok, Recorders, Refused
 from remit.kernel.model import Action, Amounts, Caller, EntityRef, Grant, GuestOutcome, Program
@@ -47,7 +47,7 @@ Fuelled = Callable[[int | None], None]
 """Told what a call may use of fuel before its guest runs, and what it used after; ``None`` where it is not metered."""
 Run = tuple[Program, str, tuple[Any, ...], Door, int]
 """What a guest is run with: the arguments of :meth:`remit.kernel.ports.Runner.run`."""
-Steps = Generator[Run | Future[Any] | Callable[[], Any], Any, Outcome]
+Steps = Generator[Run | Receipt | Callable[[], Any], Any, Outcome]
 """A call that gives whatever it has to wait for and is sent what came of it: a guest, what the journal has not written
 yet, work that may block."""
 _PURE = frozenset({"log", "parameters"})
@@ -145,7 +145,7 @@ class Dispatcher:
                 if isinstance(step, tuple):
                     given = self._runner.run(*step)
                 else:
-                    given = self._journal.durable(step) if isinstance(step, Future) else step()
+                    given = self._journal.durable(step) if isinstance(step, Receipt) else step()
                 go = steps.send
             except BaseException as error:  # noqa: BLE001 - the call answers it: it has to be journalled
                 go, given = steps.throw, error
@@ -261,7 +261,7 @@ class Dispatcher:
 
     def _leave(
         self, record: Started, answer: GuestOutcome, scope: Scope, durability: Durability
-    ) -> tuple[Outcome, Future[list[Record]] | None]:
+    ) -> tuple[Outcome, Receipt | None]:
         """Queue what the guest answered and did for the journal, or refuse the answer."""
         if scope.recorder is not None:
             scope.recorder.outcome = answer

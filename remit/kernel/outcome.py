@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +15,7 @@ from remit.journal.blobs import digest_of
 from remit.journal.event import Draft, Record, encode_json
 from remit.journal.log import Journal
 from remit.journal.once import Key, Turns, find, remember
+from remit.journal.receipt import Receipt
 from remit.kernel.model import Action, Caller
 from remit.kernel.ports import Clock, Ids
 from remit.kernel.scope import Scope
@@ -116,10 +116,10 @@ class Recording:
 
     def completed(
         self, started: Started, scope: Scope, output: Any, durability: Literal["committed", "queued"]
-    ) -> tuple[Outcome, Future[list[Record]] | None]:
-        """Queue the outcome with every buffered effect, for one transaction; the future, where it is to be waited for.
+    ) -> tuple[Outcome, Receipt | None]:
+        """Queue the outcome with every buffered effect, for one transaction; a receipt, where it is to be waited for.
 
-        The future fails with ``StateConflict`` if a key that the call wrote moved meanwhile: nothing is committed.
+        The receipt fails with ``StateConflict`` if a key that the call wrote moved meanwhile: nothing is committed.
         """
         result = _journalled(started.action.output, scope.masked(output))
         writes = scope.effects.writes
@@ -138,8 +138,8 @@ class Recording:
 
     def failed(
         self, started: Started, scope: Scope, error: RemitError, durability: Literal["committed", "queued"]
-    ) -> Future[list[Record]] | None:
-        """Journal that the call failed, with its denials; its effects are gone. The future as :meth:`completed`'s."""
+    ) -> Receipt | None:
+        """Journal that the call failed, with its denials; its effects are gone. The receipt as :meth:`completed`'s."""
         data = self._data(started, scope) | {"code": error.code, "message": error.message[:2_000]}
         payloads = _attach(scope, data, {"input": started.input})
         drafts = self._drafts("action.failed", started, data, [*scope.notes, *started.ending(error)])
@@ -158,8 +158,8 @@ class Recording:
         if durable:
             self._journal.durable(future)
 
-    def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> Future[list[Record]]:
-        """Journal that policy kept a caller from an action; the future says when that is durable."""
+    def denied(self, action: Action, caller: Caller, error: RemitError, generation: int) -> Receipt:
+        """Journal that policy kept a caller from an action; the receipt says when that is durable."""
         data = _who(action, caller) | {"code": error.code, "policies": error.details.get("policies", [])}
         draft = Draft(type="action.denied", subject=action.name, data=data, correlation=caller.correlation)
         return self._journal.submit([draft], namespace=caller.namespace, generation=generation)
@@ -194,8 +194,8 @@ class Recording:
     def _write(
         self, started: Started, drafts: Sequence[Draft], payloads: Mapping[str, bytes],
         writes: Sequence[unitstate.Write], durability: Literal["committed", "queued"],
-    ) -> Future[list[Record]] | None:  # fmt: skip
-        """Queue the records; the future, where somebody has to wait for it."""
+    ) -> Receipt | None:  # fmt: skip
+        """Queue the records; a receipt, where somebody has to wait for it."""
         caller, unit, branch = started.caller, started.action.program.unit.id, started.action.branch
         # What a branch held counts for nothing once its trial is over, even where it was only read.
         stateful = branch and "state" in started.action.program.interfaces and drafts[0].type == "action.completed"

@@ -106,6 +106,17 @@ def test_a_fold_that_fails_keeps_no_other_from_its_records_and_tells_who_asks():
             folds.state("broken")
 
 
+def test_only_the_models_that_are_named_are_shown_what_is_new():
+    with temporary_journal() as journal:
+        tally, other = Tally(), Tally()
+        other.name = "other"
+        folds = Folds(journal, [tally, other])
+        filled(journal, 10)
+        folds.keep_up(names=["other"])
+        assert (tally.applied, other.applied) == (0, 10)
+        assert folds.state("other") == folds.state("tally")
+
+
 def test_nobody_waits_for_another_model():
     with temporary_journal() as journal:
         slow = Slow()

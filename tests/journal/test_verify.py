@@ -214,6 +214,16 @@ def test_progress_ends_at_one(journal):
     assert all(stage for stage, _ in seen)
 
 
+def test_progress_of_a_long_journal_comes_now_and_then(journal):
+    seen = []
+    for _ in range(21):
+        journal.append([say("a.b")] * 1_000)
+    verify(journal, lambda _stage, share: seen.append(share))
+    assert seen == sorted(seen)
+    assert 2 <= len(seen) <= 4
+    assert seen[-1] == 1
+
+
 def _execute(folder, sql, *bindings):
     connection = apsw.Connection(str(folder / "journal.db"))
     connection.execute(sql, bindings)

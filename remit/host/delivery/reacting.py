@@ -48,6 +48,8 @@ _THREADS = 16
 _LONGEST_TURN_S = 5.0
 _TURN_S = 0.01
 _GRACE_TURNS = 200
+_ALWAYS = frozenset({"bus.replayed"})
+"""What wakes the reactions whatever they react to."""
 _HELD_MS = 24 * 3_600_000
 _BATCH = 256
 _LINGER_S = 0.1
@@ -89,7 +91,7 @@ class Reactions:
         self._clock = clock
         self._action = action
         self._units: dict[str, _Reactor] = {}
-        self._topics: frozenset[str] = frozenset()
+        self._topics = _ALWAYS
         self._changing = threading.Lock()
         self._awake = threading.Event()
         self._ended = threading.Event()
@@ -117,7 +119,7 @@ class Reactions:
             for new in units.values():
                 self._listen(new)
             self._units = units
-            self._topics = frozenset(one.on.topic for one in reactions)
+            self._topics = _ALWAYS.union(one.on.topic for one in reactions)
         self.wake()
 
     def _kept(self, one: Reaction) -> _Reactor:
@@ -141,8 +143,11 @@ class Reactions:
         self._awake.set()
 
     def _heard(self, records: Sequence[Record]) -> None:
-        if any(record.event.type in self._topics or record.event.type == "bus.replayed" for record in records):
-            self._awake.set()
+        topics = self._topics
+        for record in records:  # every commit of the home passes here
+            if record.event.type in topics:
+                self._awake.set()
+                return
 
     def close(self) -> None:
         """Deliver what is due, for a moment; then stop. What still runs is cancelled: the next start delivers it."""
