@@ -19,8 +19,8 @@ __all__ = ["BriefCall", "Tries"]
 
 _MOMENT_MS = 2
 """For how long one guest may hold up the others of a loop. An epoch is a millisecond."""
-_REST = 100
-"""Calls of a guest that needed more than a moment, before the next of them is tried."""
+_LONGEST_REST = 128
+"""Calls of a guest that needed more than a moment again and again, before the next of them is tried."""
 
 Kind = tuple[str, str, str]
 """What is tried: the artifact, its export, and the action where an export has several."""
@@ -50,15 +50,23 @@ class Tries:
     """Which guests are worth a try. Belongs to the threads of loops; a race costs one try more or less."""
 
     def __init__(self) -> None:
-        self._resting: dict[Kind, int] = {}
+        self._resting: dict[Kind, tuple[int, int]] = {}
+        """How many calls go by before the next try, and how many did before the last."""
 
     def worth(self, kind: Kind) -> bool:
         """Whether to try; counts the call."""
-        left = self._resting.get(kind, 0)
-        if left:
-            self._resting[kind] = left - 1
-        return not left
+        if kind not in self._resting:
+            return True
+        left, rest = self._resting[kind]
+        self._resting[kind] = left - 1, rest
+        return left <= 0
 
     def failed(self, kind: Kind) -> None:
-        """It needed more."""
-        self._resting[kind] = _REST
+        """It needed more: a busy machine may have been why, so it rests for long only where that goes on."""
+        _, rest = self._resting.get(kind, (0, 0))
+        rest = min(2 * rest or 1, _LONGEST_REST)
+        self._resting[kind] = rest, rest
+
+    def succeeded(self, kind: Kind) -> None:
+        """It was done in a moment."""
+        self._resting.pop(kind, None)

@@ -204,6 +204,8 @@ class ComponentRunner:
             instance.close()
         if outcome is None:
             self._tries.failed(kind)
+        else:
+            self._tries.succeeded(kind)
         call.check()
         return outcome
 

@@ -150,13 +150,18 @@ def test_what_a_brief_guest_used_is_counted(bench, guest, door):
     assert tried == asyncio.run(start(bench, wanted, door)).fuel
 
 
-def test_who_needed_more_is_not_tried_for_a_while():
+def test_who_needs_more_again_and_again_is_tried_less_and_less():
     tries, kind, other = Tries(), ("sha256:a", "provider.call", "act"), ("sha256:a", "provider.call", "other")
-    assert tries.worth(kind)
-    tries.failed(kind)
-    assert [tries.worth(kind) for _ in range(100)] == [False] * 100
-    assert tries.worth(kind)
+    between = []
+    for _ in range(10):
+        between.append(0)
+        while not tries.worth(kind):
+            between[-1] += 1
+        tries.failed(kind)
+    assert between == [0, 1, 2, 4, 8, 16, 32, 64, 128, 128]
     assert tries.worth(other)
+    tries.succeeded(kind)
+    assert tries.worth(kind)
 
 
 def test_cancelling_the_task_drops_the_guest(bench, guest, door, echo):
