@@ -41,6 +41,10 @@ class RequestTooLarge(RemitError, code="RM-8007", remedy="send less, or a refere
     """A request over HTTP is larger than the service reads."""
 
 
+class RequestSlow(RemitError, code="RM-8012", remedy="send the whole request at once"):
+    """A request over HTTP did not arrive whole within its time."""
+
+
 class RouteUnknown(RemitError, code="RM-8008", remedy="look at /spec/openapi for what there is"):
     """Nothing is served at this address, or not with this method."""
 

@@ -44,6 +44,8 @@ class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The largest request."""
     patience: float = 10.0
     """How long the head of a request may take to arrive."""
+    body_patience: float = 30.0
+    """How long the body of a request may take to arrive."""
     drain: int = 10
     """How long requests under way may take when the service stops."""
 
@@ -82,7 +84,7 @@ class WebService(Protocol):
 
 
 class Tokens:
-    """Who a bearer token speaks for, as ``remit.toml`` says at the moment: removing a digest there ends it at once."""
+    """Who a bearer token speaks for, as ``remit.toml`` said when it was last looked at: see :meth:`refresh`."""
 
     def __init__(self, root: Path, session: str = "") -> None:
         """:param session: a token of this run that speaks for the local operator; "" for none."""
@@ -91,15 +93,15 @@ class Tokens:
         self._stamp: tuple[int, int, int] | None = None
         self._known: Mapping[str, str] = self._session
 
-    def principal(self, token: str) -> str | None:
+    def known(self, token: str) -> str | None:
         """The operator that a token speaks for, or ``None``.
 
         The token is compared by its digest, so how long that takes says nothing about a token.
         """
-        self._refresh()
         return self._known.get(digest(token))
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Look at the file, and read it if it is another than before. What it says is believed until the next time."""
         try:
             status = self._file.stat()
             stamp = status.st_mtime_ns, status.st_size, status.st_ino

@@ -10,6 +10,7 @@ import pytest
 from remit.errors import CallCancelled, DeadlineExceeded, GuestTrapped, HostFault
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.model import Limits, Program, UnitRef
+from remit.sandbox.brief import Tries
 
 UNIT = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
 SECRETS = "remit:unit/secrets@0.1.0"
@@ -107,6 +108,60 @@ def test_a_long_guest_lets_short_ones_and_the_loop_go_first(bench, guest, echo, 
 
     asyncio.run(main())
     assert order[-1] == "slow"
+
+
+# ---- a brief try first, where the door may block ----
+
+
+def test_a_guest_that_needs_nothing_is_not_seen_at_the_door(bench, echo, door):
+    assert asyncio.run(start(bench, program(bench, echo), door, "héllo", threaded=True)) == bench.run(echo, "héllo")
+    assert door.asked == []
+
+
+def test_a_guest_that_asks_is_asked_for_once(bench, asking, new_door):
+    for _ in range(3):
+        door = new_door({("secrets", "read"): Ok("the secret")})
+        assert asyncio.run(start(bench, program(bench, asking), door, "name", threaded=True)).text == "the secret"
+        assert door.asked == [("secrets", "read", ("name",))]
+
+
+def test_a_guest_that_takes_longer_than_a_moment_is_run_anew_and_holds_nobody_up(bench, guest, echo, door, new_door):
+    slow, quick = program(bench, guest(SPIN.format(count=200_000_000))), program(bench, echo)
+    order = []
+
+    async def run(name, wanted, own):
+        order.append((name, (await start(bench, wanted, own, threaded=True)).text))
+
+    async def main():
+        await asyncio.gather(run("slow", slow, door), *(run("quick", quick, new_door()) for _ in range(3)))
+
+    asyncio.run(main())
+    assert order == [("quick", "x")] * 3 + [("slow", "x")]
+
+
+def test_a_trap_is_told_as_ever(bench, guest, door):
+    with pytest.raises(GuestTrapped):
+        asyncio.run(start(bench, program(bench, guest("unreachable")), door, threaded=True))
+
+
+def test_what_a_brief_guest_used_is_counted(bench, guest, door):
+    wanted = program(bench, guest(SPIN.format(count=1_000)), fuel=1_000_000)
+    tried = asyncio.run(start(bench, wanted, door, threaded=True)).fuel
+    assert tried == asyncio.run(start(bench, wanted, door)).fuel
+
+
+def test_who_needs_more_again_and_again_is_tried_less_and_less():
+    tries, kind, other = Tries(), ("sha256:a", "provider.call", "act"), ("sha256:a", "provider.call", "other")
+    between = []
+    for _ in range(10):
+        between.append(0)
+        while not tries.worth(kind):
+            between[-1] += 1
+        tries.failed(kind)
+    assert between == [0, 1, 2, 4, 8, 16, 32, 64, 128, 128]
+    assert tries.worth(other)
+    tries.succeeded(kind)
+    assert tries.worth(kind)
 
 
 def test_cancelling_the_task_drops_the_guest(bench, guest, door, echo):

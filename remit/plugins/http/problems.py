@@ -23,6 +23,7 @@ _STATUS: tuple[tuple[type[RemitError], int], ...] = (
     (errors.RequestTooLarge, 413),
     (errors.InputTooLarge, 413),
     (errors.RequestInvalid, 400),
+    (errors.RequestSlow, 408),
     (errors.UsageError, 400),
     (errors.RouteUnknown, 404),
     (errors.ActionUnknown, 404),

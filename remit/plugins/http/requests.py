@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from functools import lru_cache
+from types import coroutine
 from typing import Any
 
 import msgspec
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
+from starlette.types import Receive, Scope
 
-from remit.errors import CrossSite, RequestInvalid, RequestTooLarge, Unauthenticated
-from remit.host.service import ServiceOptions, Tokens
+from remit.errors import CrossSite, RequestInvalid, RequestSlow, RequestTooLarge, Unauthenticated
+from remit.host.service import ServiceOptions
 from remit.kernel.model import Caller
 
-__all__ = ["COOKIE", "body_of", "caller_of", "flag", "from_our_page", "headers_of", "number", "object_of"]
+__all__ = [
+    "COOKIE",
+    "Headers",
+    "body_of",
+    "caller_of",
+    "flag",
+    "from_our_page",
+    "headers_of",
+    "number",
+    "object_of",
+    "token_of",
+]
+
+Headers = Mapping[bytes, bytes]
+"""By their names in lower case."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _MOST_DEADLINE_MS = 3_600_000
 _MOST_NUMBER = (1 << 53) - 1
-_BODY_S = 30
 _SHORT_QUERY = 100
 """Bytes of a query that is remembered: most requests of a client have the same."""
 _BEARER = "bearer "
@@ -32,73 +47,80 @@ COOKIE = "remit_token"
 """The cookie in which a browser keeps its token; scripts cannot read it."""
 
 
-def caller_of(request: Request, headers: Mapping[str, str], tokens: Tokens) -> Caller:
+def headers_of(scope: Scope) -> Headers:
+    """The headers of a request; the first, where one comes twice.
+
+    :raises RequestInvalid: if it names two hosts, of which another server may have believed the other (RFC 9112, 3.2)
+    """
+    given = scope["headers"]
+    found: dict[bytes, bytes] = dict(reversed(given))
+    if len(found) < len(given) and sum(name == b"host" for name, _ in given) > 1:
+        raise RequestInvalid("the request names two hosts")
+    return found
+
+
+def caller_of(headers: Headers, principal: str) -> Caller:
     """On whose behalf a request comes, with its idempotency key, correlation and deadline.
 
-    :param headers: the request's, as :func:`headers_of` gives them
-    :raises Unauthenticated: if no known token comes with it
-    :raises CrossSite: if a browser sends it on behalf of another page
+    :param principal: whose token came with it
     :raises RequestInvalid: if a header is not well formed
     """
-    principal = tokens.principal(_token_of(request, headers))
-    if principal is None:
-        raise Unauthenticated("this home knows no such token")
-    trace = headers.get("traceparent", "")
+    trace = headers.get(b"traceparent", b"").decode("latin-1")
     return Caller(
         principal=principal,
         client="http",
-        idempotency_key=_header(headers, "idempotency-key", _KEY),
-        correlation=_header(headers, "remit-correlation", _CORRELATION),
+        idempotency_key=_header(headers, b"idempotency-key", _KEY),
+        correlation=_header(headers, b"remit-correlation", _CORRELATION),
         # W3C Trace Context 3.2.2.3: a traceparent that cannot be parsed is ignored.
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
         deadline_ms=_deadline(headers),
     )
 
 
-def headers_of(request: Request) -> dict[str, str]:
-    """The headers by their names in lower case; the first, where one comes twice. Read once, and looked at often."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
+def token_of(scope: Scope, headers: Headers) -> str:
+    """The bearer token (RFC 6750), else the one that a browser keeps in a cookie.
 
-
-def _token_of(request: Request, headers: Mapping[str, str]) -> str:
-    """The bearer token (RFC 6750), else the one that a browser keeps in a cookie."""
-    given = headers.get("authorization", "")
+    :raises Unauthenticated: if there is none
+    :raises CrossSite: if a browser sends it on behalf of another page
+    """
+    given = headers.get(b"authorization", b"").decode("latin-1")
     if given:
         if given[: len(_BEARER)].lower() != _BEARER or len(given) > _LONGEST_TOKEN:
             raise Unauthenticated("the request carries no bearer token")
         return given[len(_BEARER) :].strip()
-    token = request.cookies.get(COOKIE, "")
+    token = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE, "")
     if not token or len(token) > _LONGEST_TOKEN:
         raise Unauthenticated("the request carries no bearer token")
     # The cookie is SameSite=Strict. A browser that does not hold to that still says where a change comes from.
-    if not from_our_page(request):
+    if not from_our_page(scope, headers):
         raise CrossSite("a change that comes with a cookie has to come from a page of this service")
     return token
 
 
-def from_our_page(request: Request) -> bool:
+def from_our_page(scope: Scope, headers: Headers) -> bool:
     """Whether a browser sends this from a page of ours, or only reads."""
-    if request.method in {"GET", "HEAD"}:
+    if scope["method"] in {"GET", "HEAD"}:
         return True
     # No page can set either header. Pages that hide their address have the origin "null": it comes second.
-    site = request.headers.get("sec-fetch-site")
+    site = headers.get(b"sec-fetch-site")
     if site is not None:
-        return site == "same-origin"
-    return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host', '')}"
+        return site == b"same-origin"
+    ours: bytes = scope["scheme"].encode() + b"://" + headers.get(b"host", b"")
+    return headers.get(b"origin") == ours
 
 
-def _header(headers: Mapping[str, str], name: str, form: re.Pattern[str]) -> str:
-    value = headers.get(name, "")
+def _header(headers: Headers, name: bytes, form: re.Pattern[str]) -> str:
+    value = headers.get(name, b"").decode("latin-1")
     if value and not form.fullmatch(value):
-        raise RequestInvalid(f"the header {name} is not well formed")
+        raise RequestInvalid(f"the header {name.decode()} is not well formed")
     return value
 
 
-def _deadline(headers: Mapping[str, str]) -> int | None:
-    value = headers.get("remit-deadline-ms")
+def _deadline(headers: Headers) -> int | None:
+    value = headers.get(b"remit-deadline-ms")
     if value is None:
         return None
-    return _integer("the header remit-deadline-ms", value, 1, _MOST_DEADLINE_MS)
+    return _integer("the header remit-deadline-ms", value.decode("latin-1"), 1, _MOST_DEADLINE_MS)
 
 
 def number(request: Request, name: str, default: int, *, least: int = 0, most: int = _MOST_NUMBER) -> int:
@@ -106,7 +128,7 @@ def number(request: Request, name: str, default: int, *, least: int = 0, most: i
 
     :raises RequestInvalid: if it is none, or out of bounds
     """
-    value = _query(request).get(name)
+    value = _query(request.scope).get(name)
     return default if value is None else _integer(f"the parameter {name}", value, least, most)
 
 
@@ -116,9 +138,9 @@ def _integer(what: str, value: str, least: int, most: int) -> int:
     return int(value)
 
 
-def _query(request: Request) -> QueryParams:
-    text: bytes = request.scope["query_string"]
-    return _short_query(text) if len(text) <= _SHORT_QUERY else request.query_params
+def _query(scope: Scope) -> QueryParams:
+    text: bytes = scope["query_string"]
+    return _short_query(text) if len(text) <= _SHORT_QUERY else QueryParams(text)
 
 
 @lru_cache(maxsize=256)
@@ -126,43 +148,72 @@ def _short_query(text: bytes) -> QueryParams:
     return QueryParams(text)
 
 
-def flag(request: Request, name: str, allowed: tuple[str, ...]) -> str:
+def flag(scope: Scope, name: str, allowed: tuple[str, ...]) -> str:
     """A word of the query, the first of ``allowed`` where it is missing.
 
     :raises RequestInvalid: if it is another
     """
-    value = _query(request).get(name, allowed[0])
+    value = _query(scope).get(name, allowed[0])
     if value not in allowed:
         raise RequestInvalid(f"the parameter {name} is one of {', '.join(allowed)}")
     return value
 
 
-async def body_of(request: Request, options: ServiceOptions) -> bytes:
+async def body_of(headers: Headers, receive: Receive, options: ServiceOptions) -> bytes:
     """The body, never more of it than the service reads.
 
     :raises RequestTooLarge: if it is larger; the rest is not read
+    :raises RequestSlow: if it does not arrive in time
     :raises RequestInvalid: if it ended early
     """
-    length = request.headers.get("content-length", "")
+    length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > options.body:
         raise _too_large(options)
-    parts: list[bytes] = []
-    size = 0
+    reading = _read(receive, options)
     try:
-        async with asyncio.timeout(_BODY_S):
-            more = True
-            while more:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise RequestInvalid("the request ended early")
-                part, more = message.get("body", b""), message.get("more_body", False)
-                size += len(part)
-                if size > options.body:
-                    raise _too_large(options)
-                parts.append(part)
+        waited = reading.send(None)
+    except StopIteration as end:  # most bodies come with their heads, whole, and need no timer
+        return end.value  # type: ignore[no-any-return] # what the coroutine returned
+    try:
+        async with asyncio.timeout(options.body_patience):
+            return await _go_on(reading, waited)
     except TimeoutError as error:
-        raise RequestInvalid(f"the body did not arrive within {_BODY_S} seconds") from error
+        raise RequestSlow(f"the body did not arrive within {options.body_patience:g} seconds") from error
+
+
+async def _read(receive: Receive, options: ServiceOptions) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestInvalid("the request ended early")
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
+        if size > options.body:
+            raise _too_large(options)
+        parts.append(part)
     return b"".join(parts)
+
+
+@coroutine
+def _go_on(begun: Coroutine[Any, Any, bytes], waited: Any) -> Generator[Any, Any, bytes]:
+    """Await a coroutine that was begun by hand.
+
+    :param waited: what it waits for
+    """
+    go: Callable[[Any], Any]
+    while True:
+        try:
+            given = yield waited
+        except BaseException as error:  # noqa: BLE001 - the coroutine's to answer: a timeout cancels it
+            go, given = begun.throw, error
+        else:
+            go = begun.send
+        try:
+            waited = go(given)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return] # what the coroutine returned
 
 
 def _too_large(options: ServiceOptions) -> RequestTooLarge:
@@ -174,12 +225,13 @@ async def object_of(request: Request, options: ServiceOptions) -> dict[str, Any]
 
     :raises RequestInvalid: if it is none, or not sent as JSON
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    headers = headers_of(request.scope)
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     # Browsers may send other types across origins without asking; JSON they may not (CORS is off).
-    if kind not in {"application/json", "application/cloudevents+json"}:
+    if kind not in {b"application/json", b"application/cloudevents+json"}:
         raise RequestInvalid("the body is sent as application/json")
     try:
-        value = msgspec.json.decode(await body_of(request, options))
+        value = msgspec.json.decode(await body_of(headers, request.receive, options))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestInvalid(f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from remit.errors import RemitError, RequestInvalid, RouteUnknown
 from remit.host import Facade, ServiceOptions, StateAt
 from remit.kernel.model import Caller
 from remit.plugins.http import spec
-from remit.plugins.http.requests import body_of, flag, number, object_of
+from remit.plugins.http.requests import Headers, body_of, flag, headers_of, number, object_of
 from remit.plugins.http.streams import Watcher, deltas, frames
 
-__all__ = ["TABLE", "Context", "Route"]
+__all__ = ["TABLE", "Context", "Route", "perform"]
 
 T = TypeVar("T")
 _MOST_EVENTS = 10_000
@@ -50,9 +51,8 @@ class Route(NamedTuple):
     public: bool = False
 
 
-def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    data = msgspec.json.encode(value, enc_hook=str)
-    return Response(data, status_code=status, media_type="application/json", headers=headers)
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value, enc_hook=str), status_code=status, media_type="application/json")
 
 
 # ---- state ----
@@ -121,7 +121,7 @@ async def events(context: Context, request: Request, caller: Caller) -> Response
         )
         return _json({"events": page})
     await context.run(lambda: context.facade.events(after, limit=1, caller=caller))  # refused before it is begun
-    named = flag(request, "names", ("topic", "none")) == "topic"
+    named = flag(request.scope, "names", ("topic", "none")) == "topic"
     stream = frames(context.watcher, context.facade, context.run, after, prefixes, caller, named=named)
     return EventSourceResponse(stream, ping=_PING_S, send_timeout=_STALLED_S, headers={"cache-control": "no-store"})
 
@@ -161,18 +161,32 @@ async def call(context: Context, request: Request, caller: Caller) -> Response:
     """Call an action; the body is its input, the answer its output."""
     part = request.path_params
     name = f"{part['publisher']}/{part['name']}:{part['action']}"
-    queued = flag(request, "durability", ("committed", "queued")) == "queued"
-    body = await body_of(request, context.options)
+    headers = headers_of(request.scope)
+    body, said = await perform(context, name, request.scope, headers, request.receive, caller)
+    response = Response(body, media_type="application/json")
+    response.raw_headers += said
+    return response
+
+
+async def perform(
+    context: Context, action: str, scope: Scope, headers: Headers, receive: Receive, caller: Caller
+) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Call an action with the body of a request; its output as JSON, and the headers that tell of the outcome."""
+    queued = flag(scope, "durability", ("committed", "queued")) == "queued"
+    body = await body_of(headers, receive, context.options)
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise RequestInvalid("the body is not UTF-8") from error
     outcome = await context.facade.acall_text(
-        name, text or "null", durability="queued" if queued else "committed", caller=caller
+        action, text or "null", durability="queued" if queued else "committed", caller=caller
     )
-    headers = {"remit-seq": str(outcome.seq), "remit-unit": outcome.digest}
-    headers["idempotency-replayed"] = "true" if outcome.replayed else "false"
-    return _json(outcome.output, headers=headers)
+    said = [
+        (b"remit-seq", b"%d" % outcome.seq),
+        (b"remit-unit", outcome.digest.encode()),
+        (b"idempotency-replayed", b"true" if outcome.replayed else b"false"),
+    ]
+    return msgspec.json.encode(outcome.output, enc_hook=str), said
 
 
 # ---- the service itself ----

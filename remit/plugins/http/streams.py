@@ -21,41 +21,54 @@ __all__ = ["Watcher", "deltas", "frames"]
 
 Run = Callable[..., Awaitable[Any]]
 _PAGE = 1_000
-_WAIT_MS = 1_000
+_WAIT_MS = 250
+"""How long is waited for one record: who asks meanwhile for an earlier one may have to wait as long."""
 _PAUSE_S = 0.5
 _SETTLE_S = 0.1
 
 
 class Watcher:
-    """Tells followers that the journal has grown."""
+    """Tells followers that the journal has grown. Where nobody follows, nothing is done."""
 
     def __init__(self, facade: Facade, run: Run) -> None:
         """:param run: performs a blocking function off the event loop."""
         self._facade = facade
         self._run = run
         self._grown = asyncio.Condition()
-        self.head = 0
+        self._asked: list[int] = []
+        """After which records those who wait want to hear of one."""
+        self._wanted = asyncio.Event()
+        self._head = 0
+        """A record that there is, for sure."""
         self.stopping = False
 
     async def watch(self) -> None:
         """Wait for records until cancelled."""
         while True:
+            await self._wanted.wait()
+            if not self._asked:
+                self._wanted.clear()
+                continue
+            after = min(self._asked)
             try:
-                if not self.head:
-                    self.head = (await self._run(self._facade.home)).head
-                found = await self._run(lambda: self._facade.events(self.head, limit=_PAGE, wait_ms=_WAIT_MS))
+                found = await self._run(partial(self._facade.events, after, limit=1, wait_ms=_WAIT_MS))
             except RemitError:  # the kernel is closing or moving: followers wait, the next turn asks again
                 await asyncio.sleep(_PAUSE_S)
                 continue
             if found:
                 async with self._grown:
-                    self.head = found[-1]["seq"]
+                    self._head = max(self._head, found[0]["seq"])
                     self._grown.notify_all()
 
     async def beyond(self, seq: int) -> None:
         """Return when there is a record after ``seq``, or the service stops."""
-        async with self._grown:
-            await self._grown.wait_for(lambda: self.head > seq or self.stopping)
+        self._asked.append(seq)
+        self._wanted.set()
+        try:
+            async with self._grown:
+                await self._grown.wait_for(lambda: self._head > seq or self.stopping)
+        finally:
+            self._asked.remove(seq)
 
     async def stop(self) -> None:
         """Let every follower end."""

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from remit.errors import RequestInvalid
 from remit.host import Caller, Facade, ServiceOptions
-from remit.plugins.http.requests import body_of
+from remit.plugins.http.requests import body_of, headers_of
 from remit.plugins.mcp.server import ToolServer
 from remit.schemas.jsonvalue import MAX_DEPTH, deeper_than
 
@@ -48,7 +48,9 @@ class Endpoint:
         :raises RequestInvalid: if what was posted is not JSON of bounded depth
         :raises RequestTooLarge: if it is too large
         """
-        body = await body_of(request, _BOUNDS) if request.method == "POST" else None
+        body = None
+        if request.method == "POST":
+            body = await body_of(headers_of(request.scope), request.receive, _BOUNDS)
         if body is not None:
             _check(body)
         return _Handed(await self._running(), request.state.caller, body)

@@ -136,6 +136,12 @@ def test_an_ambiguous_request_is_answered_once_and_the_line_closed(served, reque
     assert b" 200 " not in answer.split(b"\r\n")[0]
 
 
+def test_a_request_with_two_hosts_is_refused(served):
+    with _connected(served) as wire:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert _rest(wire).startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize("value", ["a\tb", "x" * 201])
 def test_a_key_that_is_not_well_formed_is_refused(client, value):
     assert client.post("/actions/acme/echo/echo", json=1, headers={"idempotency-key": value}).status_code == 400
