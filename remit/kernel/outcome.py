@@ -122,14 +122,15 @@ class Recording:
         The future fails with ``StateConflict`` if a key that the call wrote moved meanwhile: nothing is committed.
         """
         result = _journalled(started.action.output, scope.masked(output))
-        writes = scope.effects.writes
+        effects = scope.touched
+        writes, events = ([], []) if effects is None else (effects.writes, effects.events)
         data = self._data(started, scope)
-        data["events"] = len(scope.effects.events)
+        data["events"] = len(events)
         kept = {"input": started.input, "output": result}
         if writes:
             kept["writes"] = encode_json(writes)
         payloads = _attach(scope, data, kept)
-        said = [*scope.effects.events, *scope.notes, *started.ending(None)]
+        said = [*events, *scope.notes, *started.ending(None)]
         drafts = self._drafts("action.completed", started, data, said)
         future = self._write(started, drafts, payloads, writes, durability)
         unit = started.action.program.unit

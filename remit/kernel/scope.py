@@ -47,13 +47,13 @@ class Timed(NamedTuple):
 class Scope:
     """One call of one unit. Lives as long as the call; used by one thread at a time.
 
-    ``effects`` buffers state writes and events until the call commits; :attr:`notes` are events that are journalled
-    with the outcome whatever it is (denials).
+    ``effects`` makes what buffers state writes and events until the call commits; :attr:`notes` are events that are
+    journalled with the outcome whatever it is (denials).
     """
 
     __slots__ = (
-        "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects",
-        "ids", "log", "parameters", "program", "record", "recorder", "secrets", "timed",
+        "_effects", "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns",
+        "ids", "log", "parameters", "program", "record", "recorder", "secrets", "timed", "touched",
     )  # fmt: skip
 
     def __init__(
@@ -63,7 +63,7 @@ class Scope:
         caller: Caller,
         parameters: str,
         authority: Authority,
-        effects: Effects,
+        effects: Callable[[Scope], Effects],
         clock: Clock,
         ids: Ids,
         deadline_ns: int,
@@ -73,7 +73,9 @@ class Scope:
         self.caller = caller
         self.parameters = parameters
         self.authority = authority
-        self.effects = effects
+        self._effects = effects
+        self.touched: Effects | None = None
+        """:attr:`effects`, once somebody has asked for them."""
         self.clock = clock
         self.ids = ids
         self.deadline_ns = deadline_ns
@@ -90,6 +92,13 @@ class Scope:
         """What this call took of the budgets of its grants, by grant id, as :class:`Amounts` is written."""
         self.timed: Timed | None = None
         """The host time that is being counted, while a host call runs under a grant with a budget of it."""
+
+    @property
+    def effects(self) -> Effects:
+        """What is buffered until the call commits; most calls have nothing and never ask."""
+        if self.touched is None:
+            self.touched = self._effects(self)
+        return self.touched
 
     @property
     def limits(self) -> Limits:
