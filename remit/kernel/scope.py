@@ -84,7 +84,7 @@ class Scope:
         self.record: Callable[[Draft, bool], None] | None = None
         """Journals at once what the call does outside, whatever becomes of the call; ``True`` waits for the disk."""
         self.recorder: Recorder | None = None
-        self.cancelled: Callable[[], bool] = lambda: False
+        self.cancelled: Callable[[], bool] = bool
         self.secrets: dict[str, str] = {}
         """Secrets that the call was given, by name: nothing that is kept may hold one."""
         self._notes: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -173,7 +173,8 @@ class Scope:
     @property
     def notes(self) -> list[Draft]:
         """What was refused in this call: an event per kind, capability, resource and code, with the number of tries."""
-        return [Draft(type=key[0], subject=self.program.unit.id, data=data) for key, data in self._notes.items()]
+        unit = self.program.unit.id
+        return [Draft(type=key[0], subject=unit, data=data) for key, data in self._notes.items()] if self._notes else []
 
     def note_denial(self, action: str, resource: str, error: RemitError) -> None:
         """Keep a denial of policy for the journal."""
