@@ -129,7 +129,7 @@ class Leases:
                     said = data(record)
                 except JournalError:
                     continue
-                if isinstance(said, Mapping):
+                if type(said) is dict or isinstance(said, Mapping):  # the abstract class is slow to ask
                     _step(book, record.event.type, record.event.time, said)
         return book
 
@@ -180,7 +180,9 @@ def _budget_view(state: LeaseBook, grant: Grant) -> dict[str, Any]:
 
 
 def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> None:
-    if kind in {"grant.given", "grant.delegated"}:
+    if kind in {"action.completed", "action.failed"}:  # nearly all there are
+        _charged(state, time, data)
+    elif kind in {"grant.given", "grant.delegated"}:
         _given(state, data)
     elif kind == "grant.revoked":
         revocation = Revocation(_text(data.get("reason")), _text(data.get("by")))
@@ -195,8 +197,6 @@ def _step(state: LeaseBook, kind: str, time: str, data: Mapping[str, Any]) -> No
         _quarantine(state, kind, data)
     elif kind in {"unit.applied", "unit.reverted"}:
         _activated(state, data)
-    elif kind in {"action.completed", "action.failed"}:
-        _charged(state, time, data)
 
 
 def _activated(state: LeaseBook, data: Mapping[str, Any]) -> None:
