@@ -77,20 +77,15 @@ class Instance:
         self._entries: dict[str, Entry] = {}
         self._room = _INSTANCE()
         self._instance = capi.pointer(ctypes.addressof(self._room))
-        self._store = self._make()
-        self.context = capi.store_context(self._store)
-        self._in_context = capi.pointer(self.context)
-        self._token.append("new")
-
-    def _make(self) -> Any:
-        """A new store, as a parameter."""
-        made = capi.store_new(self._loaded.parameters[0], None, None)
+        made = capi.store_new(loaded.parameters[0], None, None)
         if not made:
             raise HostFault("wasmtime gave no store")
-        store = capi.pointer(made)
-        capi.store_limiter(store, *self._loaded.bounds(self._limits.memory))
+        self._store = store = capi.pointer(made)
+        capi.store_limiter(store, *loaded.bounds(limits.memory))
         capi.store_epoch_callback(store, _ON_EPOCH, None, None)
-        return store
+        self.context = capi.store_context(store)
+        self._in_context = capi.pointer(self.context)
+        self._token.append("new")
 
     @property
     def state(self) -> State:

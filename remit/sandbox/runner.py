@@ -184,7 +184,7 @@ class ComponentRunner:
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
-            if self._early.take(host):
+            if self._early.doors and self._early.take(host):
                 raise CallCancelled("the call was cancelled before it began")
             self._active[id(host)] = call
         return call
