@@ -258,7 +258,7 @@ class Dispatcher:
     def _enter(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Run:
         export, arguments = encode_input(action, value)
         scope.recorder = self._recorders and self._recorders(scope, export, arguments)
-        door = Door(self._ids.new() if scope.recorder else "", scope, self._interfaces, scope.recorder)
+        door = Door("" if scope.recorder is None else self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
         return action.program, export, arguments, door, scope.remaining_ms
 

@@ -29,6 +29,8 @@ __all__ = ["Entry", "Instance", "State"]
 
 _ON_EPOCH: Final = capi.pointer(ctypes.cast(on_epoch, ctypes.c_void_p).value)
 _INSTANCE = ctypes.c_char * capi.INSTANCE_SIZE
+_SMALL = 8 << 20
+"""Bytes of guest memory whose slot is wiped in about a millisecond at worst: other threads may wait so long."""
 
 State = Literal["new", "ready", "poisoned", "closed"]
 
@@ -70,6 +72,7 @@ class Instance:
         self._loaded = loaded
         self._limits = limits
         self.engine, self._metered, self._output = loaded.engine, loaded.metered, limits.output
+        self._small = limits.memory <= _SMALL and loaded.in_slots
         self._clock = clock
         self.pure = pure
         self._forks = HUB.forks
@@ -277,7 +280,7 @@ class Instance:
                 entry.leave()
             self._entries.clear()
             self.world = None  # which knows its last call, which knows this instance
-            capi.store_delete(self._store)
+            (capi.store_delete_small if self._small else capi.store_delete)(self._store)
             self._loaded.release()
 
     def __del__(self) -> None:

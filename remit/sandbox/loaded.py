@@ -158,6 +158,8 @@ class Loaded:
         self.parameters = tuple(capi.pointer(capi.address(part.ptr())) for part in (engine, linker, component))
         """Engine, linker and component, for the C API."""
         self._slots = slots_of(engine)
+        self.in_slots = self._slots is not None
+        """Whether its instances live in slots of a pooled engine, which are wiped and not given back."""
         self._component = component
         self._linker = linker
         self._later = later
