@@ -272,12 +272,9 @@ class Dispatcher:
         return self._recording.completed(record, scope, output, durability)
 
     def _effects(self, branch: str, scope: Scope) -> Effects:
-        unit, namespace = scope.program.unit, scope.caller.namespace
-        table, source = (
-            table_of(self._journal, namespace, unit.id, branch),
-            unit_source(self._home_id, unit.id, unit.digest),
-        )
-        return Effects(table, source, scope.limits, self._ids)
+        unit = scope.program.unit
+        table = table_of(self._journal, scope.caller.namespace, unit.id, branch)
+        return Effects(table, unit_source(self._home_id, unit.id, unit.digest), scope.limits, self._ids)
 
     def _scope(
         self, program: Program, caller: Caller, parameters: str, nested: _Nested, effects: Callable[[Scope], Effects]
