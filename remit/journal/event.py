@@ -207,11 +207,13 @@ def client_source(home_id: str, client: str) -> str:
     return f"//{home_id}/client/{client}"
 
 
+@lru_cache(maxsize=64)  # every fold asks it of every record
 def is_kernel(source: str) -> bool:
     """Whether a source is a kernel's (of this or another home)."""
     return source.startswith("//") and source.endswith("/kernel") and source.count("/") == 3  # noqa: PLR2004 - "//", id, "/kernel"
 
 
+@lru_cache(maxsize=4)  # a busy millisecond has several events
 def timestamp(now_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
     return f"{_second(now_ms // 1_000)}.{now_ms % 1_000:03d}Z"

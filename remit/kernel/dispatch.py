@@ -181,16 +181,15 @@ class Dispatcher:
         authority: Authority, state: RehearsalState,
     ) -> GuestOutcome:  # fmt: skip
         self._prepare(program)
-        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""))
+        source = unit_source(self._home_id, program.unit.id, program.unit.digest)
+        effects = Effects(state, source, program.limits, self._ids)
+        scope = self._scope(program, Caller(), parameters, _Nested(self, self.token(), ""), lambda _scope: effects)
         scope.authority = authority
-        scope.effects = Effects(
-            state, unit_source(self._home_id, program.unit.id, program.unit.digest), program.limits, self._ids
-        )
         served = {name: interface for name, interface in self._interfaces.items() if name in names}
         door = Door(self._ids.new(), scope, served)
         answer = self._runner.run(program, export, arguments, door, program.limits.deadline_ms)
         if answer.tag == "ok":
-            state.take(scope.effects.writes)
+            state.take(effects.writes)
         return answer
 
     # ---- the steps ----
@@ -213,7 +212,8 @@ class Dispatcher:
                 yield partial(self._prepare, action.program)
             record = self._recording.start(action, value, caller, generation, ending)
             nested = _Nested(self, token, record.id)
-            scope = self._scope(action.program, caller, action.parameters, nested, action.branch)
+            effects = partial(self._effects, action.branch)
+            scope = self._scope(action.program, caller, action.parameters, nested, effects)
             scope.record = partial(self._recording.outside, record)
             scope.cancelled = lambda: token.cancelled
             scope.secrets = {} if secrets is None else secrets  # what a callee was given, its caller may hear of
@@ -225,9 +225,12 @@ class Dispatcher:
                 if self._around is not None:
                     ended = self._around(action, value, caller)
                 run = self._enter(action, value, scope, token)
-                fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
-                answer = yield run
-                fuelled(answer.fuel)
+                try:
+                    fuelled(action.program.limits.fuel)  # a guest that is stopped does not tell what it used
+                    answer = yield run
+                    fuelled(answer.fuel)
+                finally:
+                    token.leave(run[3])
                 leave = partial(self._leave, record, answer, scope, durability)
                 light = scope.recorder is None and len(answer.text) + len(record.input) <= _LIGHT
                 outcome, future = leave() if light else (yield leave)
@@ -255,7 +258,7 @@ class Dispatcher:
     def _enter(self, action: Action, value: Any, scope: Scope, token: CancelToken) -> Run:
         export, arguments = encode_input(action, value)
         scope.recorder = self._recorders and self._recorders(scope, export, arguments)
-        door = Door(self._ids.new(), scope, self._interfaces, scope.recorder)
+        door = Door("" if scope.recorder is None else self._ids.new(), scope, self._interfaces, scope.recorder)
         token.enter(door)
         return action.program, export, arguments, door, scope.remaining_ms
 
@@ -268,8 +271,14 @@ class Dispatcher:
         output = decode_output(record.action, answer, scope)
         return self._recording.completed(record, scope, output, durability)
 
-    def _scope(self, program: Program, caller: Caller, parameters: str, nested: _Nested, branch: str = "") -> Scope:
-        unit = program.unit
+    def _effects(self, branch: str, scope: Scope) -> Effects:
+        unit = scope.program.unit
+        table = table_of(self._journal, scope.caller.namespace, unit.id, branch)
+        return Effects(table, unit_source(self._home_id, unit.id, unit.digest), scope.limits, self._ids)
+
+    def _scope(
+        self, program: Program, caller: Caller, parameters: str, nested: _Nested, effects: Callable[[Scope], Effects]
+    ) -> Scope:
         granted = program.limits.deadline_ms
         if caller.deadline_ms is not None:
             if caller.deadline_ms <= 0:
@@ -280,12 +289,7 @@ class Dispatcher:
             caller=caller,
             parameters=parameters,
             authority=self._authority,
-            effects=Effects(
-                table_of(self._journal, caller.namespace, unit.id, branch),
-                unit_source(self._home_id, unit.id, unit.digest),
-                program.limits,
-                self._ids,
-            ),
+            effects=effects,
             clock=self._clock,
             ids=self._ids,
             deadline_ns=self._clock.monotonic_ns() + granted * 1_000_000,

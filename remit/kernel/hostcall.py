@@ -6,7 +6,6 @@ A refusal is an answer that the guest sees. What must end the call (too many hos
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -112,29 +111,27 @@ class Door:
 class CancelToken:
     """Lets another thread stop a call, nested ones included."""
 
+    __slots__ = ("_doors", "_runner", "cancelled")
+
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._doors: list[Door] = []
-        self._cancelled = False
-        self._lock = threading.Lock()
-
-    @property
-    def cancelled(self) -> bool:
+        self.cancelled = False
         """Whether somebody asked to stop."""
-        return self._cancelled
 
     def cancel(self) -> None:
         """Stop whatever runs under this token, now and later."""
-        with self._lock:
-            self._cancelled = True
-            doors = list(self._doors)
-        for door in doors:
+        # A guest's door is there before the look at this, and this before the look at the doors: one sees the other.
+        self.cancelled = True
+        for door in list(self._doors):
             self._runner.cancel(door)
 
     def enter(self, door: Door) -> None:
         """A guest starts with this door."""
-        with self._lock:
-            self._doors.append(door)
-            cancelled = self._cancelled
-        if cancelled:
+        self._doors.append(door)
+        if self.cancelled:
             self._runner.cancel(door)
+
+    def leave(self, door: Door) -> None:
+        """The guest with this door has ended; the door leads back here, so that holding it would outlive the call."""
+        self._doors.remove(door)

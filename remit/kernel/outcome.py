@@ -19,7 +19,6 @@ from remit.journal.receipt import Receipt
 from remit.kernel.model import Action, Caller
 from remit.kernel.ports import Clock, Ids
 from remit.kernel.scope import Scope
-from remit.schemas import redact
 
 if TYPE_CHECKING:
     from remit.schemas import Validator
@@ -58,6 +57,10 @@ class Started(msgspec.Struct, frozen=True):
     ending: Ending = lambda _error: ()
 
 
+_ANY_TIME: AbstractContextManager[None] = nullcontext()
+"""The turn of a call that may happen at any time, and any number of times."""
+
+
 class Recording:
     """Writes outcomes. ``once`` makes calls with an idempotency key happen one at a time and one time only."""
 
@@ -74,7 +77,7 @@ class Recording:
 
         :raises IdempotencyConflict: if that call had another input
         """
-        return self._turn(action, value, caller) if caller.idempotency_key else nullcontext()
+        return self._turn(action, value, caller) if caller.idempotency_key else _ANY_TIME
 
     @contextmanager
     def _turn(self, action: Action, value: Any, caller: Caller) -> Iterator[Outcome | None]:
@@ -104,15 +107,8 @@ class Recording:
 
     def start(self, action: Action, value: Any, caller: Caller, generation: int, ending: Ending) -> Started:
         """Note the beginning of a call; nothing is written yet."""
-        return Started(
-            id=self._ids.new(),
-            action=action,
-            caller=caller,
-            generation=generation,
-            began_ns=self._clock.monotonic_ns(),
-            input=_journalled(action.input, value),
-            ending=ending,
-        )
+        given, began_ns = _journalled(action.input, value), self._clock.monotonic_ns()
+        return Started(self._ids.new(), action, caller, generation, began_ns, given, ending)
 
     def completed(
         self, started: Started, scope: Scope, output: Any, durability: Literal["committed", "queued"]
@@ -122,14 +118,15 @@ class Recording:
         The receipt fails with ``StateConflict`` if a key that the call wrote moved meanwhile: nothing is committed.
         """
         result = _journalled(started.action.output, scope.masked(output))
-        writes = scope.effects.writes
+        effects = scope.touched
+        writes, events = ([], []) if effects is None else (effects.writes, effects.events)
         data = self._data(started, scope)
-        data["events"] = len(scope.effects.events)
+        data["events"] = len(events)
         kept = {"input": started.input, "output": result}
         if writes:
             kept["writes"] = encode_json(writes)
         payloads = _attach(scope, data, kept)
-        said = [*scope.effects.events, *scope.notes, *started.ending(None)]
+        said = [*events, *scope.notes, *started.ending(None)]
         drafts = self._drafts("action.completed", started, data, said)
         future = self._write(started, drafts, payloads, writes, durability)
         unit = started.action.program.unit
@@ -151,9 +148,7 @@ class Recording:
     def outside(self, started: Started, draft: Draft, durable: bool) -> None:
         """Journal at once what a running call does outside; see :attr:`remit.kernel.scope.Scope.record`."""
         future = self._journal.submit(
-            [self._within(draft, started, started.id)],
-            namespace=started.caller.namespace,
-            generation=started.generation,
+            [self._within(draft, started)], namespace=started.caller.namespace, generation=started.generation
         )
         if durable:
             self._journal.durable(future)
@@ -176,17 +171,20 @@ class Recording:
 
     def _drafts(self, kind: str, started: Started, data: dict[str, Any], said: Sequence[Draft]) -> list[Draft]:
         """The outcome, and what was said in the call, which it causes."""
-        outcome = Draft(type=kind, id=started.id, subject=started.action.name, data=data)
-        within = self._within(outcome, started, started.caller.causation)
-        return [within, *(self._within(draft, started, started.id) for draft in said)]
+        caller = started.caller
+        outcome = Draft(
+            type=kind, id=started.id, subject=started.action.name, data=data, traceparent=caller.traceparent,
+            correlation=caller.correlation or started.id, causation=caller.causation,
+        )  # fmt: skip
+        return [outcome, *[self._within(draft, started) for draft in said]]
 
     @staticmethod
-    def _within(draft: Draft, started: Started, cause: str) -> Draft:
+    def _within(draft: Draft, started: Started) -> Draft:
         caller = started.caller
         return msgspec.structs.replace(
             draft,
             correlation=caller.correlation or started.id,
-            causation=cause,
+            causation=started.id,
             traceparent=caller.traceparent,
             hops=max(0, caller.hops) if draft.source else draft.hops,
         )
@@ -238,7 +236,7 @@ def _key(action: Action, caller: Caller) -> Key:
 
 def _journalled(validator: Validator | None, value: Any) -> bytes:
     """A value as the journal may hold it: what its schema marks as sensitive is masked."""
-    return encode_json(value if validator is None else redact(validator.schema, value))
+    return encode_json(value if validator is None else validator.redacted(value))
 
 
 def _attach(scope: Scope, data: dict[str, Any], kept: dict[str, bytes]) -> dict[str, bytes]:

@@ -47,13 +47,13 @@ class Timed(NamedTuple):
 class Scope:
     """One call of one unit. Lives as long as the call; used by one thread at a time.
 
-    ``effects`` buffers state writes and events until the call commits; :attr:`notes` are events that are journalled
-    with the outcome whatever it is (denials).
+    ``effects`` makes what buffers state writes and events until the call commits; :attr:`notes` are events that are
+    journalled with the outcome whatever it is (denials).
     """
 
     __slots__ = (
-        "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns", "effects",
-        "ids", "log", "parameters", "program", "record", "recorder", "secrets", "timed",
+        "_effects", "_notes", "authority", "call_action", "caller", "cancelled", "charges", "clock", "deadline_ns",
+        "ids", "log", "parameters", "program", "record", "recorder", "secrets", "timed", "touched",
     )  # fmt: skip
 
     def __init__(
@@ -63,7 +63,7 @@ class Scope:
         caller: Caller,
         parameters: str,
         authority: Authority,
-        effects: Effects,
+        effects: Callable[[Scope], Effects],
         clock: Clock,
         ids: Ids,
         deadline_ns: int,
@@ -73,7 +73,9 @@ class Scope:
         self.caller = caller
         self.parameters = parameters
         self.authority = authority
-        self.effects = effects
+        self._effects = effects
+        self.touched: Effects | None = None
+        """:attr:`effects`, once somebody has asked for them."""
         self.clock = clock
         self.ids = ids
         self.deadline_ns = deadline_ns
@@ -82,7 +84,7 @@ class Scope:
         self.record: Callable[[Draft, bool], None] | None = None
         """Journals at once what the call does outside, whatever becomes of the call; ``True`` waits for the disk."""
         self.recorder: Recorder | None = None
-        self.cancelled: Callable[[], bool] = lambda: False
+        self.cancelled: Callable[[], bool] = bool
         self.secrets: dict[str, str] = {}
         """Secrets that the call was given, by name: nothing that is kept may hold one."""
         self._notes: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -90,6 +92,13 @@ class Scope:
         """What this call took of the budgets of its grants, by grant id, as :class:`Amounts` is written."""
         self.timed: Timed | None = None
         """The host time that is being counted, while a host call runs under a grant with a budget of it."""
+
+    @property
+    def effects(self) -> Effects:
+        """What is buffered until the call commits; most calls have nothing and never ask."""
+        if self.touched is None:
+            self.touched = self._effects(self)
+        return self.touched
 
     @property
     def limits(self) -> Limits:
@@ -164,7 +173,8 @@ class Scope:
     @property
     def notes(self) -> list[Draft]:
         """What was refused in this call: an event per kind, capability, resource and code, with the number of tries."""
-        return [Draft(type=key[0], subject=self.program.unit.id, data=data) for key, data in self._notes.items()]
+        unit = self.program.unit.id
+        return [Draft(type=key[0], subject=unit, data=data) for key, data in self._notes.items()] if self._notes else []
 
     def note_denial(self, action: str, resource: str, error: RemitError) -> None:
         """Keep a denial of policy for the journal."""

@@ -109,8 +109,8 @@ class CedarAuthority:
 
         :param context: facts of the schema; ``asked`` are ids of the policies that ask for a consent
         """
-        epoch, facts = self._epoch, dict(context or {})
-        if isinstance(facts.get("asked"), tuple):
+        epoch, facts = self._epoch, dict(context) if context else {}
+        if facts and isinstance(facts.get("asked"), tuple):
             approvers = roles_of(epoch.policies.engine.annotation(facts.pop("asked"), "approvers"))
             facts["approvers"] = list(approvers) or None
         decision, asked = self.operators.decide(epoch, principal, action, resource, facts)

@@ -127,7 +127,7 @@ class Call:
 
     def first_epochs(self) -> int:
         """After how many epochs to ask for the first time."""
-        return max(1, min(CHECK_EPOCHS, self.limit_ms // 2))
+        return CHECK_EPOCHS if self.limit_ms >= SHORT_MS else max(1, self.limit_ms // 2)
 
     def epochs(self) -> int:
         """After how many epochs to ask again: half of what is left, since a busy machine's epochs are long ones."""

@@ -50,6 +50,7 @@ __all__ = [
     "set_fuel",
     "store_context",
     "store_delete",
+    "store_delete_small",
     "store_epoch_callback",
     "store_limiter",
     "store_new",
@@ -92,6 +93,8 @@ number: Final = c_size_t.from_param
 store_new: Final = _prepared("wasmtime_store_new", c_size_t)
 store_context: Final = _prepared("wasmtime_store_context", c_size_t)
 store_delete: Final = _prepared("wasmtime_store_delete", None, long=True)
+store_delete_small: Final = _prepared("wasmtime_store_delete", None)
+"""The same, of a store with little to free: no guest runs in it."""
 store_limiter: Final = _prepared("wasmtime_store_limiter", None)
 store_epoch_callback: Final = _prepared("wasmtime_store_epoch_deadline_callback", None)
 component_instantiate: Final = _prepared("wasmtime_component_linker_instantiate", c_size_t, long=True)

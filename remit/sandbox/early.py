@@ -18,14 +18,15 @@ class Early:
     """
 
     def __init__(self) -> None:
-        self._doors: OrderedDict[int, HostCalls] = OrderedDict()
+        self.doors: OrderedDict[int, HostCalls] = OrderedDict()
+        """By their ids."""
 
     def note(self, host: HostCalls) -> None:
         """The call with this door shall not begin."""
-        self._doors[id(host)] = host
-        while len(self._doors) > _MOST:
-            self._doors.popitem(last=False)
+        self.doors[id(host)] = host
+        while len(self.doors) > _MOST:
+            self.doors.popitem(last=False)
 
     def take(self, host: HostCalls) -> bool:
         """Whether the call that begins with this door was cancelled; that is answered once."""
-        return self._doors.pop(id(host), None) is not None
+        return self.doors.pop(id(host), None) is not None

@@ -202,10 +202,11 @@ class _Hub:
                 self.ticker.start()
 
     def _tick(self) -> None:
-        pause = threading.Event()
+        pause = threading.Lock()  # waiting for an Event takes many steps of Python, which guests' hosts would wait for
+        pause.acquire()
         idle = 0
         while True:
-            pause.wait(_TICK_S)
+            pause.acquire(timeout=_TICK_S)
             calls = list(self.running.values())  # made in one step, unlike the set
             engines = {call.inside.engine for call in calls}
             idle = 0 if engines else idle + 1

@@ -21,15 +21,16 @@ from remit.sandbox import capi
 from remit.sandbox.call import CALLS, SHORT_MS, Call
 from remit.sandbox.callbacks import on_epoch
 from remit.sandbox.closed_wasi import ClosedWorld
-from remit.sandbox.engine import HUB, INSTANCES, TABLE_ELEMENTS, TABLES
+from remit.sandbox.engine import HUB
 from remit.sandbox.loaded import Export, Loaded
 from remit.sandbox.traps import classify
 
 __all__ = ["Entry", "Instance", "State"]
 
 _ON_EPOCH: Final = capi.pointer(ctypes.cast(on_epoch, ctypes.c_void_p).value)
-_ELEMENTS, _INSTANCES, _TABLES = map(capi.number, (TABLE_ELEMENTS, INSTANCES, TABLES))
 _INSTANCE = ctypes.c_char * capi.INSTANCE_SIZE
+_SMALL = 8 << 20
+"""Bytes of guest memory whose slot is wiped in about a millisecond at worst: other threads may wait so long."""
 
 State = Literal["new", "ready", "poisoned", "closed"]
 
@@ -40,24 +41,23 @@ class Entry:
     __slots__ = ("_room", "arguments", "export", "found", "function", "parameters", "result")
 
     def __init__(self, export: Export, context: Any) -> None:
-        """Make the room.
+        """Take a room.
 
         :param context: the store's, as a parameter
         """
-        given, wanted = export.counts
         self.export = export
         self.found = False
         """Whether the instance was asked where the function is."""
-        self._room = (ctypes.c_char * (capi.FUNC_SIZE + (1 + given) * capi.VAL_SIZE))()
-        function = ctypes.addressof(self._room)
-        self.result = function + capi.FUNC_SIZE
-        self.arguments = self.result + capi.VAL_SIZE
-        """Addresses of slots: of wasmtime's result, and of as many arguments as there are."""
-        point, number = capi.pointer, capi.number
-        self.function = point(function)
-        result = point(self.result)
-        self.parameters = (self.function, context, point(self.arguments), number(given), result, number(wanted))
+        self._room = room = export.room()
+        self.arguments, self.result, self.function = room.arguments, room.result, room.function
+        """Addresses of slots, of as many arguments as there are and of wasmtime's result; where the function is."""
+        self.parameters = (room.function, context, *room.rest)
         """Of :data:`remit.sandbox.capi.func_call`."""
+
+    def leave(self) -> None:
+        """Free the result, and let another instance have the room: no call runs here any more."""
+        capi.component_value_delete(self.result)
+        self.export.vacate(self._room)
 
 
 class Instance:
@@ -72,6 +72,7 @@ class Instance:
         self._loaded = loaded
         self._limits = limits
         self.engine, self._metered, self._output = loaded.engine, loaded.metered, limits.output
+        self._small = limits.memory <= _SMALL and loaded.in_slots
         self._clock = clock
         self.pure = pure
         self._forks = HUB.forks
@@ -79,22 +80,15 @@ class Instance:
         self._entries: dict[str, Entry] = {}
         self._room = _INSTANCE()
         self._instance = capi.pointer(ctypes.addressof(self._room))
-        self._store = self._make()
-        self.context = capi.store_context(self._store)
-        self._in_context = capi.pointer(self.context)
-        self._token.append("new")
-
-    def _make(self) -> Any:
-        """A new store, as a parameter."""
-        made = capi.store_new(self._loaded.parameters[0], None, None)
+        made = capi.store_new(loaded.parameters[0], None, None)
         if not made:
             raise HostFault("wasmtime gave no store")
-        store = capi.pointer(made)
-        # wasmtime limits each memory by itself; allowing just as many as the component makes bounds them together.
-        memory, memories = self._limits.memory // self._loaded.memories, self._loaded.memories
-        capi.store_limiter(store, capi.number(memory), _ELEMENTS, _INSTANCES, _TABLES, capi.number(memories))
+        self._store = store = capi.pointer(made)
+        capi.store_limiter(store, *loaded.bounds(limits.memory))
         capi.store_epoch_callback(store, _ON_EPOCH, None, None)
-        return store
+        self.context = capi.store_context(store)
+        self._in_context = capi.pointer(self.context)
+        self._token.append("new")
 
     @property
     def state(self) -> State:
@@ -122,7 +116,12 @@ class Instance:
         try:
             self._expect(state)
             ends = "poisoned"
-            self._instantiate(call)
+            call.inside = self
+            HUB.enter(self.context, call)
+            try:
+                self._instantiate(call)
+            finally:
+                HUB.leave(self.context)
             ends = "ready"
         finally:
             self._token.append(ends)
@@ -140,10 +139,8 @@ class Instance:
         try:
             entry = self._entries.get(export) or self._enter(export)
             _kept = entry.export.lay(arguments, entry.arguments)
-            if state != "ready" or not entry.found or self._forks != HUB.forks:
+            if state != "ready" or self._forks != HUB.forks:
                 self._expect(state)
-                ends = "poisoned"
-                self._prepare(call, entry, state)
             context = self.context
             call.inside = self
             ends = "poisoned"
@@ -151,6 +148,8 @@ class Instance:
             try:
                 if HUB.ticker is None:
                     HUB.wake()
+                if not entry.found:
+                    self._prepare(call, entry, state)
                 if self._metered:
                     capi.set_fuel(context, self._limits.fuel or 0)
                 if call.limit_ms < SHORT_MS:
@@ -229,18 +228,14 @@ class Instance:
         entry.found = True
 
     def _instantiate(self, call: Call) -> None:
+        """Instantiate; the call is entered."""
         context = self.context
-        call.inside = self
-        HUB.enter(context, call)
-        try:
-            if self._metered:
-                capi.set_fuel(context, self._limits.fuel or 0)
-            capi.set_epoch_deadline(context, call.first_epochs())
-            _, linker, component = self._loaded.parameters
-            error = capi.component_instantiate(linker, self._in_context, component, self._instance)
-        finally:
-            HUB.leave(context)
-        if error or call.fault or call.host.abort or call.due():
+        if self._metered:
+            capi.set_fuel(context, self._limits.fuel or 0)
+        capi.set_epoch_deadline(context, call.first_epochs())
+        _, linker, component = self._loaded.parameters
+        error = capi.component_instantiate(linker, self._in_context, component, self._instance)
+        if error or call.stop or call.fault or call.host.abort or call.now() >= call.ends_ns:
             raise self._reason(call, error)
 
     def _used(self) -> int:
@@ -282,9 +277,10 @@ class Instance:
     def _free(self) -> None:
         if self._forks == HUB.forks:
             for entry in self._entries.values():
-                capi.component_value_delete(entry.result)
+                entry.leave()
+            self._entries.clear()
             self.world = None  # which knows its last call, which knows this instance
-            capi.store_delete(self._store)
+            (capi.store_delete_small if self._small else capi.store_delete)(self._store)
             self._loaded.release()
 
     def __del__(self) -> None:

@@ -13,7 +13,7 @@ from wasmtime import component as wc
 from remit.errors import ExportMissing, HostFault
 from remit.sandbox import capi
 from remit.sandbox.contract import EXPORTS, Shape, short_name
-from remit.sandbox.engine import slots_of
+from remit.sandbox.engine import INSTANCES, TABLE_ELEMENTS, TABLES, slots_of
 from remit.sandbox.layout import planned
 from remit.sandbox.packing import Lay, layer
 from remit.sandbox.plain import PlainFunction, find_plain
@@ -24,13 +24,34 @@ from remit.sandbox.values import TextBudget, check_value, lift, lower, release
 __all__ = ["Export", "Loaded"]
 
 
+_MOST_VACANT = 64
+"""Rooms of one export that wait for their next instance."""
+_ELEMENTS, _INSTANCES, _TABLES = map(capi.number, (TABLE_ELEMENTS, INSTANCES, TABLES))
+
+
+class Room:
+    """Memory that a call of an export reads and writes, and its addresses as parameters of the C call."""
+
+    __slots__ = ("_memory", "arguments", "function", "rest", "result")
+
+    def __init__(self, given: int, wanted: int) -> None:
+        """Make it, for so many arguments and results."""
+        self._memory = (ctypes.c_char * (capi.FUNC_SIZE + (1 + given) * capi.VAL_SIZE))()
+        function = ctypes.addressof(self._memory)
+        self.result = function + capi.FUNC_SIZE
+        self.arguments = self.result + capi.VAL_SIZE
+        point, number = capi.pointer, capi.number
+        self.function = point(function)
+        self.rest = (point(self.arguments), number(given), point(self.result), number(wanted))
+
+
 class Export:
     """One function that a component offers: where it is, and how its values cross.
 
     :param plain: how JSON crosses, where it is not a function of our world
     """
 
-    __slots__ = ("_index", "counts", "index", "lay", "name", "plain", "take")
+    __slots__ = ("_index", "_vacant", "counts", "index", "lay", "name", "plain", "take")
 
     def __init__(
         self,
@@ -47,10 +68,25 @@ class Export:
         """Of arguments and of results."""
         self.plain = plain
         self._index = index
+        self._vacant: list[Room] = []
         params, result = signature.params, signature.result
         fast = fast and all(map(planned, params)) and planned(result)
         self.lay: Lay = layer(params) if fast else _declared(params)
         self.take: Take = taker(result, reader(result) if fast and result is not None else _declared_reader(result))
+
+    def room(self) -> Room:
+        """Room for a call, the caller's alone until it is vacated."""
+        try:
+            return self._vacant.pop()
+        except IndexError:
+            return Room(*self.counts)
+
+    def vacate(self, room: Room) -> None:
+        """Give room back: its result was freed, and nothing is called there."""
+        # wasmtime frees what it overwrites: nothing may be left there.
+        capi.MEMORY[room.result] = 0
+        if len(self._vacant) < _MOST_VACANT:
+            self._vacant.append(room)
 
 
 def _declared_reader(kind: Type | None) -> Read:
@@ -122,6 +158,8 @@ class Loaded:
         self.parameters = tuple(capi.pointer(capi.address(part.ptr())) for part in (engine, linker, component))
         """Engine, linker and component, for the C API."""
         self._slots = slots_of(engine)
+        self.in_slots = self._slots is not None
+        """Whether its instances live in slots of a pooled engine, which are wiped and not given back."""
         self._component = component
         self._linker = linker
         self._later = later
@@ -129,6 +167,7 @@ class Loaded:
         self._shape = shape
         self._names = {short: name for name in shape.exports if (short := short_name(name)) in EXPORTS and short}
         self._exports: dict[str, Export] = {}
+        self._bounds: dict[int, tuple[Any, ...]] = {}
 
     def export(self, name: str) -> Export:
         """Where ``"provider.call"`` is in the component, or ``"local:calc/api#add"``, and how to call it.
@@ -145,6 +184,15 @@ class Loaded:
             plain = find_plain(self._shape, name)
             made = Export(name, self._index(*name.split("#")), plain.signature, plain=plain)
         return self._exports.setdefault(name, made)
+
+    def bounds(self, memory: int) -> tuple[Any, ...]:
+        """What a store of so many bytes of memory may have, as parameters of the C call that limits it."""
+        known = self._bounds.get(memory)
+        if known is None:
+            # wasmtime limits each memory by itself; allowing just as many as the component makes bounds them together.
+            each, memories = capi.number(memory // self.memories), capi.number(self.memories)
+            known = self._bounds[memory] = (each, _ELEMENTS, _INSTANCES, _TABLES, memories)
+        return known
 
     def _index(self, *path: str) -> wc.ExportIndex:
         index = None

@@ -216,36 +216,37 @@ class ComponentRunner:
         with self._lock:
             if self._closed:
                 raise HostFault("the runner was closed")
-            if self._early.take(host):
+            if self._early.doors and self._early.take(host):
                 raise CallCancelled("the call was cancelled before it began")
             self._active[id(host)] = call
         return call
 
     def _run(self, program: Program, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
         loaded = self._library.get(program)
-        instance = self._obtain(program, loaded, call.host.partition)
+        pooled = program.reuse == "kept" or loaded.size > SMALL
+        found = self._obtain(program, loaded, call.host.partition) if pooled else None
+        instance = found or self._make(program, loaded, Instance)
         call.restart_clock()
         try:
             return instance.run(call, export, arguments)
         finally:
-            _log_stderr(call, instance)
-            self._give_back(program, loaded, call.host.partition, instance)
+            if instance.world is not None:
+                _log_stderr(call, instance)
+            if pooled:
+                self._give_back(program, call.host.partition, instance)
+            else:
+                instance.close()
 
-    def _obtain(self, program: Program, loaded: Loaded, partition: str) -> Instance:
-        found = None
+    def _obtain(self, program: Program, loaded: Loaded, partition: str) -> Instance | None:
         if program.reuse == "kept":
-            found = self._pool.take(program, partition)
-        elif loaded.size > SMALL:
-            found = self._pool.spare(program, lambda: self._spare(program, loaded))
-        return found or self._make(program, loaded, Instance)
+            return self._pool.take(program, partition)
+        return self._pool.spare(program, lambda: self._spare(program, loaded))
 
-    def _give_back(self, program: Program, loaded: Loaded, partition: str, instance: Instance) -> None:
+    def _give_back(self, program: Program, partition: str, instance: Instance) -> None:
         if program.reuse == "kept":
             self._pool.keep(program, partition, instance)
-        elif loaded.size > SMALL:
-            self._pool.used(program, instance)
         else:
-            instance.close()
+            self._pool.used(program, instance)
 
     def _spare(self, program: Program, loaded: Loaded) -> Instance:
         if self._rehearse is not None and "provider" in loaded.exported:
@@ -329,7 +330,7 @@ def _check_input(arguments: tuple[Any, ...], limits: Limits) -> None:
     size = 0
     for item in arguments:
         if type(item) is str:
-            size += _size(item)
+            size += len(item) if item.isascii() else _size(item)
         elif isinstance(item, dict):
             size += sum(_size(value) for value in item.values() if isinstance(value, str))
     if size > limits.input:

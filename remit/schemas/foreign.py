@@ -17,7 +17,7 @@ import msgspec
 from remit.errors import SchemaInvalid
 from remit.schemas.fault import MAX_FAULTS, Fault, in_order, show_path
 from remit.schemas.jsonvalue import MAX_DEPTH, beyond, deeper_than, not_json
-from remit.schemas.sensitive import sensitive_pointers
+from remit.schemas.sensitive import KEYWORD, redact, sensitive_pointers
 from remit.schemas.subschemas import at_pointer, children
 from remit.schemas.wording import say, unknown_key
 from remit.schemas.work import check_work, max_depth
@@ -60,6 +60,10 @@ class Validator:
         except ValueError:
             return False
 
+    def redacted(self, value: Any) -> Any:
+        """As :func:`remit.schemas.redact`; a value whose schema marks nothing is given back as it is."""
+        return redact(self._schema, value) if self._marks else value
+
     def faults(self, value: Any) -> list[Fault]:
         """Everything that is wrong with a value, sorted by path. Messages never quote the value."""
         if self._too_deep(value):
@@ -82,6 +86,11 @@ class Validator:
         if self._max_depth is not None and deeper_than(value, min(self._max_depth, _EXPLAINED_DEPTH)):
             return False
         return not beyond(value, nodes=_EXPLAINED_NODES, text=_EXPLAINED_TEXT)
+
+    @cached_property
+    def _marks(self) -> bool:
+        """Whether the keyword stands anywhere in the schema: it refers to nothing outside itself."""
+        return KEYWORD.encode() in msgspec.json.encode(self._schema)
 
     @cached_property
     def _sensitive(self) -> frozenset[tuple[str, ...]]:

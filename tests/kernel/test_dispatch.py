@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 
@@ -517,3 +518,26 @@ def test_a_runner_that_fails_in_an_unforeseen_way_is_a_journalled_fault_of_the_h
         world.call("acme/odd:run", 1)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert [event.data["code"] for event in world.events("action.failed")] == [HostFault.code]
+
+
+def test_a_guest_that_has_ended_is_not_cancelled_any_more(world):
+    world.offer("acme/echo:echo", lambda _guest: None)
+    token, cancelled = world.dispatcher.token(), []
+    world.dispatcher.call("acme/echo:echo", b"null", Caller(), token=token)
+    world.runner.cancel = cancelled.append
+    token.cancel()
+    assert cancelled == []
+
+
+def test_nothing_that_a_call_was_made_of_waits_for_the_garbage_collector(world):
+    world.offer("acme/echo:echo", lambda _guest: None)
+    world.runner.run = lambda *_run: GuestOutcome("ok", "null")
+    world.call("acme/echo:echo")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            world.call("acme/echo:echo")
+        assert gc.collect() < 20
+    finally:
+        gc.enable()

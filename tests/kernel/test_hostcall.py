@@ -31,7 +31,7 @@ def _scope(**limits):
         caller=Caller(),
         parameters="{}",
         authority=SimAuthority(),
-        effects=Effects(None, "//h/unit/u", bounds, SimIds()),
+        effects=lambda _scope: Effects(None, "//h/unit/u", bounds, SimIds()),
         clock=SimClock(),
         ids=SimIds(),
         deadline_ns=0,

@@ -41,7 +41,10 @@ def wanted(bench, echo):
     return Program(UNIT, bench.prepare(echo), "tool", Limits(), frozenset({"log"}))
 
 
-def test_fresh_instances_leave_nothing(bench, wanted, door):
+@pytest.mark.parametrize("memory", [8 << 20, 32 << 20], ids=["freed at once", "freed beside others"])
+def test_fresh_instances_leave_nothing(bench, echo, door, memory):
+    wanted = Program(UNIT, bench.prepare(echo), "tool", Limits(memory=memory), frozenset({"log"}))
+
     def cycle(number):
         bench.runner.run(wanted, "provider.call", ("act", "x" * (number % 1000)), door, 5_000)
 

@@ -53,10 +53,11 @@ def test_a_guest_that_loops_for_ever_meets_its_deadline(bench, guest):
     assert "runtime.deadline" in caught.value.remedy
 
 
-def test_a_guest_that_loops_in_its_start_function_meets_its_deadline(bench, guest):
+@pytest.mark.parametrize("memory", [8 << 20, 32 << 20])
+def test_a_guest_that_loops_in_its_start_function_meets_its_deadline(bench, guest, memory):
     looping = guest("(unreachable)", items="(func $s (loop $l (br $l))) (start $s)")
     with pytest.raises(DeadlineExceeded):
-        bench.run(looping, deadline_ms=30)
+        bench.run(looping, deadline_ms=30, memory=memory)
 
 
 def test_a_guest_that_recurses_overflows_its_own_stack(bench, guest):

@@ -65,3 +65,16 @@ def test_calls_by_declaration_answer_as_calls_by_plan(bench, listener, door, tex
                 instance.call(Call(door, SystemClock(), 5_000), name, (event | {"hops": -1},))
     finally:
         instance.close()
+
+
+def test_instances_that_live_at_once_have_results_of_their_own(bench, echo, door):
+    program = Program(UNIT, bench.prepare(echo), "tool", Limits(), frozenset())
+    first, second = bench.runner.instance(program), bench.runner.instance(program)
+    assert first.invoke("provider.call", ("act", "one"), door, 5_000) == ("ok", "one")
+    assert second.invoke("provider.call", ("act", "two"), door, 5_000) == ("ok", "two")
+    first.close()
+    third = bench.runner.instance(program)
+    assert third.invoke("provider.call", ("act", "three"), door, 5_000) == ("ok", "three")
+    assert second.invoke("provider.call", ("act", "four"), door, 5_000) == ("ok", "four")
+    second.close()
+    third.close()

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.schemas import redact, sensitive_pointers
+from remit.schemas import Validator, redact, sensitive_pointers
 
 SECRET = {"x-remit-sensitive": True}
 MASK = "•••"
@@ -50,6 +50,18 @@ def test_no_marked_value_survives_redaction(case):
 def test_redaction_changes_nothing_else(case):
     _, value, _ = case
     assert redact({"properties": {"a": {"type": "string"}}}, value) == value
+
+
+@given(marked())
+def test_a_validator_redacts_as_its_schema_says(case):
+    schema, value, definitions = case
+    whole = {"$defs": definitions, **schema}
+    assert Validator(whole).redacted(value) == redact(whole, value)
+
+
+def test_a_value_whose_schema_marks_nothing_is_not_walked():
+    value = {"a": ["b"]}
+    assert Validator({"properties": {"a": {"items": {"type": "string"}}}}).redacted(value) is value
 
 
 def test_pointers_name_every_marked_place():

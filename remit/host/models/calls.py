@@ -63,24 +63,22 @@ def used(before: Use, end: str, facts: Mapping[str, Any], time: str) -> Use:
 
     :param end: one of the values of :data:`ENDS`
     """
-    return msgspec.structs.replace(
-        before,
-        unit=text(facts.get("unit")),
-        last=time,
-        codes=_counted(before.codes, text(facts.get("code"))),
-        **{end: getattr(before, end) + 1},
-        **({} if end == "denied" else _timed(before, facts)),
+    took, buckets = 0, before.buckets
+    if end != "denied":
+        took = amount(facts.get("duration_us"))
+        place = bisect_left(BOUNDS_US, took)
+        buckets = (*buckets[:place], buckets[place] + 1, *buckets[place + 1 :])
+    return Use(
+        before.action,
+        text(facts.get("unit")),
+        before.completed + (end == "completed"),
+        before.failed + (end == "failed"),
+        before.denied + (end == "denied"),
+        before.total_us + took,
+        buckets,
+        _counted(before.codes, text(facts.get("code"))),
+        time,
     )
-
-
-def _timed(before: Use, facts: Mapping[str, Any]) -> dict[str, Any]:
-    took = amount(facts.get("duration_us"))
-    place = bisect_left(BOUNDS_US, took)
-    buckets = before.buckets
-    return {
-        "total_us": before.total_us + took,
-        "buckets": (*buckets[:place], buckets[place] + 1, *buckets[place + 1 :]),
-    }
 
 
 def _counted(codes: dict[str, int], code: str) -> dict[str, int]:

@@ -86,7 +86,7 @@ def make_scope(call_action=None, clock=None, deadline_ms=5_000, **limits) -> Sco
         caller=Caller(),
         parameters='{"mask":"x"}',
         authority=SimulatedAuthority(),
-        effects=SimulatedEffects(),
+        effects=lambda _scope: SimulatedEffects(),
         clock=clock,
         ids=SimpleNamespace(
             random=lambda count: bytes(range(256))[:count] if count < 256 else bytes(count),
