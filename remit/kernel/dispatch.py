@@ -233,16 +233,16 @@ class Dispatcher:
                     token.leave(run[3])
                 leave = partial(self._leave, record, answer, scope, durability)
                 light = scope.recorder is None and len(answer.text) + len(record.input) <= _LIGHT
-                outcome, future = leave() if light else (yield leave)
-                if future is not None:
-                    outcome = msgspec.structs.replace(outcome, seq=(yield future)[0].seq)
+                outcome, receipt = leave() if light else (yield leave)
+                if receipt is not None:
+                    outcome = msgspec.structs.replace(outcome, seq=(yield receipt)[0].seq)
             except Exception as error:
                 said = _said(error, action, scope)
-                future = self._recording.failed(record, scope, said, durability)
+                receipt = self._recording.failed(record, scope, said, durability)
                 ended(None, said)
                 with suppress(JournalClosed):
-                    if future is not None:
-                        yield future
+                    if receipt is not None:
+                        yield receipt
                 if said is error:
                     raise
                 raise said from error
