@@ -19,6 +19,8 @@ __all__ = ["Lists"]
 
 _TOPICS = ("unit.applied", "unit.reverted", "policy.published", "policy.rolledback")
 _TURN_MS = 1_000
+_TURNS = 10
+"""How long it is looked for what a record changed: a commit is heard a moment before what it decides is in force."""
 _PAUSE_S = 1.0
 _SEND_S = 5.0
 
@@ -56,9 +58,11 @@ class Lists:
 
     async def _follow(self, feed: Feed) -> None:
         await self._compare()  # something may have changed before there was a feed
+        turns = 0
         while True:
             heard = await run_sync(lambda: feed.receive(wait_ms=_TURN_MS), abandon_on_cancel=True)
-            if heard.records or heard.missed:
+            turns = _TURNS if heard.records or heard.missed else turns - 1
+            if turns > 0:
                 await self._compare()
 
     async def _compare(self) -> None:
