@@ -35,6 +35,7 @@ class Home:
         return SimpleNamespace(receive=self.receive, close=lambda: None)
 
     def receive(self, wait_ms):
+        assert wait_ms > 0
         return self.heard.pop() if self.heard else SimpleNamespace(records=[], missed=0)
 
     def actions(self, caller):
