@@ -22,6 +22,8 @@ __all__ = ["Fold", "Folds", "Reading", "inline"]
 S = TypeVar("S")
 _SNAPSHOT_EVERY = 10_000
 _BATCH = 1_000
+_PIECE = 256
+"""Records that are shown to one fold after the other: all of them together take some ten microseconds of each."""
 
 
 class Reading(Protocol):
@@ -154,21 +156,31 @@ class Folds:
         head = self._journal.head.seq
         return max((head - current.seq for current in self._current.values()), default=0)
 
-    def keep_up(self, stopped: Callable[[], bool] = lambda: False, *, names: Iterable[str] | None = None) -> None:
+    def keep_up(
+        self,
+        stopped: Callable[[], bool] = lambda: False,
+        *,
+        names: Iterable[str] | None = None,
+        rest: Callable[[], object] = lambda: None,
+    ) -> None:
         """Show every fold what it has not seen, in one reading of the journal; those far from their snapshot get one.
 
         A fold that fails is left where it is: whoever asks for it hears why.
 
         :param names: only these folds
+        :param rest: called now and then, after a millisecond or two of work
         """
         standing = [self._get(name) for name in (self._current if names is None else names)]
         while standing and not stopped() and (page := self._journal.page(min(one.seq for one in standing))):
-            said = frozenset(record.event.type for record in page)
-            for current in list(standing):
-                try:
-                    self._show(current, page, said)
-                except Exception:  # noqa: BLE001 - a plugin's fold must not keep the others from their records
-                    standing.remove(current)
+            for first in range(0, len(page), _PIECE):
+                piece = page[first : first + _PIECE]
+                said = frozenset(record.event.type for record in piece)
+                for current in list(standing):
+                    try:
+                        self._show(current, piece, said)
+                    except Exception:  # noqa: BLE001 - a plugin's fold must not keep the others from their records
+                        standing.remove(current)
+                rest()
 
     def _show(self, current: _Current[Any], page: Sequence[Record], said: frozenset[str]) -> None:
         """Take what is new to a fold from a page that begins at or before its next record.

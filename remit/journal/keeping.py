@@ -16,8 +16,15 @@ from remit.journal.log import Journal
 
 __all__ = ["Keeper"]
 
-_EVERY = 2_000
-"""Records between two turns. The journal keeps twice as many in memory; a reader folds fewer than these by itself."""
+_EVERY = 256
+"""Records between two turns, which then take a millisecond or two: who waits for the interpreter hardly notices.
+
+The journal keeps many more in memory, and a reader folds fewer than these by itself.
+"""
+
+
+_REST_S = 0.0005
+"""Who folds lets others in by waiting: CPython asks a thread for the interpreter only after five milliseconds."""
 
 
 class Keeper:
@@ -27,7 +34,7 @@ class Keeper:
         self._folds = folds
         self._unseen = 0
         self._due = threading.Event()
-        self._closed = False
+        self._closed = threading.Event()
         journal.observe(self._committed)
         if folds.behind >= _EVERY:  # the process before was killed, or a model is new
             self._due.set()
@@ -41,13 +48,13 @@ class Keeper:
             self._due.set()
 
     def _run(self) -> None:
-        while self._due.wait() and not self._closed:
+        while self._due.wait() and not self._closed.is_set():
             self._due.clear()
             with suppress(RemitError):  # rows that cannot be read: whoever asks for a model is told
-                self._folds.keep_up(lambda: self._closed)
+                self._folds.keep_up(self._closed.is_set, rest=lambda: self._closed.wait(_REST_S))
 
     def close(self) -> None:
         """Stop, at the end of a page. Idempotent."""
-        self._closed = True
+        self._closed.set()
         self._due.set()
         self._thread.join()
