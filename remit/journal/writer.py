@@ -28,7 +28,7 @@ from remit.schemas import formats
 __all__ = ["Batch", "Head", "Writer", "chain_hash"]
 
 _MOST_AT_ONCE = 512
-_PATIENCE_S = 0.005
+_PATIENCE_S = 0.01
 """How long batches that nobody waits for are gathered: a transaction costs as much as the rows of thirty calls."""
 _CHAIN = hashlib.sha256(formats.CHAIN.encode())
 """Every row's hash begins with the domain: each is taken from a copy of this."""
