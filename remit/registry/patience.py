@@ -1,7 +1,9 @@
 """Clients that are too slow: a connection whose request does not arrive whole in time is closed (slowloris).
 
-uvicorn times only idle connections; here the head of every request has a deadline and a size. What a body may take is
-for whoever reads it. Every service of Remit listens with this: registries, trust domains, homes.
+uvicorn times only idle connections, and forgets to once anything comes; here the head of every request has a deadline
+and a size, what comes after an answer has the same deadline to become a request, and who takes nothing of an answer is
+hung up on. What a body may take is for whoever reads it. Every service of Remit listens with this: registries, trust
+domains, homes.
 """
 
 from __future__ import annotations
@@ -63,6 +65,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     patience: ClassVar[float] = 10.0
     """Seconds for a request's head."""
+    stall: ClassVar[float] = 30.0
+    """Seconds in which a client has to take something of what waits for it."""
+    _stalled: asyncio.TimerHandle | None = None
     _waiting: asyncio.TimerHandle | None = None
     _heading = True
     """Whether a request's head is waited for, the first from the beginning."""
@@ -81,8 +86,40 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._heading and self._arrived > _MOST_HEAD:
             self._give_up()
-        elif self._heading and self._waiting is None:  # most heads come whole, and need no timer
+        elif self._waiting is None and (self._heading or self._answered()):  # most heads come whole, and need no timer
             self._wait()
+
+    def _answered(self) -> bool:
+        """Whether what came is the rest of a request that was answered unread, or nothing at all, as empty lines are.
+
+        uvicorn stopped its own timer when it came, and would wait for ever.
+        """
+        return self.cycle is not None and self.cycle.response_complete
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, and do not wait for ever until the client took the last answer."""
+        super().timeout_keep_alive_handler()
+        self._wait()
+
+    def pause_writing(self) -> None:
+        """The client takes less than is sent: look whether it takes anything."""
+        super().pause_writing()
+        self._look()
+
+    def resume_writing(self) -> None:
+        """The client took most of it."""
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _look(self, before: int | None = None) -> None:
+        transport: Any = self.transport
+        waiting = transport.get_write_buffer_size()
+        if before is not None and waiting >= before:
+            self._give_up()
+        else:
+            self._stalled = self.loop.call_later(self.stall, self._look, waiting)
 
     def on_message_begin(self) -> None:
         """Begin to wait for a request's head."""
@@ -98,6 +135,8 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any more."""
         self._end()
+        if self._stalled is not None:
+            self._stalled.cancel()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
