@@ -189,7 +189,7 @@ def test_a_compressed_answer_is_refused_before_it_grows(home):
     bomb = gzip.compress(b" " * (1 << 20))
 
     class Packed(BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802 - the name that http.server calls
+        def do_POST(self):
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-encoding", "gzip")
