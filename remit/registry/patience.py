@@ -94,7 +94,8 @@ class PatientProtocol(HttpToolsProtocol):
 
         uvicorn stopped its own timer when it came, and would wait for ever.
         """
-        return self.cycle is not None and self.cycle.response_complete
+        cycle: Any = self.cycle  # none before the first request
+        return cycle is not None and cycle.response_complete
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, and do not wait for ever until the client took the last answer."""
