@@ -1,9 +1,8 @@
 """Clients that are too slow: a connection whose request does not arrive whole in time is closed (slowloris).
 
-uvicorn times only idle connections, and forgets to once anything comes; here the head of every request has a deadline
-and a size, what comes after an answer has the same deadline to become a request, and who takes nothing of an answer is
-hung up on. What a body may take is for whoever reads it. Every service of Remit listens with this: registries, trust
-domains, homes.
+uvicorn times only idle connections; here the head of every request has a deadline and a size, and so has what comes
+after an answer; a client that does not read its answer is hung up on as well. What a body may take is for whoever reads
+it. Every service of Remit listens with this: registries, trust domains, homes.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ __all__ = ["GatheringTransport", "PatientProtocol", "patient"]
 
 _MOST_HEAD = 64 << 10
 _MOST_GATHERED = 64 << 10
+_STALL = 3
+"""Times its patience that a connection may stand still while there is something to read."""
 
 
 class GatheringTransport:
@@ -61,18 +62,16 @@ class GatheringTransport:
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with a deadline for the head of each request."""
+    """HTTP/1.1 with a deadline for the head of each request, and for whatever comes that nobody handles."""
 
     patience: ClassVar[float] = 10.0
     """Seconds for a request's head."""
-    stall: ClassVar[float] = 30.0
-    """Seconds in which a client has to take something of what waits for it."""
-    _stalled: asyncio.TimerHandle | None = None
     _waiting: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
     _heading = True
     """Whether a request's head is waited for, the first from the beginning."""
     _arrived = 0
-    """Bytes since the head of a request is waited for."""
+    """Bytes since a request began, or its body went on: those of heads and trailers, which are collected."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first request."""
@@ -81,73 +80,91 @@ class PatientProtocol(HttpToolsProtocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a head beyond its bound is not collected further."""
+        """Take what came; a head or trailer beyond its bound is not collected further."""
         self._arrived += len(data)
         super().data_received(data)
-        if self._heading and self._arrived > _MOST_HEAD:
+        if self._arrived > _MOST_HEAD:
             self._give_up()
-        elif self._waiting is None and (self._heading or self._answered()):  # most heads come whole, and need no timer
+        elif self._waiting is None and (self._heading or self._unhandled()):  # most heads come whole: no timer
             self._wait()
 
-    def _answered(self) -> bool:
-        """Whether what came is the rest of a request that was answered unread, or nothing at all, as empty lines are.
+    def _unhandled(self) -> bool:
+        """Whether what arrives is for nobody: empty lines between requests, the body of one that is answered.
 
-        uvicorn stopped its own timer when it came, and would wait for ever.
+        uvicorn takes any byte for a sign of life and forgets how long the connection was idle.
         """
-        cycle: Any = self.cycle  # none before the first request
-        return cycle is not None and cycle.response_complete
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, and do not wait for ever until the client took the last answer."""
-        super().timeout_keep_alive_handler()
-        self._wait()
-
-    def pause_writing(self) -> None:
-        """The client takes less than is sent: look whether it takes anything."""
-        super().pause_writing()
-        self._look()
-
-    def resume_writing(self) -> None:
-        """The client took most of it."""
-        super().resume_writing()
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-
-    def _look(self, before: int | None = None) -> None:
-        transport: Any = self.transport
-        waiting = transport.get_write_buffer_size()
-        if before is not None and waiting >= before:
-            self._give_up()
-        else:
-            self._stalled = self.loop.call_later(self.stall, self._look, waiting)
+        cycle: Any = self.cycle  # ``None`` before the first request
+        return self.timeout_keep_alive_task is None and (cycle is None or cycle.response_complete)
 
     def on_message_begin(self) -> None:
         """Begin to wait for a request's head."""
         super().on_message_begin()
-        if not self._heading:
-            self._heading, self._arrived = True, 0
+        self._arrived = 0
+        self._heading = True
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._end()
         super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        """A part of a body begins; after the last, trailers."""
+        self._arrived = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, which is bounded by whoever reads it."""
+        self._arrived = 0
+        super().on_body(body)
+
+    def pause_writing(self) -> None:
+        """The client does not read all that it asked for: see whether it goes on."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._look_again(self._unsent())
+
+    def resume_writing(self) -> None:
+        """The client has read on."""
+        super().resume_writing()
+        self._end_stall()
+
+    def _unsent(self) -> int:
+        """Bytes that wait for the client to read."""
+        return self.transport.get_write_buffer_size()
+
+    def _look_again(self, unsent: int) -> None:
+        self._stalled = self.loop.call_later(_STALL * self.patience, self._look, unsent)
+
+    def _look(self, before: int) -> None:
+        unsent = self._unsent()
+        if unsent < before:  # slowly, but it reads
+            self._look_again(unsent)
+        else:
+            self._give_up()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any more."""
         self._end()
-        if self._stalled is not None:
-            self._stalled.cancel()
+        self._end_stall()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
         self._waiting = self.loop.call_later(self.patience, self._give_up)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, and do not wait for ever until the client took the last answer."""
+        super().timeout_keep_alive_handler()
+        self._wait()
 
     def _end(self) -> None:
         self._heading = False
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+    def _end_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _give_up(self) -> None:
         self._end()

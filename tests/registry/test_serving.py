@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from remit.registry.patience import GatheringTransport, PatientProtocol
+from remit.registry.patience import GatheringTransport
 from remit.registry.serving import run
 
 LEFT = threading.Event()
@@ -101,16 +101,14 @@ def test_a_connection_goes_on_after_a_body_that_nobody_read(served):
             wire.sendall(b"abc")
 
 
-def test_who_takes_nothing_of_an_answer_is_hung_up_on(served, monkeypatch):
-    monkeypatch.setattr(PatientProtocol, "stall", 0.1)
+def test_who_takes_nothing_of_an_answer_is_hung_up_on(served):
     LEFT.clear()
     with connected(served) as wire:
         wire.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         assert LEFT.wait(15)
 
 
-def test_who_takes_an_answer_slowly_is_not(served, monkeypatch):
-    monkeypatch.setattr(PatientProtocol, "stall", 0.2)
+def test_who_takes_an_answer_slowly_is_not(served):
     LEFT.clear()
     with connected(served) as wire:
         wire.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
