@@ -280,3 +280,7 @@ class TokenRefused(RegistryDenied, code="RM-2160"):
 
 class AnswerDrips(RegistryTooSlow, code="RM-2161"):
     """An answer comes, and takes longer than any may."""
+
+
+class UploadsTooMany(RegistryFailed, code="RM-2162", remedy="finish or cancel some, or come again in ten minutes"):
+    """A writer, or all together, have more uploads open than a registry keeps."""

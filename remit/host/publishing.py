@@ -129,7 +129,7 @@ def serve_registry(data: Path, *, host: str, port: int, users: Path | None, read
         raise UsageError(f"{host} is open to others", remedy="say who may write, with --users FILE")
     known: Users | None = load_users(users) if users else None
     store = Store(data)
-    store.sweep()
+    store.uploads.sweep()
     repair(store)
     run(application(store, known), host, port, ready)
 

@@ -71,7 +71,7 @@ _SMALL = 64 << 10
 _MAX_PAGE = 1 << 20
 _MOST_PAGES = 100
 _MOST_TAGS = 20_000
-_NEXT = re.compile(r'<([^>]{1,2000})>\s*;\s*rel="?next"?')
+_NEXT = re.compile(r'<([^<>]{1,2000})>\s*;\s*rel="?next"?')
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -47,6 +47,8 @@ def credentials_for(host: str) -> Credentials:
         if entry is None:
             return Credentials()
         base64.b64decode(entry.auth, validate=True)
+        if not entry.registrytoken.isascii() or not entry.registrytoken.isprintable():
+            return Credentials()  # it could not be sent, and what cannot be sent is told in errors
     except (OSError, msgspec.DecodeError, RecursionError, binascii.Error, ValueError):
         return Credentials()
     return Credentials(entry.auth, entry.registrytoken)

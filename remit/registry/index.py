@@ -7,7 +7,7 @@ A yanked version is what no range means any more; a killed one is given to nobod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,6 +23,8 @@ __all__ = ["MAX_LOG", "Entry", "Offer", "Release", "fold", "read_log", "search"]
 MAX_LOG = 64 << 20
 """Bytes of a log: about 200,000 versions."""
 _MOST_LINES = 400_000
+_Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
+"""Milliseconds of Unix time, to the end of the year 9999: beyond it there are no dates to show."""
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     unit: str
     version: str
     digest: str
-    at_ms: int
+    at_ms: _Time
     title: str = ""
     license: str = ""
     by: str = ""

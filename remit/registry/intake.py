@@ -18,12 +18,11 @@ from remit.errors.refusals import (
     TagOtherwise,
     UnitElsewhere,
 )
-from remit.registry.bundle import MANIFEST, MAX_FILE, pack
+from remit.registry.bundle import MANIFEST, MAX_FILE, layers_by_name, pack
 from remit.registry.index import Entry, fold, read_log
 from remit.registry.oci import (
     IMAGE_INDEX,
     IMAGE_MANIFEST,
-    TITLE,
     Descriptor,
     Manifest,
     read_index,
@@ -134,14 +133,15 @@ def _unit(store: Store, repository: str, tag: str, data: bytes, manifest: Manife
     """What the log says of a unit.
 
     :raises BundleInvalid: if it is not packed as a unit is
-    :raises NotAUnit: if it belongs elsewhere
+    :raises NotAUnit: if it belongs elsewhere, or names more than a unit may hold: nothing is read then
     """
-    files = {layer.annotations.get(TITLE, ""): store.read(layer.digest, MAX_FILE) for layer in manifest.layers}
-    bundle = pack(files)
-    if bundle.oci_manifest != data:
+    named = layers_by_name(manifest)
+    whole = all(store.size(layer.digest) == layer.size for layer in named.values())
+    bundle = pack({name: store.read(layer.digest, layer.size) for name, layer in named.items()}) if whole else None
+    if bundle is None or bundle.oci_manifest != data:
         raise PushedOtherwise("the manifest is not packed as a unit's is", remedy="publish with 'remit unit publish'")
     try:
-        facts = load_toml(files[MANIFEST])
+        facts = load_toml(bundle.files[MANIFEST])
     except ValueInvalid as error:
         raise BundleInvalid(f"{MANIFEST}: {error.message}") from error
     unit, version = facts.get("id"), facts.get("version")

@@ -150,6 +150,11 @@ class PatientProtocol(HttpToolsProtocol):
     def _wait(self) -> None:
         self._waiting = self.loop.call_later(self.patience, self._give_up)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, and do not wait for ever until the client took the last answer."""
+        super().timeout_keep_alive_handler()
+        self._wait()
+
     def _end(self) -> None:
         self._heading = False
         if self._waiting is not None:

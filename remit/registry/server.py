@@ -31,6 +31,7 @@ from remit.errors import (
     ReplyInvalid,
     VersionTaken,
 )
+from remit.errors.refusals import UploadsTooMany
 from remit.registry import intake, pages
 from remit.registry.bundle import MAX_FILE
 from remit.registry.oci import IMAGE_INDEX, MAX_MANIFEST, is_digest, sha256
@@ -45,6 +46,7 @@ _SPAN = re.compile(r"(?:bytes[= ])?([0-9]{1,15})-([0-9]{1,15})(?:/.*)?")
 _MOST_TAGS = 10_000
 _FAULTS: dict[type[RemitError], tuple[int, str]] = {
     VersionTaken: (409, "DENIED"),
+    UploadsTooMany: (429, "TOOMANYREQUESTS"),
     ReferenceUnknown: (404, "NAME_UNKNOWN"),
     ReferenceInvalid: (400, "NAME_INVALID"),
     ContentMismatch: (400, "DIGEST_INVALID"),
@@ -128,10 +130,9 @@ class _Server:
             raise _Refusal(404 if not found else 405, "UNSUPPORTED", "there is no such thing to do here")
         name = found["name"]
         check_repository(name)
-        if method == "GET":
-            self.may_read(request)
-        else:
-            self._may_write(request, name)
+        who = self.may_read(request) if method == "GET" else self._may_write(request, name)
+        if found["kind"] == "blobs/uploads" and found["rest"] and not self._store.uploads.begun_by(found["rest"], who):
+            raise _Refusal(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
         return await handler(request, name, found["rest"])
 
     # ---- who may ----
@@ -195,10 +196,16 @@ class _Server:
             if self._store.offers(source, mount):
                 self._store.offer(name, mount)
                 return _created(f"/v2/{name}/blobs/{mount}", mount)
-        upload = self._store.begin()
         digest = request.query_params.get("digest", "")
         if digest:
-            return await self._complete(request, name, upload, digest)
+            self._check_digest(digest)
+        upload = self._store.uploads.begin(self.may_read(request))
+        if digest:
+            try:
+                return await self._complete(request, name, upload, digest)
+            except BaseException:
+                self._store.uploads.cancel(upload)  # nobody was told its id, so nobody can go on with it
+                raise
         return self._state(name, upload, 202)
 
     async def _progress(self, request: Request, name: str, upload: str) -> Response:
@@ -214,7 +221,8 @@ class _Server:
 
     async def _cancel(self, request: Request, name: str, upload: str) -> Response:
         del request, name
-        self._store.upload_path(upload).unlink(missing_ok=True)
+        self._store.uploads.path(upload)
+        self._store.uploads.cancel(upload)
         return Response(status_code=204)
 
     async def _complete(self, request: Request, name: str, upload: str, digest: str) -> Response:
@@ -228,7 +236,7 @@ class _Server:
 
     async def _receive(self, request: Request, name: str, upload: str) -> None:
         try:
-            with self._store.growing(upload) as file:
+            with self._store.uploads.growing(upload) as file:
                 await self._append(request, name, upload, file)
         except BlockingIOError as error:
             raise _busy() from error
@@ -242,14 +250,14 @@ class _Server:
             async for part in request.stream():
                 size += len(part)
                 if size > MAX_FILE:
-                    self._store.upload_path(upload).unlink()
+                    self._store.uploads.path(upload).unlink()
                     raise _Refusal(413, "SIZE_INVALID", f"a blob may have {MAX_FILE} bytes")
                 file.write(part)
         except ClientDisconnect as error:  # what came stays, to be resumed
             raise _Refusal(400, "BLOB_UPLOAD_INVALID", "the upload was cut off") from error
 
     def _state(self, name: str, upload: str, status: int) -> Response:
-        size = self._store.upload_path(upload).stat().st_size
+        size = self._store.uploads.path(upload).stat().st_size
         return Response(status_code=status, headers=_where(name, upload, size))
 
     # ---- manifests ----

@@ -24,7 +24,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -34,13 +33,13 @@ from remit.errors.refusals import (
 )
 from remit.kernel.ports import Clock, Ids, SystemClock, SystemIds
 from remit.registry.oci import Descriptor, Index, read_json, sha256
+from remit.registry.uploads import Uploads
 from remit.schemas.versions import is_version
 
 __all__ = ["Store", "is_release"]
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _STEP = 1 << 20
-_STALE_MS = 24 * 3_600_000
 
 
 def is_release(tag: str) -> bool:
@@ -58,6 +57,7 @@ class Store:
         self.root = root
         self.clock = clock or SystemClock()
         self._ids = ids or SystemIds(self.clock)
+        self.uploads = Uploads(root / "uploads", self.clock, self._ids)
         marker = root / "oci-layout"
         if not marker.exists():
             if root.exists() and any(root.iterdir()):
@@ -87,6 +87,16 @@ class Store:
             raise StoreInvalid(f"the contents of {digest} were changed, or are larger than they may be")
         return data
 
+    def size(self, digest: str) -> int:
+        """Bytes of contents.
+
+        :raises ReferenceUnknown: if they are not here
+        """
+        try:
+            return self.blob_path(digest).stat().st_size
+        except FileNotFoundError:
+            raise ReferenceUnknown(f"there is no {digest}") from None
+
     def put(self, repository: str, data: bytes) -> str:
         """Keep contents, offered by a repository; gives their digest."""
         digest = sha256(data)
@@ -110,48 +120,15 @@ class Store:
 
     # ---- uploads ----
 
-    def begin(self) -> str:
-        """The id of a new upload."""
-        upload = self._ids.new()
-        (self.root / "uploads" / upload).touch(exist_ok=False)
-        return upload
-
-    def upload_path(self, upload: str) -> Path:
-        """Where an upload grows.
-
-        :raises ReferenceUnknown: if there is none with that id
-        """
-        path = self.root / "uploads" / upload
-        if not upload.isalnum() or not path.is_file():
-            raise ReferenceUnknown(f"there is no upload {upload[:40]!r}")
-        return path
-
-    @contextmanager
-    def growing(self, upload: str) -> Iterator[BinaryIO]:
-        """An upload, open at its end and held for one writer: nothing is added to what somebody else reads or finishes.
-
-        :raises ReferenceUnknown: if there is none with that id
-        :raises BlockingIOError: if somebody else holds it
-        """
-        path = self.upload_path(upload)
-        try:
-            with path.open("r+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _check_same(path, file)
-                file.seek(0, os.SEEK_END)
-                yield file
-        except FileNotFoundError:  # it was finished or cancelled meanwhile
-            raise ReferenceUnknown(f"there is no upload {upload[:40]!r}") from None
-
     def finish(self, repository: str, upload: str, digest: str) -> None:
         """Make an upload contents of a repository.
 
         :raises ContentMismatch: if they are not what the digest says; the upload is gone
         :raises BlockingIOError: if it is still being sent
         """
-        path = self.upload_path(upload)
+        path = self.uploads.path(upload)
         hasher = hashlib.sha256()
-        with self.growing(upload), path.open("rb") as file:
+        with self.uploads.growing(upload), path.open("rb") as file:
             while part := file.read(_STEP):
                 hasher.update(part)
             if f"sha256:{hasher.hexdigest()}" != digest:
@@ -159,13 +136,6 @@ class Store:
                 raise UploadMismatch(f"what was sent is not {digest}", remedy="send it again")
             path.replace(self.blob_path(digest))
         self.offer(repository, digest)
-
-    def sweep(self) -> None:
-        """Remove what uploads and crashes left behind more than a day ago."""
-        for path in (self.root / "uploads").iterdir():
-            with suppress(FileNotFoundError):  # another process sweeps too, or finished it
-                if self.clock.now_ms() - path.stat().st_mtime * 1000 > _STALE_MS:
-                    path.unlink()
 
     # ---- manifests and tags ----
 
@@ -329,15 +299,6 @@ class Store:
         self._fresh(place, data, settle=settle).replace(place)
         if settle:
             _sync(place.parent)
-
-
-def _check_same(path: Path, file: BinaryIO) -> None:
-    """Whether a path still leads to the open file.
-
-    :raises FileNotFoundError: if it does not
-    """
-    if not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        raise FileNotFoundError(path)
 
 
 def _hex(digest: str) -> str:

@@ -41,6 +41,7 @@ from remit.errors.refusals import (
 )
 from remit.kernel.ports import Clock
 from remit.registry.credentials import Credentials
+from remit.registry.deadline import hurry
 from remit.registry.oci import read_json
 from remit.registry.reference import Registry
 
@@ -50,7 +51,9 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 3
 _MAX_TOKEN = 64 << 10
 _MAX_ERROR = 64 << 10
-_CHALLENGE = re.compile(r'([a-z_]+)="([^"\\]*)"')
+_MOST_CHALLENGE = 4 << 10
+"""Characters of a challenge that are read: a search for pairs in more would take seconds."""
+_CHALLENGE = re.compile(r'(?<![a-z_])([a-z_]+)="([^"\\]*)"')
 _TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _OK = 401, 403, 404, 200
 
@@ -90,12 +93,17 @@ class Transport:
         self._tokens: dict[str, str] = {}
         self._asking = threading.Lock()
         # Proxies of the environment are for the world, not for this machine.
-        self._client = httpx.Client(
-            base_url=registry.base,
-            timeout=_TIMEOUT,
-            trust_env=not registry.loopback,
-            headers={"accept-encoding": "identity", "user-agent": "remit"},
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=registry.base,
+                timeout=_TIMEOUT,
+                trust_env=not registry.loopback,
+                headers={"accept-encoding": "identity", "user-agent": "remit"},
+            )
+            _origin(self._client.base_url)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise AddressInvalid(f"{registry.host[:100]!r} is the address of no registry") from error
+        hurry(self._client, lambda: (self._until - clock.monotonic_ns()) / 1e9)
 
     def close(self) -> None:
         """Close every connection."""
@@ -144,18 +152,19 @@ class Transport:
         """
         try:
             url = self._client.base_url.join(target)
+            mine = _origin(url) == _origin(self._client.base_url)
         except (httpx.InvalidURL, ValueError) as error:
             raise AddressInvalid(f"{self.registry.host} gave an address that is none: {target[:120]!r}") from error
-        if _origin(url) != _origin(self._client.base_url):
+        if not mine:
             raise CredentialsRedirected(f"{self.registry.host} sends the client to {url.host[:100]}, with credentials")
         return url
 
     def _followed(self, url: httpx.URL, location: str) -> tuple[httpx.URL, bool]:
         try:
             target = url.join(location)
+            mine = _origin(target) == _origin(self._client.base_url)
         except (httpx.InvalidURL, ValueError) as error:
             raise RedirectInvalid(f"{self.registry.host} redirects to what is no address") from error
-        mine = _origin(target) == _origin(self._client.base_url)
         secure = target.scheme == "https" or (
             target.scheme == "http" and self.registry.loopback and Registry(target.netloc.decode("ascii")).loopback
         )
@@ -184,6 +193,9 @@ class Transport:
                 return Reply(response.status_code, response.headers, body)
         except httpx.TimeoutException as error:
             raise RegistryTooSlow(f"{self.registry.host} does not answer in time") from error
+        except httpx.LocalProtocolError:
+            # What we would send is no HTTP. Its words, and its cause, hold the header: that may be the credentials.
+            raise RegistryUnreachable(f"{self.registry.host}: the request or its credentials cannot be sent") from None
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ValueError) as error:
             raise RegistryUnreachable(f"{self.registry.host}: {str(error) or type(error).__name__}") from error
 
@@ -218,7 +230,7 @@ class Transport:
 
     def _answer(self, challenge: str, scope: str) -> str:
         """The header that answers a challenge, asked for once for each scope."""
-        scheme, _, rest = challenge.partition(" ")
+        scheme, _, rest = challenge[:_MOST_CHALLENGE].partition(" ")
         with self._asking:
             if scheme.lower() == "basic" and self._credentials.basic:
                 self._tokens[scope] = f"Basic {self._credentials.basic}"
@@ -247,6 +259,7 @@ class Transport:
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """:raises ValueError: if its host begins like an internationalised name (``xn--``) and is none"""
     return url.scheme, url.host, url.port
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import traceback
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -25,7 +26,7 @@ from remit.errors import (
 from remit.kernel.model import Referrer
 from remit.registry import Reference, Registry
 from remit.registry.client import RegistryClient
-from remit.registry.credentials import Credentials
+from remit.registry.credentials import Credentials, credentials_for
 from remit.registry.oci import IMAGE_MANIFEST, SIGNATURE, referrer_manifest, sha256
 from remit.registry.offering import Offering
 
@@ -575,3 +576,84 @@ def test_nobody_listens():
         pytest.raises(RegistryUnreachable),
     ):
         client.tags(NAME)
+
+
+# ---- what ties up whoever asks ----
+
+
+def test_a_head_that_drips_ends_with_the_deadline(pull, liar):
+    stop = threading.Event()
+
+    def drip(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nx-more: ")
+        while not stop.wait(0.02):
+            handler.wfile.write(b"x")
+
+    liar.answers[f"/v2/{NAME}/manifests/1.2.0"] = drip
+    with pytest.raises(RegistryTooSlow):
+        pull(deadline_ms=300)
+    stop.set()
+
+
+def test_interim_responses_without_end_do_too(pull, liar):
+    stop = threading.Event()
+
+    def interim(handler):
+        while not stop.wait(0.02):
+            handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+    liar.answers[f"/v2/{NAME}/manifests/1.2.0"] = interim
+    with pytest.raises(RegistryTooSlow):
+        pull(deadline_ms=300)
+    stop.set()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("words", ["a" * 60_000, 'realm="' + "a" * 60_000, 'a="",' * 12_000])
+def test_a_challenge_that_is_costly_to_read(pull, liar, words):
+    liar.answers[f"/v2/{NAME}/tags/list"] = (401, {"www-authenticate": f"Bearer {words}"}, b"")
+    refused(pull, RedirectRefused)
+
+
+@pytest.mark.parametrize("host", ["xn--", "xn--a", "xn--zzzzzz99999"])
+def test_an_address_that_is_no_name_is_refused_with_a_code(pull, liar, bundle, host):
+    liar.answers[wasm(bundle)] = (307, {"location": f"https://{host}/x"}, b"")
+    with pytest.raises((RedirectRefused, RegistryUnreachable)):
+        pull()
+    liar.answers[f"/v2/{NAME}/tags/list"] = (401, {"www-authenticate": f'Bearer realm="https://{host}/x"'}, b"")
+    refused(pull, ReplyInvalid)
+    liar.answers[f"/v2/{NAME}/tags/list"] = (200, {"link": f'<https://{host}/x>; rel="next"'}, b'{"tags":[]}')
+    refused(pull, ReplyInvalid)
+
+
+@pytest.mark.parametrize("host", ["[::::]", "[1:2:3]", "999.999.999.999", "xn--a"])
+def test_a_registry_whose_address_is_none_is_refused_with_a_code(host):
+    with pytest.raises(ReplyInvalid, match="no registry"):
+        RegistryClient(Registry(host), credentials=Credentials())
+
+
+@pytest.mark.parametrize("secret", ["s3cret\n", "s3cret\r\nx: y", "s3cret\0"])
+def test_credentials_that_cannot_be_sent_are_in_no_error(pull, secret):
+    with pytest.raises(RegistryUnreachable) as caught:
+        pull(credentials=Credentials(bearer=secret))
+    told = "".join(traceback.format_exception(caught.value))
+    assert "s3cret" not in told.replace(repr(secret), "")
+
+
+@pytest.mark.parametrize("token", ["s3cret\n", "schlüssel"])
+def test_a_kept_token_that_cannot_be_sent_counts_as_none(monkeypatch, tmp_path, token):
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"reg.example": {"registrytoken": token}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert credentials_for("reg.example") == Credentials()
+
+
+@pytest.mark.parametrize("at_ms", [-1, 10**15, 10**30])
+def test_a_list_with_a_time_that_is_none(liar, at_ms):
+    line = {"kind": "published", "unit": NAME, "version": "1.0.0", "digest": "sha256:0", "at_ms": at_ms}
+    liar.answers["/units.jsonl"] = (200, PLAIN, json.dumps(line).encode() + b"\n")
+    with (
+        listening(liar.answers, liar.seen) as place,
+        RegistryClient(place, credentials=Credentials()) as client,
+        pytest.raises(ReplyInvalid),
+    ):
+        client.log()

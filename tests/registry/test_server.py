@@ -12,12 +12,16 @@ import httpx
 import pytest
 
 from remit.errors import ReferenceUnknown, StoreInvalid, VersionTaken
+from remit.errors.refusals import UploadsTooMany
 from remit.registry import Reference, Store
 from remit.registry.client import RegistryClient
 from remit.registry.credentials import Credentials
 from remit.registry.index import Entry, fold, read_log, search
 from remit.registry.intake import repair, withdraw
-from remit.registry.oci import EMPTY, IMAGE_INDEX, IMAGE_MANIFEST, sha256
+from remit.registry.oci import EMPTY, IMAGE_INDEX, IMAGE_MANIFEST, TITLE, sha256
+from remit.registry.server import application
+from remit.registry.users import User, Users
+from remit.schemas import formats
 
 NAME = "tests/conformance"
 
@@ -246,8 +250,61 @@ def test_a_page_elsewhere_cannot_write(http):
 def test_what_uploads_left_behind_is_swept_after_a_day(store, http):
     fresh, stale = (http.post(f"/v2/{NAME}/blobs/uploads/").headers["docker-upload-uuid"] for _ in range(2))
     os.utime(store.root / "uploads" / stale, (0, 0))
-    store.sweep()
+    store.uploads.sweep()
     assert [path.name for path in (store.root / "uploads").iterdir()] == [fresh]
+
+
+def begun(http, **options):
+    return http.post(f"/v2/{NAME}/blobs/uploads/", **options)
+
+
+def test_a_writer_has_so_many_uploads_open_and_no_more(store, http):
+    assert {begun(http).status_code for _ in range(64)} == {202}
+    refused = begun(http)
+    assert (refused.status_code, code(refused)) == (429, "TOOMANYREQUESTS")
+    assert len(list((store.root / "uploads").iterdir())) == 64
+
+
+def test_of_too_many_uploads_the_one_that_nobody_adds_to_goes_first(store, http):
+    first, second, *others = (begun(http).headers["location"] for _ in range(64))
+    now = store.clock.now_ms() / 1000
+    for where, age in ((first, 700), (second, 1_000)):
+        os.utime(store.root / "uploads" / where.rpartition("/")[2], (now - age, now - age))
+    with store.uploads.growing(second.rpartition("/")[2]):  # the oldest is in use
+        assert begun(http).status_code == 202
+    assert [http.get(where).status_code for where in (first, second, *others)] == [404] + [204] * 63
+
+
+def test_all_writers_together_have_a_bound_too(store):
+    for writer in range(16):
+        for _ in range(64):
+            store.uploads.begin(f"writer{writer}")
+    with pytest.raises(UploadsTooMany, match="in all"):
+        store.uploads.begin("another")
+
+
+def test_one_writers_uploads_neither_fill_nor_show_anothers(store, serve):
+    users = Users({name: User(sha256(name.encode()), ("*",)) for name in ("ann", "bob")})
+    with httpx.Client(base_url=serve(application(store, users)).base, trust_env=False) as http:
+        ann, bob = ({"headers": {"authorization": f"Bearer {name}"}} for name in ("ann", "bob"))
+        where = [begun(http, **ann).headers["location"] for _ in range(64)]
+        assert (begun(http, **ann).status_code, begun(http, **bob).status_code) == (429, 202)
+        for method in ("GET", "PATCH", "PUT", "DELETE"):
+            reply = http.request(method, where[0], params={"digest": sha256(b"")}, **bob)
+            assert (reply.status_code, code(reply) if reply.content else "") == (404, "BLOB_UPLOAD_UNKNOWN")
+        assert http.delete(where[0], **ann).status_code == 204
+        assert begun(http, **ann).status_code == 202
+
+
+def test_an_upload_of_a_name_that_no_file_can_have_is_not_found(http):
+    where = begun(http).headers["location"]
+    assert http.patch(where + "a" * 300, content=b"x").status_code == 404
+
+
+@pytest.mark.parametrize("digest", ["sha256:short", "md5:0", sha256(b"something else")])
+def test_an_upload_in_one_request_that_fails_leaves_nothing(store, http, digest):
+    assert begun(http, params={"digest": digest}, content=b"x").status_code == 400
+    assert list((store.root / "uploads").iterdir()) == []
 
 
 # ---- units ----
@@ -267,6 +324,27 @@ def test_a_unit_that_is_not_what_it_says_is_refused(client, make_bundle, change)
         client.push(name, bundle, version)
     with pytest.raises(ReferenceUnknown):
         client.manifest(name, version)
+
+
+def test_a_unit_that_names_more_than_one_may_hold_is_refused_unread(http, store, monkeypatch):
+    push_blob(http, b"{}")
+    large = push_blob(http, bytes(1 << 20))
+    layer = {"mediaType": "application/octet-stream", "digest": large, "size": 1}
+    layers = [layer | {"annotations": {TITLE: f"file{number}"}} for number in range(1_000)]
+    body = manifest_of(b"hello", artifactType=formats.BUNDLE, layers=layers)
+    read = []
+    monkeypatch.setattr(store, "read", lambda digest, _limit: read.append(digest))
+    reply = push_manifest(http, "1.0.0", body)
+    assert (reply.status_code, code(reply)) == (400, "MANIFEST_INVALID")
+    assert read == []
+
+
+def test_a_unit_whose_file_is_larger_than_it_says_is_refused(http):
+    push_blob(http, b"{}")
+    large = push_blob(http, bytes(1 << 20))
+    layer = {"mediaType": "application/octet-stream", "digest": large, "size": 1, "annotations": {TITLE: "unit.toml"}}
+    reply = push_manifest(http, "1.0.0", manifest_of(b"hello", artifactType=formats.BUNDLE, layers=[layer]))
+    assert (reply.status_code, code(reply)) == (400, "MANIFEST_INVALID")
 
 
 def test_two_processes_publish_one_version_and_one_wins(registry, make_bundle, tmp_path, store):

@@ -13,11 +13,24 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from remit.registry.patience import GatheringTransport
 from remit.registry.serving import run
+
+LEFT = threading.Event()
+
+
+def _large(_request):
+    async def parts():
+        try:
+            for _ in range(256):
+                yield bytes(1 << 20)
+        finally:
+            LEFT.set()
+
+    return StreamingResponse(parts())
 
 
 @pytest.fixture
@@ -31,7 +44,8 @@ def served(monkeypatch):
         start(server, sockets)
 
     monkeypatch.setattr(uvicorn.Server, "run", kept)
-    application = Starlette(routes=[Route("/", lambda _request: PlainTextResponse("here"))])
+    here = Route("/", lambda _request: PlainTextResponse("here"), methods=["GET", "POST"])
+    application = Starlette(routes=[here, Route("/large", _large)])
     thread = threading.Thread(target=run, args=(application, "127.0.0.1", 0, addresses.put), kwargs={"patience": 0.2})
     thread.start()
     yield addresses.get(timeout=30)
@@ -61,6 +75,47 @@ def test_a_later_head_that_never_ends_is_hung_up_on_too(served):
         wire.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         with suppress(ConnectionResetError):
             assert wire.recv(1) == b""
+
+
+@pytest.mark.parametrize("more", [b"x", b"\r\n", b"\n"])
+@pytest.mark.parametrize("body", [b"", b"Content-Length: 100\r\n"])
+def test_who_says_a_little_after_the_answer_and_then_nothing_is_hung_up_on(served, more, body):
+    with connected(served) as wire:
+        wire.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + body + b"\r\n")
+        answer = b""
+        while not answer.endswith(b"here"):
+            answer += wire.recv(1_000)
+        wire.sendall(more)
+        with suppress(ConnectionResetError):
+            while wire.recv(1_000):  # what is no request gets an answer before
+                pass
+
+
+def test_a_connection_goes_on_after_a_body_that_nobody_read(served):
+    with connected(served) as wire:
+        for _ in range(3):
+            wire.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"here"):
+                answer += wire.recv(1_000)
+            wire.sendall(b"abc")
+
+
+def test_who_takes_nothing_of_an_answer_is_hung_up_on(served):
+    LEFT.clear()
+    with connected(served) as wire:
+        wire.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert LEFT.wait(15)
+
+
+def test_who_takes_an_answer_slowly_is_not(served):
+    LEFT.clear()
+    with connected(served) as wire:
+        wire.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        for _ in range(200):
+            assert wire.recv(1 << 18)
+            LEFT.wait(0.005)
+        assert not LEFT.is_set()
 
 
 def test_others_are_served_meanwhile(served):

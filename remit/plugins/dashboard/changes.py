@@ -57,7 +57,11 @@ def call(facade: Facade, caller: Caller, form: Fields) -> Response:
     action = next((one for one in facade.actions(caller=caller) if one["name"] == name), None)
     if action is None:
         raise ActionUnknown(f"the active generation offers no {name[:200]!r}")
-    outcome = facade.call_text(name, json.dumps(value_from(action["input"], form)), caller=caller)
+    try:
+        text = json.dumps(value_from(action["input"], form), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise RequestInvalid("the input is no JSON: it holds what is no number, or is too deep") from error
+    outcome = facade.call_text(name, text, caller=caller)
     return page("part_outcome.html", {"outcome": outcome})
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from remit.errors import RequestInvalid, RequestTooLarge
@@ -17,6 +18,8 @@ __all__ = ["Fields", "fields_of", "posted", "value_from"]
 
 _MOST_BYTES = 1 << 20
 _MOST_FIELDS = 1_000
+BODY_S = 30.0
+"""Seconds for a form to arrive: signing in is open to everybody."""
 Fields = Mapping[str, str]
 _SIMPLE = {"string", "integer", "number", "boolean"}
 
@@ -26,10 +29,16 @@ def posted(handler: Callable[[Request, Fields], Response]) -> Callable[[Request]
 
     async def endpoint(request: Request) -> Response:
         data = b""
-        async for part in request.stream():
-            data += part
-            if len(data) > _MOST_BYTES:
-                raise RequestTooLarge(f"a form may have {_MOST_BYTES} bytes")
+        try:
+            async with asyncio.timeout(BODY_S):
+                async for part in request.stream():
+                    data += part
+                    if len(data) > _MOST_BYTES:
+                        raise RequestTooLarge(f"a form may have {_MOST_BYTES} bytes")
+        except TimeoutError as error:
+            raise RequestInvalid(f"the form did not arrive within {BODY_S:g} seconds") from error
+        except ClientDisconnect as error:
+            raise RequestInvalid("the form was cut off") from error
         try:
             pairs = parse_qsl(
                 data.decode(), keep_blank_values=True, strict_parsing=bool(data), max_num_fields=_MOST_FIELDS
@@ -50,7 +59,9 @@ def fields_of(schema: Any) -> list[dict[str, Any]] | None:
     for name, inner in schema["properties"].items():
         kind = inner.get("type") if isinstance(inner, dict) else None
         options = inner.get("enum") if isinstance(inner, dict) else None
-        simple = kind in _SIMPLE or (isinstance(options, list) and all(isinstance(one, str) for one in options))
+        # What a unit's schema holds is valid, and may be anything that is: several types, options of any kind.
+        words = isinstance(options, list) and all(isinstance(one, str) for one in options)
+        simple = words if options is not None else isinstance(kind, str) and kind in _SIMPLE
         fields.append(
             {
                 "name": name,

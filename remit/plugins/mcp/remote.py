@@ -22,6 +22,7 @@ from remit.errors import (
     ConfigInvalid,
     DeadlineExceeded,
     InputInvalid,
+    OutputInvalid,
     RemitError,
     ToolDrifted,
     UnitRejected,
@@ -108,9 +109,26 @@ def _call(cache: Path, name: str, choice: AgentServer, tool: str, pin: str, valu
         faults = Validator(definition["inputSchema"]).faults(value)
         if faults:
             raise InputInvalid(f"the input does not fit {_action(name, tool)}: {faults[0]}")
-        return await session.call_tool(tool, value)
+        asked = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=value))
+        # Not the session's own call_tool: it checks results with patterns that may take for ever, and hold the process.
+        result = await session.send_request(types.ClientRequest(asked), types.CallToolResult)
+        _check_output(name, tool, definition.get("outputSchema"), result)
+        return result
 
     return _output(_performed(name, choice, deadline_ms, work))
+
+
+def _check_output(name: str, tool: str, schema: Any, result: types.CallToolResult) -> None:
+    """Check what a tool answered, unless it failed, against the schema that it has for that.
+
+    :raises OutputInvalid: if it does not fit
+    """
+    if schema is None or result.isError:
+        return
+    if result.structuredContent is None:
+        raise OutputInvalid(f"{_action(name, tool)} answered without structured content")
+    if faults := Validator(schema).faults(result.structuredContent):
+        raise OutputInvalid(f"the output does not fit {_action(name, tool)}: {faults[0]}")
 
 
 def _output(result: types.CallToolResult) -> Any:

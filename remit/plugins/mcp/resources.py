@@ -60,9 +60,12 @@ def read(facade: Facade, uri: str, caller: Caller) -> str:
     :raises RouteUnknown: if nothing has this address
     :raises RequestInvalid: if a number in it is none
     """
-    split = urlsplit(uri)
+    try:
+        split = urlsplit(uri)
+        query = {key: values[-1] for key, values in parse_qs(split.query, max_num_fields=8).items()}
+    except ValueError as error:
+        raise RequestInvalid("that is no address of a resource", remedy="list the resources") from error
     name = unquote(split.path.removeprefix("/"))
-    query = {key: values[-1] for key, values in parse_qs(split.query, max_num_fields=8).items()}
     reader = _READERS.get(split.netloc)
     if split.scheme != "remit" or reader is None or not name:
         raise RouteUnknown(f"there is no resource {uri[:200]!r}", remedy="list the resources and their templates")

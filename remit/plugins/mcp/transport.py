@@ -49,8 +49,11 @@ class _Bounded(httpx.AsyncBaseTransport):
         self._left = MOST_BYTES
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.headers["accept-encoding"] = "identity"  # what is counted is what is decoded
+        request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
+        if response.headers.get("content-encoding", "identity") != "identity":  # what is counted is what is decoded
+            await response.aclose()
+            raise AgentServerFailed("the server sends compressed what was asked for plain")
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Counted(response.stream, self)
         return response

@@ -119,6 +119,20 @@ def test_a_person_signs_in_and_out(browser, shown):
     assert page.url.endswith("/login")
 
 
+def test_the_link_that_the_service_prints_signs_in(browser, shown):
+    page = browser.new_context(base_url=shown[1]).new_page()
+    page.goto(f"/login#{OWNER}")
+    page.get_by_role("heading", name="Overview").wait_for()
+    assert "#" not in page.url
+
+
+def test_somebody_elses_link_does_not_change_who_is_signed_in(page):
+    page.goto("/login#remit_another")
+    page.get_by_text("You are signed in already").wait_for()
+    page.goto("/")
+    page.get_by_role("heading", name="Overview").wait_for()
+
+
 @pytest.fixture
 def eventful(shown):
     """A home in which something of everything happened: so that every page has something to show."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import socket
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from remit.host import Kernel, build_unit
 from remit.kernel.model import Caller
-from remit.plugins.dashboard import static
+from remit.plugins.dashboard import forms, static
 from remit.plugins.dashboard.changes import CHANGES
 from remit.plugins.dashboard.pages import PAGES
 from remit.units import Terms
@@ -108,6 +111,7 @@ def test_what_is_not_there_is_not_found(client, path):
         ("apply", {"digest": "sha256:0"}, "RM-6"),
         ("call", {"action": "none/none:x"}, "RM-7"),
         ("call", {"action": "acme/counter:increment", "json": "{"}, "RM-8006"),
+        ("call", {"action": "acme/counter:increment", "json": "NaN"}, "RM-8006"),
         ("answer", {"consent": "none", "given": "yes"}, "RM-4"),
         ("revoke", {}, "RM-8006"),
         ("revoke", {"grant": "none"}, "RM-"),
@@ -130,6 +134,53 @@ def test_a_form_that_cannot_be_read_is_refused(standing, client, body):
 def test_a_form_without_end_is_cut_off(standing, client):
     answer = client.post("/ui/plan", content=b"a" * ((1 << 20) + 1), headers={"origin": standing[1]})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/ui/login", "/ui/logout"])
+def test_a_form_that_never_arrives_is_hung_up_on(active_home, monkeypatch, path):
+    monkeypatch.setattr(forms, "BODY_S", 0.2)
+    with (
+        Kernel.open(active_home) as kernel,
+        serving(kernel, active_home, patience=0.2) as service,
+        socket.create_connection(urlsplit(service.url).netloc.split(":"), timeout=20) as wire,
+    ):
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 100\r\n\r\nto"
+        )
+        wire.sendall(head.encode())
+        assert b" 400 " in wire.recv(1_000)
+        wire.sendall(b"k")
+        with suppress(ConnectionResetError):
+            while wire.recv(1_000):
+                pass
+
+
+def test_a_form_that_is_cut_off_is_no_fault_of_the_page(active_home, caplog):
+    with Kernel.open(active_home) as kernel, serving(kernel, active_home) as service:
+        for _ in range(3):
+            with socket.create_connection(urlsplit(service.url).netloc.split(":"), timeout=20) as wire:
+                head = (
+                    b"POST /ui/login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 100"
+                )
+                wire.sendall(head + b"\r\n\r\nto")
+        assert httpx.get(service.url + "/login").status_code == 200
+    assert "failed to answer" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("inner", "kind"),
+    [
+        ({"type": ["string", "null"]}, "json"),
+        ({"type": {}}, "json"),
+        ({"enum": ["a", "b"]}, "choice"),
+        ({"type": "string", "enum": [{"a": 1}, 2]}, "json"),
+        (True, "json"),
+        ({"type": "integer"}, "integer"),
+    ],
+)
+def test_any_schema_of_a_unit_gives_a_form(inner, kind):
+    [field] = forms.fields_of({"type": "object", "properties": {"a": inner}, "required": ["a"]})
+    assert field["kind"] == kind
 
 
 def test_a_plan_that_moved_is_not_applied(shown, own_client):

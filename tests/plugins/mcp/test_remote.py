@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from remit.errors import (
     DeadlineExceeded,
     Denied,
     InputInvalid,
+    OutputInvalid,
     RemitError,
     ToolDrifted,
     UnitFailed,
@@ -165,6 +170,42 @@ def test_without_a_kept_definition_the_action_is_there_and_is_checked_at_the_cal
         with pytest.raises(InputInvalid, match="does not fit"):
             kernel.call("mcp/weather:forecast", {"town": 1})
         assert kernel.call("mcp/weather:forecast", {"city": "Riga"})["city"] == "Riga"
+
+
+@pytest.mark.parametrize(("more", "words"), [([], "does not match"), (["bare"], "structured")])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_result_is_checked_by_patterns_that_cannot_stop_the_process(home, more, words, kept):
+    command = json.dumps([sys.executable, str(WEATHER.with_name("liar.py")), *more])
+    table = f'command = {command}\ndeadline = "20s"'
+    write(home, table)
+    write(home, table, {tool.name: tool.digest for tool in tools_now(home, "weather")})
+    if not kept:
+        shutil.rmtree(home / ".remit" / "cache" / "mcp")
+    with Kernel.open(home) as kernel, pytest.raises(OutputInvalid, match=words):
+        kernel.call("mcp/weather:slow", {})
+
+
+def test_a_compressed_answer_is_refused_before_it_grows(home):
+    bomb = gzip.compress(b" " * (1 << 20))
+
+    class Packed(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-encoding", "gzip")
+            self.send_header("content-length", str(len(bomb)))
+            self.end_headers()
+            self.wfile.write(bomb)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Packed) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        write(home, f'url = "http://127.0.0.1:{server.server_address[1]}/mcp"')
+        with pytest.raises(AgentServerFailed, match="compressed"):
+            tools_now(home, "weather")
+        server.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_resources_are_read_models_documents_and_traces(url, kernel):
     [
         "remit://state/none", "remit://state/actions?at=x", "remit://state/actions?at=99999999", "remit://elsewhere/x",
         "file:///etc/passwd", "remit://state/", "remit://state/..%2f..%2fetc", "remit://document/none",
-        "remit://trace/none",
+        "remit://trace/none", "remit://state/actions?" + "&".join(f"a{number}=1" for number in range(9)),
     ],
 )  # fmt: skip
 def test_a_resource_that_is_not_there_is_an_error_with_our_code(url, uri):

@@ -230,12 +230,15 @@ async function graph() {
 
 // ---- signing in with the link that `remit serve` prints: the token is after #, so it never is in a log ----
 
-function signing() {
+async function signing() {
   const form = one("#login");
   if (!form || !location.hash.startsWith("#remit_")) return;
   one("input", form).value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
-  form.submit();
+  // Anybody can send such a link: who is signed in (and so not led back here) stays who they are, unless they say so.
+  const known = await fetch("/ui/topology", { headers: { accept: "text/html" } });
+  if (known.ok && !known.redirected) form.prepend(element("p", "You are signed in already. Sign in with the link's token?"));
+  else form.submit();
 }
 
 palette();
