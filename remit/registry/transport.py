@@ -212,13 +212,14 @@ class Transport:
                     raise ReplyTooLarge(f"{self.registry.host} sends more than {limit} bytes")
                 self._check_time()
         except httpx.TimeoutException:
+            self._check_time()  # the connection ends at the deadline too: which of the two sees it first is chance
             raise
         except httpx.TransportError as error:
             raise Broken(f"the answer of {self.registry.host} was cut off", b"".join(parts)) from error
         return b"".join(parts)
 
     def _check_time(self) -> None:
-        if self._clock.monotonic_ns() > self._until:
+        if self._clock.monotonic_ns() >= self._until:
             raise AnswerDrips(f"{self.registry.host} took longer than it may")
 
     # ---- who is asking ----
