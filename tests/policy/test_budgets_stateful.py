@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from remit.errors import LeaseDenied, LeaseExhausted
 from remit.kernel.model import Budget
 
+SEQUENCES = 15 * int(os.environ.get("REMIT_SOAK", "1"))
 WINDOW = 60_000
 CALLS, BYTES = 5, 100
 TOPICS = ("alpha", "beta")
@@ -120,4 +123,4 @@ class Budgets(RuleBasedStateMachine):
 def test_budgets_follow_the_model_through_time_activations_and_restarts(new_world):
     # Hypothesis makes the machine anew for each example, and fixtures cannot reach into that.
     machine = type("BudgetsOfOneWorld", (Budgets,), {"new_world": staticmethod(new_world)})
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=SEQUENCES, stateful_step_count=30, deadline=None))

@@ -361,7 +361,7 @@ class Lifecycles(RuleBasedStateMachine):
 
 
 SOAK = int(os.environ.get("REMIT_SOAK", "1"))
-SEQUENCES = 100 if SOAK == 1 else 500 * SOAK
+SEQUENCES = 50 if SOAK == 1 else 500 * SOAK
 
 
 def test_documents_and_units_are_the_models_after_every_step(record_property) -> None:

@@ -26,6 +26,7 @@ from remit.kernel.model import Caller
 from remit.units import Terms
 from remit.units.terms import WHOLE, lot
 
+SEQUENCES = 12 * int(os.environ.get("REMIT_SOAK", "1"))
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 VERSIONS = ("1.0.0", "1.1.0")
 COUNTER = "acme/counter"
@@ -141,4 +142,4 @@ class Lives(RuleBasedStateMachine):
 
 def test_a_trial_is_two_counters_until_one_is_kept(counter_home: Path) -> None:
     machine = type("Lives", (Lives,), {"template": counter_home})
-    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=25))
+    run_state_machine_as_test(machine, settings=settings(max_examples=SEQUENCES, stateful_step_count=25))
