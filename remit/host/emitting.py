@@ -15,7 +15,7 @@ import apsw
 from remit.errors import EventInvalid, IdempotencyConflict, UsageError
 from remit.host.views import record_view
 from remit.journal import Draft, Journal, Receipt, Record, check_topic, encode_json, once
-from remit.journal.event import MOST_HOPS, client_source, encode_data
+from remit.journal.event import MOST_EMITTED, MOST_HOPS, client_source, encode_data
 from remit.kernel.model import Caller, EntityRef
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Emitted", "emit_once", "emit_soon", "said", "said_alone"]
 
-_MOST_EMITTED = 1 << 20
 _HIGHEST_PRIORITY = 255
 _MOST_UNDERWAY = 4_096
 """Appends that may wait for the disk: with as many, who emits another waits for it too."""
@@ -78,8 +77,8 @@ def said_alone(rooms: Rooms, caller: Caller, topic: str, data: Any, reply_to: st
     :raises EventInvalid: if it carries too much
     """
     draft = said(rooms, caller, topic, data, reply_to, priority)
-    if len(encode_data(draft)) > _MOST_EMITTED:
-        raise EventInvalid(f"an event may carry {_MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
+    if len(encode_data(draft)) > MOST_EMITTED:
+        raise EventInvalid(f"an event may carry {MOST_EMITTED >> 20} MiB", remedy="emit a reference to it")
     return draft
 
 

@@ -18,7 +18,7 @@ from remit.host.governance import Context, Governance
 from remit.host.present import PRESENT, present
 from remit.host.views import plain, record_view
 from remit.journal import Draft, Filter, Journal, Record
-from remit.journal.event import encode_data
+from remit.journal.event import MOST_EMITTED, encode_data
 from remit.kernel.dispatch import CancelToken
 from remit.kernel.model import EntityRef
 
@@ -27,7 +27,6 @@ __all__ = ["Observation"]
 _MOST_EVENTS = 10_000
 _LONGEST_WAIT_MS = 30_000
 _TURN_MS = 250
-_MOST_EMITTED = 1 << 20
 _MOST_TOGETHER = 1_000
 _LARGEST_MAILBOX = 100_000
 _LONGEST_LINGER_MS = 10_000
@@ -53,8 +52,8 @@ class Observation(Governance):
         if len(events) > _MOST_TOGETHER:
             raise UsageError(f"up to {_MOST_TOGETHER:,} events are emitted together, not {len(events):,}")
         drafts = [said(self._rooms, context.caller, topic, data) for topic, data in events]
-        if sum(len(encode_data(draft)) for draft in drafts) > _MOST_EMITTED:
-            raise EventInvalid(f"events that are emitted together may carry {_MOST_EMITTED >> 20} MiB")
+        if sum(len(encode_data(draft)) for draft in drafts) > MOST_EMITTED:
+            raise EventInvalid(f"events that are emitted together may carry {MOST_EMITTED >> 20} MiB")
         records = self._rooms.journal.append(drafts, namespace=context.caller.namespace) if drafts else []
         return [self._record(record) for record in records]
 

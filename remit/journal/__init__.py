@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from remit.journal.archiving import Archived, archive
 from remit.journal.blobs import Blobs, digest_of
-from remit.journal.event import Draft, Event, Record, check_topic, encode_json, unit_source
+from remit.journal.event import GENERATION_TOPICS, Draft, Event, Record, check_topic, encode_json, unit_source
 from remit.journal.files import translate_os_error, write_atomically
 from remit.journal.filter import Filter
 from remit.journal.fold import Fold, Folds, Reading, inline
@@ -19,6 +19,7 @@ from remit.journal.receipt import Receipt
 from remit.journal.verify import VerifyReport, verify
 
 __all__ = [
+    "GENERATION_TOPICS",
     "Archived",
     "Blobs",
     "Clock",

@@ -17,7 +17,9 @@ from remit.errors import EventInvalid, SourceReserved
 from remit.journal.blobs import digest_of
 
 __all__ = [
+    "GENERATION_TOPICS",
     "KERNEL_TOPICS",
+    "MOST_EMITTED",
     "MOST_HOPS",
     "Draft",
     "Event",
@@ -40,6 +42,12 @@ KERNEL_TOPICS = frozenset({
     "document", "plugin", "bus", "timer", "journal", "state", "trust", "registry", "file",
 })  # fmt: skip
 """First words of topics that the kernel keeps for itself: nobody else may emit ``lease.*``."""
+
+GENERATION_TOPICS = ("unit.applied", "unit.reverted")
+"""Records that make a generation the active one."""
+
+MOST_EMITTED = 1 << 20
+"""Bytes of data that one who is not the kernel may emit at once."""
 
 MOST_HOPS = 8
 """What an event that nothing caused may lead to."""

@@ -92,7 +92,8 @@ class Folds:
     def __init__(self, journal: Journal, folds: Iterable[Fold[Any]]) -> None:
         self._journal = journal
         self._current: dict[str, _Current[Any]] = {}
-        self._payload: tuple[str, bytes] = ("", b"")
+        self._payload: tuple[str, bytes, Any] = ("", b"", None)
+        """The payload that was read last: its digest, its bytes, and what they say once a fold asked for all of it."""
         for fold in folds:
             self._current[fold.name] = _Current(fold, *self._nearest(fold, journal.head.seq))
 
@@ -215,14 +216,18 @@ class Folds:
         return fold.apply(state, batch, self._data) if batch else state
 
     def _data(self, record: Record, kind: Any = Any) -> Any:
-        """What a record says; a payload is kept for the fold that asks for it next: a generation is long."""
+        """What a record says; a payload is kept for the folds that ask for it next: a generation is long."""
         digest = record.event.dataref
         if not digest:
             return inline(record, kind)
         kept = self._payload
         if kept[0] != digest:
-            kept = self._payload = (digest, self._journal.payload(digest))
-        return msgspec.json.decode(kept[1], type=kind)
+            kept = self._payload = (digest, self._journal.payload(digest), None)
+        if kind is not Any:
+            return msgspec.json.decode(kept[1], type=kind)
+        if kept[2] is None:
+            kept = self._payload = (*kept[:2], msgspec.json.decode(kept[1]))
+        return kept[2]
 
     def _nearest(self, fold: Fold[S], seq: int) -> tuple[int, S]:
         """The newest snapshot of this fold up to ``seq`` that still fits the chain, else the beginning."""

@@ -21,8 +21,6 @@ _EVERY = 256
 
 The journal keeps many more in memory, and a reader folds fewer than these by itself.
 """
-
-
 _REST_S = 0.0005
 """Who folds lets others in by waiting: CPython asks a thread for the interpreter only after five milliseconds."""
 

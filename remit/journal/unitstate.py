@@ -16,7 +16,7 @@ import apsw
 import msgspec
 
 from remit.errors import StateConflict
-from remit.journal.event import Record
+from remit.journal.event import GENERATION_TOPICS, Record
 from remit.journal.log import Journal
 
 __all__ = [
@@ -29,8 +29,6 @@ MERGED = "state.merged"
 """A promotion made what a trial's branch holds the unit's state, as new versions."""
 PURGED = "state.purged"
 """A unit's state is gone for good, in every namespace."""
-_GENERATIONS = ("unit.applied", "unit.reverted")
-"""Records that say which branches begin and end with them, as ``opened`` and ``closed``."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -123,16 +121,16 @@ def purge(connection: apsw.Connection, unit: str) -> None:
 def rebuild(journal: Journal) -> list[tuple[Any, ...]]:
     """Every row of the table as the journal alone says it must be."""
     rows: list[tuple[Any, ...]] = []
-    topics = ("action.completed", RESTORED, MERGED, PURGED, *_GENERATIONS)
+    topics = ("action.completed", RESTORED, MERGED, PURGED, *GENERATION_TOPICS)
     for record in journal.read(prefixes=topics):
         if not record.from_kernel:
             continue
         data, kind = journal.data(record), record.event.type
         if kind == PURGED:
             rows = [row for row in rows if row[1] != record.event.subject]
-        for one in data.get("closed", ()) if kind in _GENERATIONS else ():
+        for one in data.get("closed", ()) if kind in GENERATION_TOPICS else ():
             rows = [row for row in rows if row[1:3] != (one["unit"], one["branch"])]
-        for one in data.get("opened", ()) if kind in _GENERATIONS else ():
+        for one in data.get("opened", ()) if kind in GENERATION_TOPICS else ():
             rows.append(("", one["unit"], one["branch"], "", 0, record.seq, ""))
         if data.get("writes"):
             writes = msgspec.json.decode(journal.payload(data["writes"]), type=list[Write])

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from remit.errors import JournalError
-from remit.journal import Reading, Record
+from remit.journal import GENERATION_TOPICS, Reading, Record
 from remit.kernel.model import Amounts, Grant
 from remit.policy.budgets import Usage
 
@@ -23,7 +23,6 @@ _MAX_DENIALS = 1_000
 _MAX_CONSENTS = 1_000
 _CONSENT_STATES = {"consent.asked": "pending", "consent.given": "given", "consent.refused": "refused"}
 _TABLES = ("grants", "revoked", "usage", "denials", "reserved", "consents", "quarantined", "delegated")
-_GENERATIONS = ("unit.applied", "unit.reverted")
 _MAX_TEXT = 500
 _MAX_LINE = 8
 """Grants that are looked at for the state of one: no line of delegations is so long."""
@@ -122,7 +121,7 @@ class Leases:
     name: str = "leases"
     version: int = 5
     topics: tuple[str, ...] = (
-        "grant.", "lease.", "consent.", "action.", "unit.applied", "unit.reverted", "unit.quarantined", "unit.released",
+        "grant.", "lease.", "consent.", "action.", *GENERATION_TOPICS, "unit.quarantined", "unit.released",
         "unit.withdrawn",
     )  # fmt: skip
 
@@ -137,7 +136,7 @@ class Leases:
         for record in records:
             if record.from_kernel:
                 try:
-                    if record.event.type in _GENERATIONS:
+                    if record.event.type in GENERATION_TOPICS:
                         _activated(book, _active(record, data))
                     # The abstract class is slow to ask.
                     elif type(said := data(record)) is dict or isinstance(said, Mapping):

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from remit.errors import CallCancelled, JournalError
-from remit.journal import Reading, Record
+from remit.journal import GENERATION_TOPICS, Reading, Record
 from remit.units.terms import Terms
 
 __all__ = ["Arm", "Experiment", "Experiments", "ExperimentsFold", "Goldens", "judge", "quantile"]
@@ -21,7 +21,6 @@ _MOST = 200
 _MOST_KINDS = 64
 _SUB = 5
 """Durations are told apart by their first so many bits: to 1 part in 16."""
-_GENERATIONS = ("unit.applied", "unit.reverted")
 _DENIALS = ("lease.denied", "lease.exhausted", "egress.denied")
 Outcome = Literal["running", "promoted", "ended"]
 
@@ -151,7 +150,7 @@ class ExperimentsFold:
 
     name = "experiments"
     version = 1
-    topics: tuple[str, ...] = (*_GENERATIONS, "action.", *_DENIALS)
+    topics: tuple[str, ...] = (*GENERATION_TOPICS, "action.", *_DENIALS)
 
     def init(self) -> Experiments:
         """No trials."""
@@ -163,9 +162,9 @@ class ExperimentsFold:
         running = {one.id: one for one in state.running()}
         for record in records:
             kind = record.event.type
-            if not record.from_kernel or not (running or kind in _GENERATIONS):
+            if not record.from_kernel or not (running or kind in GENERATION_TOPICS):
                 continue
-            if kind in _GENERATIONS:
+            if kind in GENERATION_TOPICS:
                 for change in _said(record, data, _Tried, _Tried()).trials:
                     _changed(known, change, record)
                 running = {one.id: one for one in known.values() if one.outcome == "running"}

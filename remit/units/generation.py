@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from remit.errors import GenerationUnknown
-from remit.journal import Reading, Record, digest_of, encode_json
+from remit.journal import GENERATION_TOPICS, Reading, Record, digest_of, encode_json
 from remit.kernel.model import Grant, UnitRef
 from remit.units.documents import fold
 from remit.units.experiments import Goldens
@@ -198,7 +198,7 @@ class GenerationsFold:
 
     name = "generations"
     version = 2
-    topics: tuple[str, ...] = ("unit.applied", "unit.reverted")
+    topics: tuple[str, ...] = GENERATION_TOPICS
 
     def init(self) -> Generations:
         """Only the empty generation."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from remit.journal import Filter, Reading, Record
+from remit.journal import GENERATION_TOPICS, Filter, Reading, Record
 
 __all__ = [
     "DEFAULT_ATTEMPTS",
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 DEFAULT_ATTEMPTS = 5
-_GENERATIONS = ("unit.applied", "unit.reverted")
 _MOST_DEAD = 10_000
 _SHOWN = 100
 
@@ -135,7 +134,7 @@ class SubscriptionsFold:
 
     name = "subscriptions"
     version = 1
-    topics: tuple[str, ...] = ("bus.subscribed", "bus.unsubscribed", "bus.settled", "bus.replayed", *_GENERATIONS)
+    topics: tuple[str, ...] = ("bus.subscribed", "bus.unsubscribed", "bus.settled", "bus.replayed", *GENERATION_TOPICS)
 
     def init(self) -> Durables:
         """Nobody subscribed."""
@@ -145,7 +144,7 @@ class SubscriptionsFold:
         """Follow the records."""
         found = dict(state.by_name)
         for record in records:
-            if record.from_kernel and record.event.type in _GENERATIONS:
+            if record.from_kernel and record.event.type in GENERATION_TOPICS:
                 _react(found, data(record, _Active).reactions, record.seq)
             elif record.from_kernel:
                 _follow(found, record, data(record))

@@ -8,12 +8,10 @@ import msgspec
 
 from remit.errors import PatchFailed
 from remit.host.models.model import Data, Model, said
-from remit.journal import Record
+from remit.journal import GENERATION_TOPICS, Record
 from remit.units import Generation
 
 __all__ = ["Documents", "Slots", "documents", "slots"]
-
-_TOPICS = ("unit.applied", "unit.reverted")
 
 
 class Documents(msgspec.Struct):
@@ -59,9 +57,9 @@ def _slots_step(state: Slots, record: Record, data: Data) -> Slots:
 
 def documents() -> Model[Documents]:
     """Effective documents by name."""
-    return Model("documents", 2, _TOPICS, Documents, _documents_step, _documents)
+    return Model("documents", 2, GENERATION_TOPICS, Documents, _documents_step, _documents)
 
 
 def slots() -> Model[Slots]:
     """The units that fill each slot, in order. Empty ones are not in it: ``remit.toml`` declares them."""
-    return Model("slots", 2, _TOPICS, Slots, _slots_step, lambda state: state.filled)
+    return Model("slots", 2, GENERATION_TOPICS, Slots, _slots_step, lambda state: state.filled)

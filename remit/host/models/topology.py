@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from remit.host.models.model import Data, Model, said, text
-from remit.journal import Record
+from remit.journal import GENERATION_TOPICS, Record
 
 __all__ = ["Edge", "Topology", "topology"]
 
@@ -30,7 +30,6 @@ _KINDS: Mapping[Relation, str] = {
     "reaches": "place",
     "fills": "slot",
 }
-_GENERATIONS = ("unit.applied", "unit.reverted")
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -55,7 +54,7 @@ class Topology(msgspec.Struct):
 
 def _step(state: Topology, record: Record, data: Data) -> Topology:
     event = record.event
-    if event.type in _GENERATIONS:
+    if event.type in GENERATION_TOPICS:
         generation = said(record, data).get("generation")
         return _declared(state, generation) if isinstance(generation, Mapping) else state
     unit = _unit_of(event.source)

@@ -14,10 +14,11 @@ from mcp.server.session import ServerSession
 
 from remit.errors import RemitError
 from remit.host import Caller, Facade, Feed
+from remit.journal import GENERATION_TOPICS
 
 __all__ = ["Lists"]
 
-_TOPICS = ("unit.applied", "unit.reverted", "policy.published", "policy.rolledback")
+_TOPICS = (*GENERATION_TOPICS, "policy.published", "policy.rolledback")
 _TURN_MS = 1_000
 _TURNS = 10
 """How long it is looked for what a record changed: a commit is heard a moment before what it decides is in force."""
