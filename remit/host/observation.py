@@ -6,6 +6,7 @@ One method an operation, by the same name, as in :mod:`remit.host.operations`, w
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ _MOST_EVENTS = 10_000
 _LONGEST_WAIT_MS = 30_000
 _TURN_MS = 250
 _MOST_TOGETHER = 1_000
+_GATHERING_MS = 20
 _LARGEST_MAILBOX = 100_000
 _LONGEST_LINGER_MS = 10_000
 _MOST_FILTERED = 100
@@ -124,12 +126,16 @@ class Observation(Governance):
         start = head if after is None else max(0, min(after, head))
         self._rooms.queues.open(name, wanted, attempts, start, context.caller.principal)
 
-    def take(self, context: Context, name: str, most: int, lease_ms: int, wait_ms: int) -> list[Given]:
+    def take(
+        self, context: Context, name: str, most: int, lease_ms: int, wait_ms: int, linger_ms: int = 0
+    ) -> list[Given]:
         if not 1 <= lease_ms <= _LONGEST_LEASE_MS:
             raise UsageError(f"a lease lasts 1 to {_LONGEST_LEASE_MS} milliseconds, not {lease_ms}")
         queue, most = self._queue(context, name), max(1, min(most, _MOST_TAKEN))
-        wait_ms = min(wait_ms, _LONGEST_WAIT_MS)
-        while not (found := queue.take(most, lease_ms)) and wait_ms > 0 and not context.token.cancelled:
+        wait_ms, linger_ms = min(wait_ms, _LONGEST_WAIT_MS), min(linger_ms, _LONGEST_LINGER_MS)
+        while not (found := _gathered(queue, most, linger_ms, context.token).take(most, lease_ms)):
+            if wait_ms <= 0 or context.token.cancelled:
+                return []
             wait_ms -= queue.wait(min(wait_ms, _TURN_MS))
             queue = self._queue(context, name)  # it may have been closed
         return [Given(one.seq, one.attempt, one.lease, one.until_ms, self._record(one.record)) for one in found]
@@ -201,6 +207,15 @@ class Observation(Governance):
         if at is not None and not 0 <= at <= head:
             raise UsageError(f"there is no record {at}; the journal ends at {head}")
         return plain(present(self._rooms, at) if model in PRESENT else self._rooms.folds.view(model, at))
+
+
+def _gathered(queue: Queue, most: int, linger_ms: int, token: CancelToken) -> Queue:
+    """A queue, once it has so many deliveries for whoever takes, or the time for gathering them is over."""
+    pause = threading.Event()  # nobody sets it: each commit would wake who waits for the journal
+    while linger_ms > 0 and 0 < queue.ready() < most and not token.cancelled:
+        pause.wait(min(linger_ms, _GATHERING_MS) / 1_000)
+        linger_ms -= _GATHERING_MS
+    return queue
 
 
 def _check_filter(wanted: Filter) -> None:

@@ -169,8 +169,9 @@ class Observing(ABC):
         }  # fmt: skip
         self.perform("open_jobs", arguments, object, caller=caller, progress=no_progress)
 
-        def take(most: int, wait_ms: int) -> list[Given]:
-            arguments = {"name": name, "most": most, "lease_ms": lease_ms, "wait_ms": wait_ms}
+        def take(most: int, wait_ms: int, linger_ms: int) -> list[Given]:
+            waits = {"wait_ms": wait_ms, "linger_ms": linger_ms}
+            arguments = {"name": name, "most": most, "lease_ms": lease_ms, **waits}
             return self.perform("take", arguments, list[Given], caller=caller, progress=no_progress)
 
         def settle(answers: Sequence[Answer]) -> list[int]:

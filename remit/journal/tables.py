@@ -57,8 +57,12 @@ CREATE TABLE outcome(
   PRIMARY KEY(namespace, principal, action, key)) STRICT, WITHOUT ROWID;
 """
 
-_AT_ONCE = 64
-"""Rows of one statement. Other threads get Python's lock at every statement, and each time it has to come back."""
+_AT_ONCE = 512
+_FEW = 64
+"""Rows of one statement, and so few are one by themselves; between them, statements of powers of two are prepared once.
+
+Other threads get the interpreter's lock at every statement; where they are busy, it is back after five milliseconds.
+"""
 
 
 class Step(NamedTuple):
@@ -124,15 +128,15 @@ def insert_payloads(connection: apsw.Connection, payloads: Mapping[str, bytes]) 
 
 
 def _insert(connection: apsw.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    at, size = 0, _AT_ONCE
+    at = 0
     while at < len(rows):
-        while size > len(rows) - at:
-            size //= 2
+        left = len(rows) - at
+        size = left if left < _FEW else min(1 << (left.bit_length() - 1), _AT_ONCE)
         connection.execute(_rows_of(statement, len(rows[0]), size), tuple(chain.from_iterable(rows[at : at + size])))
         at += size
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def _rows_of(statement: str, columns: int, count: int) -> str:
     row = f"({','.join('?' * columns)})"
     return f"{statement} {','.join([row] * count)}"

@@ -27,7 +27,9 @@ from remit.schemas import formats
 
 __all__ = ["Batch", "Head", "Writer", "chain_hash"]
 
-_MOST_AT_ONCE = 512
+_MOST_AT_ONCE = 4_096
+_LARGEST = 16 << 20
+"""Batches of one transaction, and about how many bytes: where the disk is slow, many have gathered."""
 _PATIENCE_S = 0.01
 """How long batches that nobody waits for are gathered: a transaction costs as much as the rows of thirty calls."""
 _CHAIN = hashlib.sha256(formats.CHAIN.encode())
@@ -58,6 +60,11 @@ class Batch(msgspec.Struct, gc=False):
     """Answered once they are durable. ``None``: nobody waits, and the batch is gathered with others first."""
     alone: Callable[[apsw.Connection], None] | None = None
     """Runs instead of all this, outside any transaction."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it writes, about."""
+        return sum([len(data) for _, data in self.events]) + sum(map(len, self.payloads.values()))
 
     @property
     def plain(self) -> bool:
@@ -104,12 +111,15 @@ class Writer:
 
         :raises JournalClosed: if the writer was closed
         """
-        with self._closing:  # a batch that came after the last look at the queue would never be answered
-            if self._closed:
-                raise JournalClosed("the journal is closed")
-            self._queue.put(batch)
+        if self._closed:
+            raise JournalClosed("the journal is closed")
+        self._queue.put(batch)
         if batch.receipt is not None and not self._urgent.is_set():  # if it is, the queue is yet to be emptied
             self._urgent.set()
+        # No lock: twenty producers would queue for it. Who ends the writer says so before the last look at the queue.
+        if self._closed and threading.current_thread() is not self._thread:
+            self._thread.join()
+            self._refuse_rest()
 
     @property
     def waiting(self) -> int:
@@ -129,23 +139,23 @@ class Writer:
         try:
             self._serve()
         finally:  # whatever ended this thread, nobody waits for it for ever
-            with self._closing:
-                self._closed = True
+            self._closed = True
             self._refuse_rest()
 
     def _serve(self) -> None:
         while (first := self._queue.get()) is not None:
             self._urgent.wait(_PATIENCE_S)
             self._urgent.clear()  # before the queue is emptied: what is queued from here on says so again
-            batches = [first]
+            batches, size = [first], first.size
             stop = False
             take, batch = self._queue.get_nowait, first
             with suppress(queue.Empty):
-                while len(batches) < _MOST_AT_ONCE and batch.alone is None:
+                while len(batches) < _MOST_AT_ONCE and size < _LARGEST and batch.alone is None:
                     if (waiting := take()) is None:
                         stop = True
                         break
                     batches.append(batch := waiting)
+                    size += batch.size
             if not self._queue.empty():  # what was left for the next turn may have said that it is urgent
                 self._urgent.set()
             alone = batches.pop() if batches[-1].alone is not None else None
@@ -249,7 +259,8 @@ class Writer:
                 return
 
     def _refuse_rest(self) -> None:
-        while not self._queue.empty():
-            batch = self._queue.get()
-            if batch is not None:
-                batch.fail(JournalClosed("the journal was closed"))
+        with suppress(queue.Empty):
+            while True:
+                batch = self._queue.get_nowait()
+                if batch is not None:
+                    batch.fail(JournalClosed("the journal was closed"))

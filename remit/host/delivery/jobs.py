@@ -74,7 +74,7 @@ class Jobs:
     def __init__(
         self,
         name: str,
-        take: Callable[[int, int], list[Given]],
+        take: Callable[[int, int, int], list[Given]],
         settle: Callable[[Sequence[Answer]], list[int]],
         extend: Callable[[int, str, int], bool],
     ) -> None:
@@ -84,12 +84,14 @@ class Jobs:
         self.extend = extend
         self._take = take
 
-    def take(self, most: int = 1, *, wait_ms: int = _WAIT_MS) -> list[Job]:
-        """Up to ``most`` jobs that are due, waiting up to ``wait_ms`` for the first.
+    def take(self, most: int = 1, *, wait_ms: int = _WAIT_MS, linger_ms: int = 0) -> list[Job]:
+        """Up to ``most`` jobs that are due, waiting up to ``wait_ms`` for the first, then ``linger_ms`` for the rest.
+
+        Who works on thousands a second lingers: taking and answering a few jobs costs nearly as much as many.
 
         :raises SubscriptionUnknown: if the subscription was closed
         """
-        return [Job(given, self) for given in self._take(most, wait_ms)]
+        return [Job(given, self) for given in self._take(most, wait_ms, linger_ms)]
 
     def __iter__(self) -> Iterator[Job]:
         """Jobs for ever, one at a time."""

@@ -85,6 +85,16 @@ class Queue:
 
     # ---- taking ----
 
+    def ready(self) -> int:
+        """How many deliveries could be taken now, as far as was looked."""
+        self._fill()
+        now = self._clock.now_ms()
+        with self._lock:
+            return self._ready(now)
+
+    def _ready(self, now: int) -> int:
+        return sum(not one.lease and one.due_ms <= now for one in self._window.values())
+
     def take(self, most: int, lease_ms: int) -> list[Delivery]:
         """Up to ``most`` deliveries that are due, the highest priority and then the oldest first; held for a while."""
         self._fill()
@@ -176,8 +186,11 @@ class Queue:
     def _room(self) -> int:
         now = self._clock.now_ms()
         with self._lock:
-            ready = sum(not one.lease and one.due_ms <= now for one in self._window.values())
-            return 0 if ready >= _ENOUGH else min(_WINDOW - len(self._window), _MOST_DONE - len(self.state.done))
+            return (
+                0
+                if self._ready(now) >= _ENOUGH
+                else min(_WINDOW - len(self._window), _MOST_DONE - len(self.state.done))
+            )
 
     def _give_back(self, now: int) -> None:
         """Whoever did not answer in time has failed: it counts as an attempt."""
