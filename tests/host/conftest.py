@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from remit.host import Client, Home, Kernel
@@ -60,3 +63,11 @@ def facade(request, served, home):
     else:
         with Client(Home.open(home)) as client:
             yield client
+
+
+@pytest.fixture(scope="module")
+def serving(active_template, tmp_path_factory):
+    """A kernel for many examples, and its socket."""
+    home = Path(shutil.copytree(active_template, tmp_path_factory.mktemp("serving") / "home"))
+    with Kernel.open(home) as kernel:
+        yield kernel, home
