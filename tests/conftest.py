@@ -44,6 +44,12 @@ def program(request):
     return find
 
 
+@pytest.hookimpl(trylast=True)  # after whatever shuffles them
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long: begun last, it would keep one worker busy when the others have nothing left."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """Name what the machine lacks, and how many tests did not run for want of it."""
     for name, count in sorted(config.stash.get(_MISSING, {}).items()):

@@ -71,3 +71,8 @@ def serving(active_template, tmp_path_factory):
     home = Path(shutil.copytree(active_template, tmp_path_factory.mktemp("serving") / "home"))
     with Kernel.open(home) as kernel:
         yield kernel, home
+
+
+@pytest.fixture(autouse=True)
+def _shared(compiled_once):
+    """No test below looks at how code is compiled."""

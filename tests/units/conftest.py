@@ -113,3 +113,8 @@ def counting(kernel: Kernel, unit, tmp_path: Path) -> Kernel:
         kernel.call("acme/counter:increment")
     kernel.install(str(version(unit("counter"), "1.1.0", tmp_path / "next")), allow_unsigned=True)
     return kernel
+
+
+@pytest.fixture(autouse=True)
+def _shared(compiled_once: None) -> None:
+    """No test below looks at how code is compiled."""
