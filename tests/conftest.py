@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.sharing import FOLDER, sharing
+
 # How long an example takes says something about the machine, not about the property.
 # By default the same examples every time, so that a run says something about the change; the soak looks further.
 settings.register_profile("remit", deadline=None, derandomize=os.environ.get("REMIT_SOAK", "1") == "1")
@@ -42,10 +44,35 @@ def program(request):
     return find
 
 
+@pytest.hookimpl(trylast=True)  # after whatever shuffles them
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long: begun last, it would keep one worker busy when the others have nothing left."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """Name what the machine lacks, and how many tests did not run for want of it."""
     for name, count in sorted(config.stash.get(_MISSING, {}).items()):
         terminalreporter.line(f"NOT TESTED HERE: {count} tests need {name}, which is not on this machine", red=True)
+
+
+@pytest.fixture(scope="session")
+def _run_folder(tmp_path_factory):
+    """What all workers of a run share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "compiled"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def compiled_once(_run_folder, monkeypatch):
+    """What was compiled in this run is not compiled again, here and in processes that the test starts."""
+    from remit.sandbox import compiling  # noqa: PLC0415 - as below
+
+    monkeypatch.setattr(compiling, "_run", sharing(_run_folder, compiling._run))
+    monkeypatch.setenv(FOLDER, str(_run_folder))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "starting"), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="session")

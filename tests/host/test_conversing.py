@@ -10,43 +10,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remit.errors import Denied, SourceReserved, Unanswered, UsageError
-from remit.host import Client, Home, Kernel
 from remit.kernel.model import Caller
 
 QUICK = 50
 
 
 @pytest.fixture
-def kernel(home):
-    config = home / "remit.toml"
-    config.write_text(config.read_text() + '\n[operator.bot]\nroles = ["caller"]\n[operator.eye]\nroles = ["viewer"]\n')
-    with Kernel.open(home) as kernel:
-        yield kernel
-
-
-@pytest.fixture(params=["kernel", "client"])
-def facade(request, kernel, home):
-    if request.param == "kernel":
-        yield kernel
-    else:
-        with Client(Home.open(home)) as client:
-            yield client
-
-
-@pytest.fixture
-def answering(kernel):
+def answering(served):
     """Answers each event of a topic with what a function makes of it, until the test ends."""
     stop, threads = threading.Event(), []
 
     def start(topic, answer):
-        feed = kernel.subscribe(topic)
+        feed = served.subscribe(topic)
 
         def run():
             with feed:
                 while not stop.is_set():
                     for record in feed.receive(wait_ms=20).records:
                         for data in answer(record):
-                            kernel.reply(record, data)
+                            served.reply(record, data)
 
         threads.append(threading.Thread(target=run))
         threads[-1].start()
@@ -61,22 +43,22 @@ def words(records):
     return [record["event"]["data"] for record in records]
 
 
-def test_a_request_has_an_answer_of_the_same_run(facade, kernel, answering):
+def test_a_request_has_an_answer_of_the_same_run(facade, served, answering):
     answering("sum.wanted", lambda record: [sum(record["event"]["data"])])
     answer = facade.ask("sum.wanted", [1, 2, 3])
     assert answer["event"]["data"] == 6
-    [asked] = kernel.events(prefixes=["sum.wanted"])
+    [asked] = served.events(prefixes=["sum.wanted"])
     assert answer["event"]["type"] == asked["event"]["replyto"]
     assert answer["event"]["causationid"] == answer["event"]["correlationid"] == asked["event"]["id"]
     assert answer["event"]["hops"] == 7
-    assert len(kernel._rooms.listeners._open) == 1, "the answerer's own is left"
+    assert len(served._rooms.listeners._open) == 1, "the answerer's own is left"
 
 
-def test_who_is_not_answered_is_told_and_leaves_nothing(facade, kernel):
+def test_who_is_not_answered_is_told_and_leaves_nothing(facade, served):
     with pytest.raises(Unanswered):
         facade.ask("sum.wanted", [], timeout_ms=QUICK)
     assert facade.gather("sum.wanted", first=1, timeout_ms=0).records == []
-    assert len(kernel._rooms.listeners._open) == 0
+    assert len(served._rooms.listeners._open) == 0
 
 
 def test_two_requests_at_once_get_their_own_answers(facade, answering):
@@ -96,10 +78,10 @@ def test_the_first_so_many_answers_or_those_that_came(facade, answering):
     assert (words(partial.records), partial.complete) == (["a", "b", "c"], False)
 
 
-def test_the_best_proposals_are_awarded_and_report(facade, kernel, answering):
+def test_the_best_proposals_are_awarded_and_report(facade, served, answering):
     answering("job.offered", lambda _record: [{"price": price} for price in (30, 10, 20)])
-    with kernel.subscribe(prefixes=["job.offered."]) as told:
-        reports = threading.Thread(target=lambda: report(kernel, told))
+    with served.subscribe(prefixes=["job.offered."]) as told:
+        reports = threading.Thread(target=lambda: report(served, told))
         reports.start()
         tender = facade.tender(
             "job.offered", rank=lambda one: -one["event"]["data"]["price"], awards=2, first=3, results_ms=10_000
@@ -110,16 +92,16 @@ def test_the_best_proposals_are_awarded_and_report(facade, kernel, answering):
     assert words(tender.results) == ["done", "done"]
 
 
-def report(kernel, told):
+def report(served, told):
     """Two are awarded and report, one is rejected."""
     heard = []
     while len(heard) < 3:
         heard += told.receive().records
-    [offered] = kernel.events(prefixes=["job.offered"], limit=1)
+    [offered] = served.events(prefixes=["job.offered"], limit=1)
     for record in heard:
         if record["event"]["data"]["accepted"]:
             assert record["event"]["type"] == "job.offered.awarded"
-            kernel.reply(offered, "done")
+            served.reply(offered, "done")
         else:
             assert record["event"]["type"] == "job.offered.rejected"
 
@@ -132,11 +114,11 @@ def test_a_proposal_may_be_refused_by_everybody_and_ties_go_to_the_earlier(facad
     assert (words(first.awarded), words(first.rejected)) == ([1], [2, 3])
 
 
-def test_a_rank_that_fails_leaves_nothing(kernel, answering):
+def test_a_rank_that_fails_leaves_nothing(served, answering):
     answering("job.offered", lambda _record: [1])
     with pytest.raises(ZeroDivisionError):
-        kernel.tender("job.offered", rank=lambda _one: 1 / 0, first=1)
-    assert len(kernel._rooms.listeners._open) == 1, "the answerer's own is left"
+        served.tender("job.offered", rank=lambda _one: 1 / 0, first=1)
+    assert len(served._rooms.listeners._open) == 1, "the answerer's own is left"
 
 
 def test_a_barrier_lets_everybody_go_with_the_same_list(facade):
@@ -161,33 +143,33 @@ def test_a_barrier_says_who_came(facade):
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=st.lists(st.sampled_from("abcde"), min_size=1, max_size=12), data=st.data())
-def test_whoever_asks_a_barrier_when_gets_the_first_that_came(kernel, members, data):
-    name = f"n{kernel.home().head}.x"
+def test_whoever_asks_a_barrier_when_gets_the_first_that_came(served, members, data):
+    name = f"n{served.home().head}.x"
     first = list(dict.fromkeys(members))
     parties = data.draw(st.integers(1, len(first)))
     came = []
     for member in members:
         came += [member] * (member not in came)
         if len(came) >= parties:
-            assert kernel.barrier(name, parties, member, timeout_ms=0) == first[:parties]
+            assert served.barrier(name, parties, member, timeout_ms=0) == first[:parties]
         else:
             with pytest.raises(Unanswered) as caught:
-                kernel.barrier(name, parties, member, timeout_ms=0)
+                served.barrier(name, parties, member, timeout_ms=0)
             assert caught.value.details["arrived"] == came
 
 
-def test_policy_decides_who_may_ask(kernel):
-    asked = kernel.gather("a.b", timeout_ms=0, caller=Caller(principal="bot"))
+def test_policy_decides_who_may_ask(served):
+    asked = served.gather("a.b", timeout_ms=0, caller=Caller(principal="caller"))
     assert asked.records == []
     with pytest.raises(Denied):
-        kernel.gather("a.b", timeout_ms=0, caller=Caller(principal="eye"))
-    assert len(kernel._rooms.listeners._open) == 0
+        served.gather("a.b", timeout_ms=0, caller=Caller(principal="viewer"))
+    assert len(served._rooms.listeners._open) == 0
 
 
-def test_a_request_that_may_not_be_emitted_leaves_nothing(kernel):
+def test_a_request_that_may_not_be_emitted_leaves_nothing(served):
     with pytest.raises(SourceReserved):
-        kernel.gather("unit.applied", timeout_ms=0)
-    assert len(kernel._rooms.listeners._open) == 0
+        served.gather("unit.applied", timeout_ms=0)
+    assert len(served._rooms.listeners._open) == 0
 
 
 @pytest.mark.parametrize("wrong", [
@@ -196,7 +178,7 @@ def test_a_request_that_may_not_be_emitted_leaves_nothing(kernel):
     lambda kernel: kernel.tender("a.b", rank=lambda _one: 1, awards=0),
     lambda kernel: kernel.reply(kernel.emit("a.b"), 1),
 ])  # fmt: skip
-def test_what_makes_no_sense_is_refused_and_leaves_nothing(kernel, wrong):
+def test_what_makes_no_sense_is_refused_and_leaves_nothing(served, wrong):
     with pytest.raises(UsageError):
-        wrong(kernel)
-    assert len(kernel._rooms.listeners._open) == 0
+        wrong(served)
+    assert len(served._rooms.listeners._open) == 0

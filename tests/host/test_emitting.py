@@ -8,31 +8,12 @@ import pytest
 
 from remit import connect
 from remit.errors import Denied, EventInvalid, IdempotencyConflict, JournalClosed, SourceReserved, UsageError
-from remit.host import Client, Home, Kernel, emitting, read_journal
+from remit.host import Kernel, emitting, read_journal
 from remit.kernel.model import Caller
 
-VIEWER = '\n[operator.viewer]\nroles = ["viewer"]\n'
-
 
 @pytest.fixture
-def kernel(home):
-    config = home / "remit.toml"
-    config.write_text(config.read_text() + VIEWER)
-    with Kernel.open(home) as kernel:
-        yield kernel
-
-
-@pytest.fixture(params=["kernel", "client"])
-def facade(request, kernel, home):
-    if request.param == "kernel":
-        yield kernel
-    else:
-        with Client(Home.open(home)) as client:
-            yield client
-
-
-@pytest.fixture
-def stuck(kernel):
+def stuck(served):
     """The disk takes nothing until the event is set."""
     gate, reached = threading.Event(), threading.Event()
 
@@ -40,7 +21,7 @@ def stuck(kernel):
         reached.set()
         gate.wait(30)
 
-    kernel._rooms.journal.submit([], guard=hold)
+    served._rooms.journal.submit([], guard=hold)
     assert reached.wait(30)
     yield gate
     gate.set()
@@ -90,21 +71,21 @@ def test_what_may_not_be_said_is_refused_at_once_and_nothing_is_written(facade, 
     assert [one for one in facade.events(head) if one["event"]["type"] == topic] == []
 
 
-def test_nobody_waits_for_the_disk_until_it_is_asked_for_the_record(kernel, stuck):
-    said = [kernel.emit_soon("count.made", n) for n in range(10)]
-    assert kernel.events(prefixes=["count."]) == [], "nothing is there before it is durable"
+def test_nobody_waits_for_the_disk_until_it_is_asked_for_the_record(served, stuck):
+    said = [served.emit_soon("count.made", n) for n in range(10)]
+    assert served.events(prefixes=["count."]) == [], "nothing is there before it is durable"
     assert not any(one.done() for one in said)
     stuck.set()
     assert [one.record()["event"]["data"] for one in said] == list(range(10))
     assert all(one.done() for one in said)
 
 
-def test_who_emits_faster_than_the_disk_takes_it_waits(kernel, stuck, monkeypatch):
+def test_who_emits_faster_than_the_disk_takes_it_waits(served, stuck, monkeypatch):
     monkeypatch.setattr(emitting, "_MOST_UNDERWAY", 8)
     emitted = []
 
     def produce():
-        emitted.extend(kernel.emit_soon("count.made", n) for n in range(20))  # one by one, as they come
+        emitted.extend(served.emit_soon("count.made", n) for n in range(20))  # one by one, as they come
 
     producer = threading.Thread(target=produce)
     producer.start()
@@ -113,7 +94,7 @@ def test_who_emits_faster_than_the_disk_takes_it_waits(kernel, stuck, monkeypatc
     stuck.set()
     producer.join(30)
     assert [one.record()["event"]["data"] for one in emitted] == list(range(20))
-    assert [one["event"]["data"] for one in kernel.events(prefixes=["count."])] == list(range(20))
+    assert [one["event"]["data"] for one in served.events(prefixes=["count."])] == list(range(20))
 
 
 def test_a_key_makes_it_once_only_here_too(facade):
@@ -147,13 +128,13 @@ def test_a_connection_that_is_the_kernel_does_not_wait_either(home):
             assert there.emit_soon("count.made", 3).record()["event"]["data"] == 3
 
 
-def test_a_disk_that_takes_nothing_is_told_when_the_record_is_asked_for(kernel, monkeypatch):
+def test_a_disk_that_takes_nothing_is_told_when_the_record_is_asked_for(served, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(kernel._rooms.journal._writer, "_insert", fail)
-        said = kernel.emit_soon("a.b", 1)
+        patch.setattr(served._rooms.journal._writer, "_insert", fail)
+        said = served.emit_soon("a.b", 1)
         with pytest.raises(ZeroDivisionError):
             said.record()
-    assert kernel.events(prefixes=["a.b"]) == []
+    assert served.events(prefixes=["a.b"]) == []

@@ -15,39 +15,13 @@ from remit.errors import (
     SubscriptionUnknown,
     UsageError,
 )
-from remit.host import Client, Home, Kernel
+from remit.host import Kernel
 from remit.host.delivery import Listeners, Listening
 from remit.journal import Filter
 from remit.kernel.bus import Bus
 from remit.kernel.hostcall import CancelToken
 from remit.kernel.model import Caller
 from tests.journal.simulators import SimClock, SimIds
-
-OPERATORS = """
-[operator.viewer]
-roles = ["viewer"]
-[operator.caller]
-roles = ["caller"]
-[operator.keeper]
-roles = ["operator"]
-"""
-
-
-@pytest.fixture
-def fresh(home):
-    config = home / "remit.toml"
-    config.write_text(config.read_text() + OPERATORS)
-    with Kernel.open(home) as kernel:
-        yield kernel
-
-
-@pytest.fixture(params=["kernel", "client"])
-def facade(request, fresh, home):
-    if request.param == "kernel":
-        yield fresh
-    else:
-        with Client(Home.open(home)) as client:
-            yield client
 
 
 def topics(heard):
@@ -106,12 +80,12 @@ def test_nothing_is_left_of_a_closed_subscription(facade):
     assert facade.bus()["subscriptions"] == before
 
 
-def test_another_principal_cannot_take_what_one_is_given(fresh):
-    feed = fresh.perform(
+def test_another_principal_cannot_take_what_one_is_given(served):
+    feed = served.perform(
         "listen", {"spec": Listening()}, str, caller=Caller(principal="viewer"), progress=lambda _s, _d: None
     )
     with pytest.raises(SubscriptionUnknown):
-        fresh.perform(
+        served.perform(
             "receive", {"subscription": feed, "most": 1, "wait_ms": 0, "linger_ms": 0}, object,
             caller=Caller(), progress=lambda _s, _d: None,
         )  # fmt: skip
@@ -120,11 +94,11 @@ def test_another_principal_cannot_take_what_one_is_given(fresh):
 @pytest.mark.parametrize(
     ("principal", "allowed"), [("viewer", True), ("keeper", True), ("caller", False), ("nobody", False)]
 )
-def test_policy_says_who_may_listen(fresh, principal, allowed):
+def test_policy_says_who_may_listen(served, principal, allowed):
     caller = Caller(principal=principal)
     for named in ({"topics": ["a.b"]}, {"prefixes": ["a."]}, {"prefixes": ["a"]}, {}):
         wanted = dict(named)
-        listen = lambda words=wanted: fresh.subscribe(  # noqa: E731 - called at once, twice
+        listen = lambda words=wanted: served.subscribe(  # noqa: E731 - called at once, twice
             *words.get("topics", ()), prefixes=words.get("prefixes", ()), caller=caller
         )
         if allowed:
@@ -199,16 +173,16 @@ def test_the_same_key_emits_once(facade):
     assert len(facade.events(prefixes=["a.b"])) == 1
 
 
-def test_the_same_key_at_once_emits_once(fresh):
+def test_the_same_key_at_once_emits_once(served):
     found = []
     caller = Caller(idempotency_key="k2")
-    threads = [threading.Thread(target=lambda: found.append(fresh.emit("a.b", 1, caller=caller))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(served.emit("a.b", 1, caller=caller))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(found) == 8
-    assert {one["seq"] for one in found} == {fresh.events(prefixes=["a.b"])[0]["seq"]}
+    assert {one["seq"] for one in found} == {served.events(prefixes=["a.b"])[0]["seq"]}
 
 
 @pytest.mark.parametrize("priority", [-1, 256])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from remit.errors import ActionUnknown, CallCancelled, GrantUnknown, LeaseDenied, LeaseExhausted
+from remit.errors import ActionUnknown, CallCancelled, GrantUnknown, GuestTrapped, LeaseDenied, LeaseExhausted
 from remit.journal import Journal
 from remit.kernel.dispatch import Dispatcher
 from remit.kernel.hostcall import Ok, Refused
@@ -371,3 +371,15 @@ class World:
     def events(self, *prefixes: str) -> list[Any]:
         """The events of these topics."""
         return [record.event for record in self.journal.read(prefixes=prefixes or ("",))]
+
+
+def trap(_guest):
+    """The body of a guest that traps."""
+    raise GuestTrapped("unreachable")
+
+
+def rows(world):
+    """What the units' state is, as it is stored."""
+    return world.journal.execute(
+        "SELECT namespace, unit, branch, key, version, seq, value FROM unit_state ORDER BY seq, key"
+    )

@@ -24,3 +24,8 @@ def operators(active_home):
         return tokens
 
     return give
+
+
+@pytest.fixture(autouse=True)
+def _shared(compiled_once):
+    """No test below looks at how code is compiled."""

@@ -6,13 +6,15 @@ import socket
 import threading
 import time
 
+import httpx
 import pytest
 import uvicorn
 
-from remit.registry import Registry, Store, pack
+from remit.registry import Reference, Registry, Store, pack
 from remit.registry.client import RegistryClient
 from remit.registry.credentials import Credentials
 from remit.registry.server import application
+from tests.registry.lying import NAME, Liar, listening
 
 UNIT = b"""schema = "unit/v1"
 id = "acme/redact"
@@ -74,24 +76,24 @@ def serve():
     servers = []
 
     def start(app):
-        listening = socket.socket(proto=socket.IPPROTO_TCP)
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
+        open_socket = socket.socket(proto=socket.IPPROTO_TCP)
+        open_socket.bind(("127.0.0.1", 0))
+        open_socket.listen()
         config = uvicorn.Config(app, log_level="critical", lifespan="off", access_log=False, ws="none")
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [open_socket]}, daemon=True)
         thread.start()
-        servers.append((server, thread, listening))
+        servers.append((server, thread, open_socket))
         while not server.started:
             time.sleep(0.005)
-        return Registry(f"127.0.0.1:{listening.getsockname()[1]}")
+        return Registry(f"127.0.0.1:{open_socket.getsockname()[1]}")
 
     yield start
-    for server, thread, listening in servers:
+    for server, thread, open_socket in servers:
         server.should_exit = True
         server.force_exit = True
         thread.join()
-        listening.close()
+        open_socket.close()
 
 
 @pytest.fixture
@@ -109,3 +111,36 @@ def registry(store, serve):
 def client(registry):
     with RegistryClient(registry, credentials=Credentials()) as client:
         yield client
+
+
+@pytest.fixture
+def http(registry):
+    """Any HTTP client of our own registry."""
+    with httpx.Client(base_url=registry.base, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def bundle(make_bundle):
+    """``acme/redact`` 1.2.0."""
+    return make_bundle("1.2.0")
+
+
+@pytest.fixture
+def liar(bundle):
+    """The answers of a registry that has the bundle: a test makes some of them wrong."""
+    return Liar(bundle)
+
+
+@pytest.fixture
+def pull(liar):
+    """Pulls the bundle from the liar."""
+
+    def go(deadline_ms=20_000, credentials=Credentials()):  # noqa: B008 - immutable
+        with (
+            listening(liar.answers, liar.seen) as place,
+            RegistryClient(place, credentials=credentials, deadline_ms=deadline_ms) as client,
+        ):
+            return client.pull(Reference(place, NAME, version_range="^1"))
+
+    return go

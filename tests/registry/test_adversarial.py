@@ -40,7 +40,7 @@ from remit.registry.oci import IMAGE_MANIFEST, SIGNATURE, referrer_manifest, sha
 from remit.registry.standing import hold
 from remit.registry.trust.admission import AdmissionVerifier
 from remit.registry.trust.holdings import Holdings
-from tests.registry.test_hostile_registry import NAME, PLAIN, Liar, cut, listening
+from tests.registry.lying import NAME, PLAIN, Liar, cut, dripping, endless, listening
 from tests.registry.trust.test_adversarial import CASES as SIGNATURES
 
 FILES = {"unit.toml": b'id = "acme/redact"\nversion = "1.2.0"\n', "a.wasm": b"\0asm123"}
@@ -48,6 +48,7 @@ UNIT = pack(FILES)
 FILE = encode(UNIT)
 TITLE = "org.opencontainers.image.title"
 MANIFEST = f"/v2/{NAME}/manifests/1.2.0"
+BEGUN = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
 TAGS = f"/v2/{NAME}/tags/list"
 REFERRERS = f"/v2/{NAME}/referrers/"
 
@@ -149,17 +150,6 @@ def referring(liar, subject, data=b"{}"):
     says(liar, f"/v2/{NAME}/manifests/{sha256(manifest)}", body=manifest)
 
 
-def endless(liar, path):
-    def answer(handler):
-        handler.send_response(200)
-        handler.send_header("transfer-encoding", "chunked")
-        handler.end_headers()
-        while True:
-            handler.wfile.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
-
-    liar.answers[path] = answer
-
-
 def pages(liar):
     counter = iter(range(10**9))
 
@@ -205,19 +195,6 @@ def challenge(liar, status, body):
     says(liar, "/token", status, body)
 
 
-def drip(liar):
-    def answer(handler):
-        handler.send_response(200)
-        handler.send_header("content-length", "100000")
-        handler.end_headers()
-        while True:
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            time.sleep(0.01)
-
-    liar.answers[MANIFEST] = answer
-
-
 def stall(liar):
     liar.answers[MANIFEST] = lambda _handler: time.sleep(2)
 
@@ -258,7 +235,7 @@ ANSWERS_REFUSED = [
         why.LayerTooLarge,
         lambda liar: layers(liar, lambda found: [{**found[0], "size": 65 << 20}, *found[1:]]),
     ),
-    ("a manifest without end", ReplyTooLarge, lambda liar: endless(liar, MANIFEST)),
+    ("a manifest without end", ReplyTooLarge, lambda liar: liar.answers.update({MANIFEST: endless})),
     ("a bomb", why.ReplyCompressed, lambda liar: says(liar, MANIFEST, body=b"x", content_encoding="gzip")),
     ("tags without end", why.TagsEndless, pages),
     (
@@ -291,7 +268,7 @@ ANSWERS_REFUSED = [
     ("the tag is gone", ReferenceUnknown, lambda liar: says(liar, MANIFEST, 404)),
     ("it fails", RegistryFailed, lambda liar: says(liar, MANIFEST, 500)),
     ("it is cut off", RegistryUnreachable, lambda liar: liar.answers.update({MANIFEST: cut(b"{", 50)})),
-    ("it drips", why.AnswerDrips, drip),
+    ("it drips", why.AnswerDrips, lambda liar: liar.answers.update({MANIFEST: dripping(b" ", BEGUN)})),
     ("it stalls", RegistryTooSlow, stall),
 ]
 

@@ -58,6 +58,15 @@ def connected(address):
     return socket.create_connection((parts.hostname, parts.port), timeout=30)
 
 
+def read_here(wire):
+    """Reads the whole answer of the application's first page."""
+    answer = b""
+    while not answer.endswith(b"here"):
+        more = wire.recv(1_000)
+        assert more, "hung up on"
+        answer += more
+
+
 @pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 def test_a_head_that_never_ends_is_hung_up_on(served, head):
     with connected(served) as wire:
@@ -69,9 +78,7 @@ def test_a_head_that_never_ends_is_hung_up_on(served, head):
 def test_a_later_head_that_never_ends_is_hung_up_on_too(served):
     with connected(served) as wire:
         wire.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        answer = b""
-        while not answer.endswith(b"here"):
-            answer += wire.recv(1_000)
+        read_here(wire)
         wire.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         with suppress(ConnectionResetError):
             assert wire.recv(1) == b""
@@ -82,9 +89,7 @@ def test_a_later_head_that_never_ends_is_hung_up_on_too(served):
 def test_who_says_a_little_after_the_answer_and_then_nothing_is_hung_up_on(served, more, body):
     with connected(served) as wire:
         wire.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + body + b"\r\n")
-        answer = b""
-        while not answer.endswith(b"here"):
-            answer += wire.recv(1_000)
+        read_here(wire)
         wire.sendall(more)
         with suppress(ConnectionResetError):
             while wire.recv(1_000):  # what is no request gets an answer before
@@ -95,9 +100,7 @@ def test_a_connection_goes_on_after_a_body_that_nobody_read(served):
     with connected(served) as wire:
         for _ in range(3):
             wire.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
-            answer = b""
-            while not answer.endswith(b"here"):
-                answer += wire.recv(1_000)
+            read_here(wire)
             wire.sendall(b"abc")
 
 

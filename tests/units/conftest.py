@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from remit.host import Kernel, build_unit, init
+from tests.units.trials import COUNTER, version
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,3 +102,19 @@ def install(kernel: Kernel) -> Callable[[Path], str]:
         return kernel.install(str(folder), allow_unsigned=True).ref.digest
 
     return installed
+
+
+@pytest.fixture
+def counting(kernel: Kernel, unit, tmp_path: Path) -> Kernel:
+    """``acme/counter@1.0.0`` is active and has counted to 3; 1.1.0 is installed."""
+    kernel.install(str(unit("counter")), allow_unsigned=True)
+    kernel.apply(kernel.plan(add=[COUNTER]), consent=True)
+    for _ in range(3):
+        kernel.call("acme/counter:increment")
+    kernel.install(str(version(unit("counter"), "1.1.0", tmp_path / "next")), allow_unsigned=True)
+    return kernel
+
+
+@pytest.fixture(autouse=True)
+def _shared(compiled_once: None) -> None:
+    """No test below looks at how code is compiled."""

@@ -7,28 +7,9 @@ import threading
 import pytest
 
 from remit.errors import Denied, SubscriptionUnknown, UsageError
-from remit.host import Client, Home, Kernel
+from remit.host import Kernel
 from remit.host.delivery import Answer
 from remit.kernel.model import Caller
-
-OPERATORS = '\n[operator.viewer]\nroles = ["viewer"]\n[operator.keeper]\nroles = ["operator"]\n'
-
-
-@pytest.fixture
-def served(home):
-    config = home / "remit.toml"
-    config.write_text(config.read_text() + OPERATORS)
-    with Kernel.open(home) as kernel:
-        yield kernel
-
-
-@pytest.fixture(params=["kernel", "client"])
-def facade(request, served, home):
-    if request.param == "kernel":
-        yield served
-    else:
-        with Client(Home.open(home)) as client:
-            yield client
 
 
 def test_a_job_is_done_once_it_is_acknowledged(facade):

@@ -51,8 +51,9 @@ def test_a_change_is_told_though_its_record_is_heard_first(late):
         lists.told(session, CALLER, "tools", ["old"])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lists.watch)
-            with anyio.fail_after(20):
+            with anyio.move_on_after(20):
                 await session.told.wait()
             tasks.cancel_scope.cancel()
+        assert session.told.is_set()
 
     anyio.run(main)

@@ -93,7 +93,7 @@ def test_the_same_over_http(home, listening):
     with Kernel.open(home) as kernel:
         assert kernel.call("mcp/weather:forecast", {"city": "Riga"})["sky"] == "clear"
         with pytest.raises(RemitError, match=r"failed|within|more than"):
-            kernel.call("mcp/weather:flood", {})
+            kernel.call("mcp/weather:flood", {}, caller=Caller(deadline_ms=4_000))
 
 
 def test_what_was_not_pinned_is_no_action(home):
