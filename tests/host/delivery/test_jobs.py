@@ -103,6 +103,23 @@ def test_waiting_workers_are_woken(facade):
     assert len(found) == 1
 
 
+def test_a_worker_that_lingers_takes_what_comes_meanwhile(facade):
+    jobs = facade.jobs("billing", "order.placed")
+    facade.emit("order.placed", 0)
+    taken = []
+    worker = threading.Thread(target=lambda: taken.extend(jobs.take(3, linger_ms=10_000)))
+    worker.start()
+    facade.emit_all([("order.placed", 1), ("order.placed", 2)])
+    worker.join(30)
+    assert [job.data for job in taken] == [0, 1, 2]
+
+
+def test_a_worker_does_not_linger_longer_than_it_says(facade):
+    jobs = facade.jobs("billing", "order.placed")
+    facade.emit("order.placed", 0)
+    assert [job.data for job in jobs.take(3, linger_ms=30)] == [0]
+
+
 def test_a_closed_subscription_is_gone(facade):
     jobs = facade.jobs("billing", "order.placed")
     facade.close_jobs("billing")
