@@ -111,8 +111,7 @@ class Writer:
 
         :raises JournalClosed: if the writer was closed
         """
-        if self._closed:
-            raise JournalClosed("the journal is closed")
+        self._check_open()
         self._queue.put(batch)
         if batch.receipt is not None and not self._urgent.is_set():  # if it is, the queue is yet to be emptied
             self._urgent.set()
@@ -120,6 +119,10 @@ class Writer:
         if self._closed and threading.current_thread() is not self._thread:
             self._thread.join()
             self._refuse_rest()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise JournalClosed("the journal is closed")
 
     @property
     def waiting(self) -> int:

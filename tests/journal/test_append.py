@@ -380,15 +380,7 @@ def test_an_append_that_races_with_closing_is_written_or_refused_and_nobody_wait
     for _ in range(20):
         journal = open_journal(folder)
         start, receipts, refused = threading.Barrier(5), [], []
-
-        def produce(journal=journal, start=start, receipts=receipts, refused=refused):
-            start.wait()
-            with pytest.raises(JournalClosed) as caught:
-                while True:
-                    receipts.append(journal.submit([say("a.b")]))
-            refused.append(caught.value)
-
-        threads = [threading.Thread(target=produce) for _ in range(4)]
+        threads = [threading.Thread(target=_until_closed, args=(journal, start, receipts, refused)) for _ in range(4)]
         for one in threads:
             one.start()
         start.wait()
@@ -403,3 +395,12 @@ def test_an_append_that_races_with_closing_is_written_or_refused_and_nobody_wait
         again.close()
         written = {receipt.result()[0].event.id for receipt, error in zip(receipts, answers, strict=True) if not error}
         assert written <= known
+
+
+def _until_closed(journal, start, receipts, refused):
+    start.wait()
+    try:
+        while True:
+            receipts.append(journal.submit([say("a.b")]))
+    except JournalClosed as error:
+        refused.append(error)
