@@ -210,6 +210,7 @@ def unit_source(home_id: str, unit_id: str, digest: str) -> str:
     return f"//{home_id}/unit/{unit_id}@{digest}"
 
 
+@lru_cache(maxsize=64)
 def client_source(home_id: str, client: str) -> str:
     """The source of what a client says through the façade; set by the kernel."""
     return f"//{home_id}/client/{client}"
@@ -232,6 +233,7 @@ def _second(now_s: int) -> str:
     return datetime.fromtimestamp(now_s, UTC).isoformat().removesuffix("+00:00")
 
 
+@lru_cache(maxsize=512)  # most of a client's events are of a few topics; what is refused is not remembered
 def check_topic(topic: str) -> None:
     """Refuse a topic that a unit or client may not emit.
 
