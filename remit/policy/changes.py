@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remit.policy.modes import below
-from remit.policy.slices import ScopeIndex, above
+from remit.policy.slices import ScopeIndex
 from remit.policy.yielding import giving_way
 
 if TYPE_CHECKING:
@@ -76,9 +76,8 @@ class Touched:
 
 def lease_scope(holdings: Iterable[Holding], concrete: Resource) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
     """The principals and the resource of a lease, each with everything that can be above it."""
-    parents = {_key(uid): [_key(one) for one in ups] for uid, ups in concrete.parents.items()}
     # The home's own files are of that class by where the home lies, which the resource does not know.
-    resources = (*above(_key(concrete.uid), parents), ("Remit::PathClass", "kernel"))
+    resources = (*map(_key, concrete.parents), ("Remit::PathClass", "kernel"))
     units = {one.grant.unit for holding in holdings for one in holding.line}
     principals = {("Remit::Unit", unit.id) for unit in units} | {("Remit::Publisher", unit.publisher) for unit in units}
     return tuple(sorted(principals)), resources

@@ -8,25 +8,22 @@ if, and only if, a person had approved.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from remit.journal.event import encode_json
 from remit.kernel.model import Decision
 from remit.policy.engine import Answer, Engine, Facts
-from remit.policy.slices import Parents, parents_of
+from remit.policy.places import PLACES, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from remit.policy.requests import Request
+    from remit.policy.slices import Parents
 
 __all__ = ["Decider"]
 
 _MEMO = 4_096
-_PLACES = frozenset({"Remit::Path", "Remit::Topic"})
-"""Types of which there are many, whose entities have no attributes."""
 _REFUSED = (ValueError, TypeError, KeyError, OverflowError)
 """How the binding refuses malformed entities and values; its text quotes them, so it ends here."""
 _NO_ANSWER = Decision("deny", reason="policy has no answer: the request does not follow the Cedar schema")
@@ -47,13 +44,14 @@ class Decider:
     def decide(self, request: Request) -> Decision:
         """Policy's answer. Never raises for what a request contains."""
         try:
-            entities, parents = encode_json(request.entities), parents_of(request.entities)
-            key = hashlib.sha256(self._without_names(encode_json(request.cedar()), entities, parents)).digest()
+            shown, parents = visible(request, self.engine.named)
+            entities, asked = encode_json(shown), _asked(request)
+            key = hashlib.sha256(self._without_names(asked, entities, parents)).digest()
         except (TypeError, ValueError, OverflowError, RecursionError):
             return Decision("deny", reason="the request cannot be written as JSON")
         known = self._memo.get(key)
         if known is None:
-            known = self._decide(request, entities, parents)
+            known = self._decide(request, asked, entities, parents)
             if len(self._memo) >= _MEMO:
                 self._memo.clear()
             self._memo[key] = known
@@ -63,23 +61,24 @@ class Decider:
         """The decisions that would not be made again."""
         return list(self._memo.values())
 
-    def _without_names(self, asked: bytes, entities: bytes, parents: Parents | None) -> bytes:
+    def _without_names(self, asked: dict[str, Any], entities: bytes, parents: Parents | None) -> bytes:
         """The request as JSON, where what no policy names is told by its place among the entities alone."""
-        text, named = b"[%b,%b]" % (asked, entities), self.engine.named
+        about = encode_json([asked["principal"], asked["action"], asked["resource"]])
+        text, named = b"[%b,%b,%b]" % (about, asked["context"].encode(), entities), self.engine.named
         if named is None or parents is None:
             return text
         for place, (kind, name) in enumerate(parents):
-            if kind in _PLACES and (kind, name) not in named:
+            if kind in PLACES and (kind, name) not in named:
                 uid = b'{"id":%b,"type":"%b"}' % (encode_json(name), kind.encode())
                 text = text.replace(uid, b"{%d}" % place)  # which is no JSON: it stands for nothing else
         return text
 
-    def _decide(self, request: Request, entities: bytes, parents: Parents | None) -> Decision:
+    def _decide(self, request: Request, asked: dict[str, Any], entities: bytes, parents: Parents | None) -> Decision:
         try:
             facts = self.engine.written(entities, parents)
         except _REFUSED:
             return _NO_ANSWER
-        answer = self._ask(request, facts)
+        answer = self._ask(asked, facts)
         if answer.decision == "none":
             return _NO_ANSWER
         if answer.errors:
@@ -91,18 +90,22 @@ class Decider:
             return Decision("deny", answer.reasons, self._why(answer.reasons))
         lease = request.context.get("lease")
         if isinstance(lease, dict) and lease.get("approved") is False:
-            approved = self._ask(
-                msgspec.structs.replace(request, context=request.context | {"lease": lease | {"approved": True}}), facts
-            )
+            context = encode_json(request.context | {"lease": lease | {"approved": True}}).decode()
+            approved = self._ask(asked | {"context": context}, facts)
             if approved.decision == "allow" and not approved.errors:
                 return Decision("ask", approved.reasons, self._why(approved.reasons))
         return Decision("deny", reason="no policy permits it")
 
-    def _ask(self, request: Request, facts: Facts) -> Answer:
+    def _ask(self, asked: dict[str, Any], facts: Facts) -> Answer:
         try:
-            return self.engine.authorize(request.cedar(), facts)
+            return self.engine.authorize(asked, facts)
         except _REFUSED:
             return Answer("none")
 
     def _why(self, policies: Iterable[str]) -> str:
         return "; ".join(self.engine.annotation(policies, "why"))
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """The request as the engine takes it, its context written once for the key and for Cedar."""
+    return request.cedar() | {"context": encode_json(request.context).decode()}

@@ -32,6 +32,7 @@ __all__ = ["Answer", "Engine", "Facts", "on_large_stack", "parse_schema"]
 
 T = TypeVar("T")
 
+_DECISIONS = {cedarpy.Decision.Allow: "allow", cedarpy.Decision.Deny: "deny", cedarpy.Decision.NoDecision: "none"}
 _FAILED_POLICY = re.compile(r"error while evaluating policy `([^`]*)`")
 _UID_TEXT = re.compile(r'([A-Za-z_][\w:]*)::"([^"\\\n]*)"')
 _STACK = 64 << 20  # reserved address space; pages are taken as the parser goes deeper
@@ -104,6 +105,14 @@ def parse_schema(text: str) -> cedarpy.Schema:
     return schema
 
 
+@lru_cache(4)
+def _groups(schema: cedarpy.Schema) -> Parents:
+    """The groups of each action, as Cedar puts them among the entities."""
+    actions = parents_of(msgspec.json.decode(str(cedarpy.Entities.from_json_str("[]", schema))))
+    assert actions is not None
+    return actions
+
+
 class Facts:
     """Entities, ready for many requests."""
 
@@ -132,8 +141,6 @@ class Engine:
         """Every entity that a policy names, in its scope or its conditions; ``None`` where that cannot be told."""
         self._slices: dict[frozenset[str], cedarpy.PolicySet] = {}
         self._sliced = 0
-        self._above_action: dict[Key, list[Key]] = {}
-        self._groups: cedarpy.PolicySet | None = None
 
     @classmethod
     def parse(cls, policies: str, schema: str | None = None) -> Engine:
@@ -183,23 +190,25 @@ class Engine:
     def authorize(self, request: Mapping[str, Any], facts: Facts, *, sliced: bool | None = None) -> Answer:
         """Decide one request: ``principal``, ``action``, ``resource`` (``type`` and ``id`` each) and ``context``.
 
+        The context may be its JSON, if that was written before.
+
         :param sliced: whether to evaluate only what the scope reaches; the answer is the same. ``None`` slices a set
             that is large enough to gain by it
         """
-        asked = dict(request)
-        for name in ("principal", "action", "resource"):
-            asked[name] = _dict_form(asked.get(name))
+        asked = _asked(request)
         if sliced is None:
             sliced = len(self.policies) > _SMALL
         policies = self._slice(asked, facts) if sliced else self.whole
-        result = cedarpy.is_authorized(asked, policies, facts.handle, self.schema)
-        decision = "none"
-        if result.decision == cedarpy.Decision.Allow:
-            decision = "allow"
-        elif result.decision == cedarpy.Decision.Deny:
-            decision = "deny"
+        # What `is_authorized` does, without its detour.
+        [result] = cedarpy.is_authorized_batch([asked], policies, facts.handle, self.schema)
         failed = {_failed(text) for text in result.diagnostics.errors}
+        decision = _DECISIONS[result.decision]
         return Answer(decision, self._named(result.diagnostics.reasons), self._named(failed))
+
+    def prepare(self, request: Mapping[str, Any], facts: Facts) -> None:
+        """Read in the policies that a request needs, which its first decision would do otherwise."""
+        if len(self.policies) > _SMALL:
+            self._slice(_asked(request), facts)
 
     def reach(self, request: Mapping[str, Any], facts: Facts, below: tuple[str, str] | None = None) -> frozenset[str]:
         """Ids of the policies that the request's scope reaches; every policy, where that cannot be told.
@@ -246,28 +255,12 @@ class Engine:
         principal, action, resource = (_key(request.get(name)) for name in ("principal", "action", "resource"))
         if parents is None or principal is None or action is None or resource is None:
             return None
-        actions = above(action, parents) if self.schema is None else self._actions(action, request, facts)
+        actions = self._actions(action, parents)
         return above(principal, parents), actions, above(resource, parents)
 
-    def _actions(self, action: Key, request: Mapping[str, Any], facts: Facts) -> list[Key]:
-        """An action and the groups it belongs to, of those that any scope names. Cedar itself is asked, once each."""
-        known = self._above_action.get(action)
-        if known is not None:
-            return known
-        groups = self._index.groups if self._index is not None else []
-        if self._groups is None:
-            everybody = pst.ScopeAny()
-            self._groups = _load({
-                str(number): pst.Template(
-                    str(number), "permit", everybody, pst.ActionIn((group,)), everybody, (), pst.FrozenMap()
-                )
-                for number, group in enumerate(groups)
-            })  # fmt: skip
-        result = cedarpy.is_authorized(dict(request), self._groups, facts.handle, self.schema)
-        found = [action, *(uid_key(groups[int(number)]) for number in result.diagnostics.reasons)]
-        if result.decision != cedarpy.Decision.NoDecision:
-            self._above_action[action] = found
-        return found
+    def _actions(self, action: Key, parents: Parents) -> list[Key]:
+        """An action and the groups that it belongs to: a schema tells them, and nothing else may where there is one."""
+        return above(action, parents if self.schema is None else _groups(self.schema))
 
     def _named(self, policies: Iterable[str]) -> tuple[str, ...]:
         names = self._names
@@ -297,6 +290,11 @@ def _names(policies: Mapping[str, pst.Template]) -> dict[str, str]:
     for name in [*chosen.values(), *policies]:
         counts[name] = counts.get(name, 0) + 1
     return {policy: name if name and counts[name] == 1 else policy for policy, name in chosen.items()}
+
+
+def _asked(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request whose entities are written as type and id."""
+    return {**request, **{name: _dict_form(request.get(name)) for name in ("principal", "action", "resource")}}
 
 
 def _dict_form(uid: Any) -> Any:

@@ -37,17 +37,13 @@ class ScopeIndex:
         :param actions: whether scopes are told apart by their actions too
         """
         self._by_place: dict[Key | None, dict[Key | None, dict[Key | None, list[str]]]] = {}
-        groups, named = set(), set()
+        named = set()
         for policy, template in giving_way(policies.items(), _EACH):
             for principal, action, resource in _places(template):
                 by_action = self._by_place.setdefault(principal, {})
                 by_resource = by_action.setdefault(action if actions else None, {})
                 by_resource.setdefault(resource, []).append(policy)
                 named.add(resource)
-            if isinstance(template.action, pst.ActionIn):
-                groups |= set(template.action.entities)
-        self.groups = sorted(groups, key=str)
-        """Every action that a scope names with ``in``: those whose members matter."""
         self._resources = sorted(resource for resource in named if resource is not None)
 
     def reach(self, principals: Sequence[Key], actions: Sequence[Key], resources: Sequence[Key]) -> frozenset[str]:

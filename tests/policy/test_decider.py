@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import cedarpy
 import pytest
@@ -164,6 +165,8 @@ NAMING = [
     'forbid (principal, action, resource) unless { resource in [Remit::Path::"/a", Remit::Path::"/b/c"] };',
     'forbid (principal is Remit::Unit, action, resource) when { resource is Remit::Path in Remit::Path::"/c" };',
     'forbid (principal, action, resource) when { [Remit::Path::"/d", Remit::Path::"/a/d"].contains(resource) };',
+    'forbid (principal, action, resource) when { Remit::Path::"/a/b/c" in Remit::Path::"/a" };',
+    'forbid (principal, action, resource) when { Remit::Path::"/d/d/d" in [Remit::Path::"/", Remit::Path::"/b"] };',
     'forbid (principal, action, resource) when { {x: Remit::Path::"/c/c"}.x == resource };',
     'forbid (principal, action, resource in Remit::PathClass::"credentials");',
     'forbid (principal, action, resource) when { resource in Remit::Path::"/d" && 1 + 9223372036854775807 > 0 };',
@@ -181,7 +184,37 @@ def test_what_was_remembered_of_other_files_is_what_would_be_decided(chosen, pat
     judge, unit = decider(text), UnitRef("acme/tool", "1.0.0", "sha256:tool", "tool", "signed")
     for path in paths:
         request = capability_use(unit, Capability("fs:read", path), declared=True, approved=False, units={})
-        assert judge.decide(request) == Decider(judge.engine).decide(request)
+        decision, facts = judge.decide(request), judge.engine.entities(request.entities)
+        assert decision == Decider(judge.engine).decide(request)
+        cedar = judge.engine.authorize(request.cedar(), facts, sliced=False)
+        failed = cedar.errors or cedar.reasons
+        assert (decision.outcome, decision.policies) == ("deny" if cedar.errors else cedar.decision, failed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path["attrs"].update(size=1),
+        lambda path: path.update(tags={"size": 1}),
+        lambda path: path["parents"].append({"type": "Remit::Unit", "id": "acme/tool"}),
+        lambda path: path["parents"].append({"type": "Remit::Path", "id": "/data/in/file"}),
+        lambda path: path["parents"].append({"type": "Remit::Path", "id": "/data/in"}),
+        lambda path: path["parents"].append("odd"),
+    ],
+)
+def test_an_odd_entity_that_no_policy_names_still_denies(request_of, change):
+    request = request_of("fs:read", "/data/in/file", approved=True)
+    judge = decider(OPEN)
+    [folder] = [one for one in request.entities if one["uid"]["id"] == "/data/in"]
+    change(folder)
+    with pytest.raises(ValueError, match=r"\w"):
+        judge.engine.entities(request.entities)
+    assert judge.decide(request).outcome == "deny"
+
+
+def test_no_fact_that_policies_read_is_a_file_or_a_topic():
+    rules = re.sub(r"//.*", "", schema_text())
+    assert re.findall(r"[:<]\s*(?:Set\s*<\s*)?(?:Remit::)?(?:Path|Topic)\b", rules) == []
 
 
 @pytest.mark.parametrize(
@@ -190,7 +223,9 @@ def test_what_was_remembered_of_other_files_is_what_would_be_decided(chosen, pat
         (["/data/a", "/data/b", "/data/c"], 1),
         (["/data/a", "/data/named", "/data/b"], 2),
         (["/data/a", "/other/a"], 1),
-        (["/data/a", "/data/a/a"], 2),
+        (["/data/a", "/data/a/a", "/"], 1),
+        (["/data/a", "/data/named/a", "/data/named/a/b"], 2),
+        (["/data/a", "/etc/a", "/etc/b/c"], 2),
         (["/data/a", "/data/.ssh"], 2),
         (["/etc", "/data"], 2),
     ],

@@ -169,7 +169,7 @@ MUTANTS = {
         "remit.policy.engine.above", lambda key, _parents: [key]
     ),
     "action groups are forgotten in slices": lambda patch: patch.setattr(
-        Engine, "_actions", lambda _self, action, _request, _facts: [action]
+        Engine, "_actions", lambda _self, action, _parents: [action]
     ),
     "every grant is decided once for all below it": lambda patch: patch.setattr(
         "remit.policy.epoch.mode_of", lambda _root, _policies: "cached"
