@@ -247,13 +247,14 @@ class CedarAuthority:
 
         Only leases that a changed policy's scope can reach are decided again.
         """
-        before = self._change(
+        # Nothing here keeps the epoch itself: with it, all of what remains would be freed at once, at the end.
+        remains = self._change(
             lambda epoch: epoch.next(policies=policies),
             lambda epoch: Touched(changed(epoch.policies.engine, policies.engine)),
             _EACH_AT_PUBLISH,
-        )
+        ).remains()
         rest()
-        let_go(before.remains())
+        let_go(remains)
 
     def quarantine(self, publisher: str, *, by: str, reason: str = "") -> None:
         """Refuse everything to a publisher's units, from the next use on, until released."""
