@@ -210,9 +210,9 @@ class Observation(Governance):
 
 
 def _gathered(queue: Queue, most: int, linger_ms: int, token: CancelToken) -> Queue:
-    """A queue, once it has so many deliveries for whoever takes, or the time for gathering them is over."""
+    """A queue, once it has as many deliveries as are taken, or the time for gathering them is over."""
     pause = threading.Event()  # nobody sets it: each commit would wake who waits for the journal
-    while linger_ms > 0 and 0 < queue.ready() < most and not token.cancelled:
+    while linger_ms > 0 and queue.gathers(most) and not token.cancelled:
         pause.wait(min(linger_ms, _GATHERING_MS) / 1_000)
         linger_ms -= _GATHERING_MS
     return queue

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 
 import pytest
+
+from tests.swapping import swapping
 
 
 @pytest.fixture
@@ -57,22 +58,8 @@ def test_a_folder_swapped_for_a_link_in_a_race(arena, attack, ends):
     inner.mkdir()
     (inner / "secret").write_text("inside")
     link.symlink_to(arena.outside)
-    stop = threading.Event()
-
-    def swap():
-        while not stop.is_set():
-            inner.rename(spare)
-            link.rename(inner)
-            inner.rename(link)
-            spare.rename(inner)
-
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    try:
+    with swapping(inner, link, spare):
         seen = {attack("read", f"{inner}/secret") for _ in range(60)}
-    finally:
-        stop.set()
-        swapper.join()
     assert {text for code, text in seen if code == "answered"} <= {'"inside"'}
     assert {code for code, _ in seen} <= {"answered", "denied", "not-found"}
     ends("refused: denied, or the file inside; never the one outside")

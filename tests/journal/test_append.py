@@ -374,33 +374,3 @@ def test_a_writer_that_ends_answers_everybody_who_waits(journal, monkeypatch):
             journal._writer._thread.join(0.01)
     for future in futures[1:]:
         assert isinstance(future.exception(10), JournalClosed)
-
-
-def test_an_append_that_races_with_closing_is_written_or_refused_and_nobody_waits_for_ever(folder):
-    for _ in range(20):
-        journal = open_journal(folder)
-        start, receipts, refused = threading.Barrier(5), [], []
-        threads = [threading.Thread(target=_until_closed, args=(journal, start, receipts, refused)) for _ in range(4)]
-        for one in threads:
-            one.start()
-        start.wait()
-        journal.close()
-        for one in threads:
-            one.join(30)
-        answers = [receipt.exception(30) for receipt in receipts]
-        assert len(refused) == len(threads)
-        assert {type(one) for one in answers} <= {type(None), JournalClosed}
-        again = open_journal(folder)
-        known = {record.event.id for record in again.read() if record.event.type == "a.b"}
-        again.close()
-        written = {receipt.result()[0].event.id for receipt, error in zip(receipts, answers, strict=True) if not error}
-        assert written <= known
-
-
-def _until_closed(journal, start, receipts, refused):
-    start.wait()
-    try:
-        while True:
-            receipts.append(journal.submit([say("a.b")]))
-    except JournalClosed as error:
-        refused.append(error)

@@ -85,12 +85,12 @@ class Queue:
 
     # ---- taking ----
 
-    def ready(self) -> int:
-        """How many deliveries could be taken now, as far as was looked."""
+    def gathers(self, most: int) -> bool:
+        """Whether something could be taken now, but less than ``most``, and less than is looked for at once."""
         self._fill()
         now = self._clock.now_ms()
         with self._lock:
-            return self._ready(now)
+            return 0 < self._ready(now) < min(most, _ENOUGH)
 
     def _ready(self, now: int) -> int:
         return sum(not one.lease and one.due_ms <= now for one in self._window.values())
@@ -186,11 +186,9 @@ class Queue:
     def _room(self) -> int:
         now = self._clock.now_ms()
         with self._lock:
-            return (
-                0
-                if self._ready(now) >= _ENOUGH
-                else min(_WINDOW - len(self._window), _MOST_DONE - len(self.state.done))
-            )
+            if self._ready(now) >= _ENOUGH:
+                return 0
+            return min(_WINDOW - len(self._window), _MOST_DONE - len(self.state.done))
 
     def _give_back(self, now: int) -> None:
         """Whoever did not answer in time has failed: it counts as an attempt."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import socket
-import threading
 
 import pytest
 
 from remit.sandbox.interfaces import tree
 from remit.sandbox.interfaces.tree import MAX_FILE
+from tests.swapping import swapping
 
 
 @pytest.fixture
@@ -164,26 +164,12 @@ def test_a_folder_swapped_for_a_link_during_the_walk_leads_nowhere(granting, ask
     link = granted.parent / "link"
     link.symlink_to(other)
     spare = granted.parent / "spare"
-    stop = threading.Event()
-
-    def swap():
-        while not stop.is_set():
-            inner.rename(spare)
-            link.rename(inner)
-            inner.rename(link)
-            spare.rename(inner)
-
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    try:
+    with swapping(inner, link, spare):
         scope = granting(granted)
         answers = {
             getattr(answer, "value", None) or answer.code
             for answer in (ask(scope, "files.read", f"{inner}/secret", "utf8") for _ in range(2_000))
         }
-    finally:
-        stop.set()
-        swapper.join()
     assert "mine" in answers
     assert answers <= {"mine", "denied", "not-found"}
 
