@@ -86,11 +86,11 @@ class Queue:
     # ---- taking ----
 
     def gathers(self, most: int) -> bool:
-        """Whether something could be taken now, but less than ``most``, and less than is looked for at once."""
+        """Whether something could be taken now, but less than ``most``."""
         self._fill()
         now = self._clock.now_ms()
         with self._lock:
-            return 0 < self._ready(now) < min(most, _ENOUGH)
+            return 0 < self._ready(now) < most
 
     def _ready(self, now: int) -> int:
         return sum(not one.lease and one.due_ms <= now for one in self._window.values())

@@ -120,16 +120,6 @@ def test_a_worker_does_not_linger_longer_than_it_says(facade):
     assert [job.data for job in jobs.take(3, linger_ms=30)] == [0]
 
 
-def test_nobody_lingers_where_more_waits_than_is_looked_for_at_once(served):
-    jobs = served.jobs("billing", "order.placed")
-    queue = served._rooms.queues.get("billing")
-    served.emit("order.placed", 0)
-    assert queue.gathers(1_000)
-    served.emit_all([("order.placed", number) for number in range(600)])
-    assert not queue.gathers(1_000)
-    assert len(jobs.take(1_000)) == 601
-
-
 def test_a_closed_subscription_is_gone(facade):
     jobs = facade.jobs("billing", "order.placed")
     facade.close_jobs("billing")
