@@ -30,7 +30,7 @@ from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
 from remit.policy.resources import parse_resource
 from remit.policy.standing import Holding, Lease, LeaseKey, Standing
-from remit.policy.yielding import giving_way, let_go, rest
+from remit.policy.yielding import breathe, giving_way, let_go
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,8 +50,8 @@ LEASE_MS = 5 * 60 * 1_000
 
 _MAX_LEASES = 100_000
 _EACH = 4_096
-"""Leases between two rests of a change: some tenths of a microsecond each, and what is withdrawn is to end soon."""
-_EACH_AT_PUBLISH = 512
+"""Leases between two looks at the time: some tenths of a microsecond each, and what is withdrawn is to end soon."""
+_EACH_AT_PUBLISH = 256
 """The same where policies change: each lease is looked at for a microsecond at most."""
 _ATTEMPTS = 8
 _RESTLESS = "the grants kept changing during the check"
@@ -247,13 +247,15 @@ class CedarAuthority:
 
         Only leases that a changed policy's scope can reach are decided again.
         """
-        # Nothing here keeps the epoch itself: with it, all of what remains would be freed at once, at the end.
-        remains = self._change(
+        before = self._change(
             lambda epoch: epoch.next(policies=policies),
             lambda epoch: Touched(changed(epoch.policies.engine, policies.engine)),
             _EACH_AT_PUBLISH,
-        ).remains()
-        rest()
+        )
+        breathe()
+        remains = before.remains()
+        del before  # what remains is freed in pieces, and not all at once with the epoch at the end
+        breathe()
         let_go(remains)
 
     def quarantine(self, publisher: str, *, by: str, reason: str = "") -> None:

@@ -17,7 +17,7 @@ from remit.policy.engine import Engine
 from remit.policy.findings import Finding
 from remit.policy.requests import Request, administration, at_special_address, capability_use, in_process
 from remit.policy.resources import GRAMMARS
-from remit.policy.yielding import giving_way
+from remit.policy.yielding import breathe, giving_way
 from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ ADMINISTRATION = (
 """Every action of group ``admin`` in the Cedar schema."""
 
 _EACH = 1
-"""Questions between two rests: Cedar takes some tenths of a millisecond for one that is new to it."""
+"""Questions between two looks at the time: Cedar takes some tenths of a millisecond for one that is new to it."""
 _SAMPLES = {
     "action:call": "canary/unit:action",
     "events:emit": "canary.topic",
@@ -65,7 +65,7 @@ _LOCAL = UnitRef("canary/unit", "1.0.0", "sha256:canary", "tool", "local")
 
 def run_canaries(engine: Engine, posture: str) -> list[Finding]:
     """A finding for each request that was let through; it names the policies that did."""
-    decider = Decider(engine)
+    decider = Decider(engine, breathe)
     findings = []
     for what, request in giving_way(itertools.chain(_capabilities(posture), _administration()), _EACH):
         decision = decider.decide(request)

@@ -32,8 +32,8 @@ TOPICS = ("grant.given", "lease.denied", "action.completed", "action.failed", "a
 """Where the journal's decisions are."""
 
 _MOST_QUESTIONS = 100_000
-_EACH = 2
-"""Questions between two rests: each is decided twice, for some hundred microseconds."""
+_EACH = 1
+"""Questions between two looks at the time: each is decided twice, for some hundred microseconds."""
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from remit.policy.engine import Answer, Engine, Facts
 from remit.policy.places import PLACES, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from remit.policy.requests import Request
     from remit.policy.slices import Parents
@@ -29,16 +29,23 @@ _REFUSED = (ValueError, TypeError, KeyError, OverflowError)
 _NO_ANSWER = Decision("deny", reason="policy has no answer: the request does not follow the Cedar schema")
 
 
+def _go_on() -> None:
+    """Do not stop between two questions."""
+
+
 class Decider:
     """Decides requests under one engine, and remembers: a decision is a pure function of the request's parts.
 
     More than that: Cedar can compare entities and walk their hierarchy, but not read their ids. So a decision stays the
     same when an entity that no policy names is called otherwise throughout the request. Files and topics that policies
     cannot tell apart are therefore decided once. Safe to share between threads.
+
+    :param between: called before each question to Cedar, by whom decisions are long work that others shall not notice
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, between: Callable[[], None] = _go_on) -> None:
         self.engine = engine
+        self._between = between
         self._memo: dict[bytes, Decision] = {}
 
     def decide(self, request: Request) -> Decision:
@@ -97,6 +104,7 @@ class Decider:
         return Decision("deny", reason="no policy permits it")
 
     def _ask(self, asked: dict[str, Any], facts: Facts) -> Answer:
+        self._between()
         try:
             return self.engine.authorize(asked, facts)
         except _REFUSED:

@@ -81,7 +81,7 @@ class Epoch:
 
     def remains(self) -> list[Any]:
         """What was worked out under these policies and dies with them."""
-        return [*self._outlooks.values(), *self.decider.remembered()]
+        return [*self._outlooks.values(), *self.decider.remembered(), *self.policies.engine.remains()]
 
     def question(self, unit: UnitRef, capability: Capability, *, declared: bool, approved: bool) -> Request:
         """The question to Cedar whether a unit may use a capability.

@@ -18,7 +18,7 @@ from cedarpy import pst
 from remit.policy.engine import on_large_stack
 from remit.policy.findings import Finding
 from remit.policy.prescan import Statement, scan
-from remit.policy.yielding import giving_way
+from remit.policy.yielding import giving_way, rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,10 +27,10 @@ __all__ = ["Compiled", "compile_set"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _APPROVED = pst.GetAttr(pst.GetAttr(pst.Var("context"), "lease"), "approved")
-_EACH = 3
-"""Policies between two rests: Cedar parses one in some tenths of a millisecond."""
-_MANY = 512
-"""Policies between two rests that are only looked up."""
+_EACH = 1
+"""Policies between two looks at the time: Cedar parses one in some tenths of a millisecond."""
+_MANY = 128
+"""Policies between two looks at the time that are only looked up."""
 
 
 class Compiled(NamedTuple):
@@ -88,6 +88,7 @@ def _parse(
     file: str, statements: Iterable[Statement], schema: cedarpy.Schema, compiled: Compiled
 ) -> dict[str, pst.Template]:
     """Those by their texts, with Cedar's judgement and ours of each."""
+    rest()
     parsed: dict[str, pst.Template] = {}
     sound: list[Statement] = []
     for statement in giving_way(statements, _EACH):

@@ -5,38 +5,70 @@ milliseconds. That interval belongs to the whole process, and so to the host: it
 itself instead, after some tenths of a millisecond, and sleeps just long enough for a waiting thread to get in. Where
 many threads compute all the time, it takes longer for that: it waits its interval before each piece.
 
-One call into Cedar, and the garbage collector, cannot be interrupted: pieces count such calls, not what they take.
+Pieces are counted, and a rest is taken after those that bring the time since the last one to what a check may notice:
+so work is interrupted as often on a slow machine as on a fast one. One call into Cedar cannot be. The garbage
+collector comes whenever enough was made, and looks at all that was made since: it is sent for early, between rests,
+while that is little.
 """
 
 from __future__ import annotations
 
+import gc
 import threading
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from remit.journal.ports import SystemClock
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["giving_way", "let_go", "rest"]
+__all__ = ["breathe", "giving_way", "let_go", "rest"]
 
 T = TypeVar("T")
 
 _SLEEP_S = 0.0001
 """A waiting thread needs some tens of microseconds to wake up: sleeping for less takes the interpreter back before."""
 _NEVER = threading.Event()
-_EACH = 512
-"""Objects to free between two rests: each takes some tenths of a microsecond."""
+_now = SystemClock().monotonic_ns  # paces this process and decides nothing
+_LONG_NS = 150_000
+"""For how long to work on before a rest."""
+_YOUNG = 3
+"""Collections of what was just made, after which their survivors are looked at too; by itself Python waits for ten."""
+
+
+class _Own(threading.local):
+    """What a thread knows of itself."""
+
+    rested_ns = 0
+    """When it came back from its last rest."""
+
+
+_OWN = _Own()
+_EACH = 64
+"""Objects to free in one piece: each takes some tenths of a microsecond, or some ten where it holds others."""
 
 
 def rest() -> None:
     """Let other threads in, between two pieces of long work."""
     _NEVER.wait(_SLEEP_S)
+    if gc.isenabled() and gc.get_count()[1] >= _YOUNG:
+        gc.collect(1)
+        _NEVER.wait(_SLEEP_S)
+    _OWN.rested_ns = _now()
+
+
+def breathe() -> None:
+    """Rest, if this thread has worked for long since it last did."""
+    if _now() - _OWN.rested_ns > _LONG_NS:
+        rest()
 
 
 def giving_way(items: Iterable[T], every: int) -> Iterator[T]:
-    """The same items, with room for other threads after each so many of them; where there are more, after the rest too.
+    """The same items, with room for other threads between so many and so many, once they have worked for long enough.
 
-    So long work that follows on long work begins with a rest.
+    Fewer items are given without a look at the time. Where there are more, there is room after the last of them too: so
+    long work that follows on long work begins with a rest.
     """
     return chain.from_iterable(_pieces(iter(items), every))
 
@@ -47,7 +79,7 @@ def _pieces(items: Iterator[T], every: int) -> Iterator[tuple[T, ...]]:
         yield piece
         long = long or len(piece) == every
         if long:
-            rest()
+            breathe()
 
 
 def let_go(items: list[Any]) -> None:

@@ -1,25 +1,36 @@
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 
 import pytest
 
 from remit.policy.postures import load
-from remit.policy.yielding import giving_way
+from remit.policy.yielding import giving_way, rest
+
+
+class Log(list):
+    """What happened, rests of long work among it, by a clock that each look at it moves on."""
+
+    now_ns, step_ns = 0, 1_000_000
+
+    def look(self):
+        self.now_ns += self.step_ns
+        return self.now_ns
+
+    def wait(self, seconds):
+        assert 0 < seconds < 0.001
+        self.append("rest")
 
 
 @pytest.fixture
 def log(monkeypatch):
-    """What happened, rests of long work among it."""
-    happened = []
-
-    class Rest:
-        def wait(self, seconds):
-            assert 0 < seconds < 0.001
-            happened.append("rest")
-
-    monkeypatch.setattr("remit.policy.yielding._NEVER", Rest())
+    happened = Log()
+    monkeypatch.setattr("remit.policy.yielding._NEVER", happened)
+    monkeypatch.setattr("remit.policy.yielding._now", happened.look)
+    monkeypatch.setattr("remit.policy.yielding._OWN.rested_ns", 0)
+    monkeypatch.setattr("remit.policy.yielding._YOUNG", 1 << 30)
     return happened
 
 
@@ -37,6 +48,30 @@ def test_all_items_come_in_order_with_a_rest_after_each_piece(log, count):
     for item in giving_way(iter(range(count)), 2):
         log.append(item)
     assert log == LONG[count]
+
+
+def test_no_rest_is_taken_before_the_work_was_long(log):
+    log.step_ns = 40_000
+    list(giving_way(range(40), 1))
+    assert len(log) == 40 // 4  # every fourth look finds more than 150 us
+
+
+def test_what_survived_its_first_collections_is_looked_at_in_a_rest():
+    for _ in range(3):
+        gc.collect(0)
+    rest()
+    assert gc.get_count()[1] < 3
+
+
+def test_a_host_that_switched_the_collector_off_keeps_it_off():
+    gc.disable()
+    try:
+        for _ in range(3):
+            gc.collect(0)
+        rest()
+        assert gc.get_count()[1] >= 3
+    finally:
+        gc.enable()
 
 
 def test_loading_rests_after_each_policy_that_is_new(log):
