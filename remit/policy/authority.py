@@ -247,6 +247,7 @@ class CedarAuthority:
 
         Only leases that a changed policy's scope can reach are decided again.
         """
+        breathe()
         before = self._change(
             lambda epoch: epoch.next(policies=policies),
             lambda epoch: Touched(changed(epoch.policies.engine, policies.engine)),

@@ -73,6 +73,7 @@ def run_canaries(engine: Engine, posture: str) -> list[Finding]:
             culprits = ", ".join(decision.policies) or "no guard"
             message = f"a canary was let through ({what}) by {culprits}"
             findings.append(Finding("(policy set)", message, policy=decision.policies[0] if decision.policies else ""))
+    breathe()
     if not _groups_hold(engine.schema):
         findings.append(Finding("(policy set)", "a canary was let through: action groups have no members"))
     return findings

@@ -40,7 +40,7 @@ class Decider:
     same when an entity that no policy names is called otherwise throughout the request. Files and topics that policies
     cannot tell apart are therefore decided once. Safe to share between threads.
 
-    :param between: called before each question to Cedar, by whom decisions are long work that others shall not notice
+    :param between: called before each work of Cedar's, for whom decisions are long work that others shall not notice
     """
 
     def __init__(self, engine: Engine, between: Callable[[], None] = _go_on) -> None:
@@ -81,6 +81,7 @@ class Decider:
         return text
 
     def _decide(self, request: Request, asked: dict[str, Any], entities: bytes, parents: Parents | None) -> Decision:
+        self._between()
         try:
             facts = self.engine.written(entities, parents)
         except _REFUSED:
