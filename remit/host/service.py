@@ -39,7 +39,7 @@ class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     """Further names by which browsers may reach the service (``Host``)."""
     rate: float = 10_000.0
-    """Requests a second of one token, with bursts of as many."""
+    """Requests a second of one operator, by all tokens together, with bursts of as many."""
     body: int = 4 << 20
     """The largest request."""
     patience: float = 10.0

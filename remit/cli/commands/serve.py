@@ -16,7 +16,7 @@ __all__ = ["serve"]
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
 @click.option("--name", "names", multiple=True, metavar="HOST", help="A further name by which it is reached.")
 @click.option(
-    "--rate", default=10_000.0, type=click.FloatRange(1), show_default=True, help="Requests a second of a token."
+    "--rate", default=10_000.0, type=click.FloatRange(1), show_default=True, help="Requests a second of an operator."
 )
 @click.option("--no-session-token", is_flag=True, help="Make no token of this run; only those of remit.toml speak.")
 @click.option("--new-token", is_flag=True, help="Make a token for remit.toml, print it once, and serve nothing.")

@@ -40,7 +40,7 @@ class Admission:
         :raises RequestInvalid: if it is for another host, or a header is not well formed
         :raises Unauthenticated: if no known token comes with it
         :raises CrossSite: if a browser sends it on behalf of another page
-        :raises RateLimited: if too many came with this token
+        :raises RateLimited: if too many came from this operator
         """
         self._refuse_strange_names(headers)
         if public:

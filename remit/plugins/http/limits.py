@@ -1,4 +1,4 @@
-"""How much one token may ask for: a bucket a token, refilled at a steady rate (token bucket)."""
+"""How much an operator may ask for, by all tokens together: a bucket each, refilled at a steady rate (token bucket)."""
 
 from __future__ import annotations
 

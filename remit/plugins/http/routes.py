@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from remit.errors import RemitError, RequestInvalid, RouteUnknown
+from remit.errors import RequestInvalid, RouteUnknown
 from remit.host import Facade, ServiceOptions, StateAt
 from remit.kernel.model import Caller
 from remit.plugins.http import spec
+from remit.plugins.http.readiness import Readiness
 from remit.plugins.http.requests import Headers, body_of, flag, headers_of, number, object_of
 from remit.plugins.http.streams import Watcher, deltas, frames
 
@@ -35,6 +35,7 @@ class Context(NamedTuple):
     facade: Facade
     options: ServiceOptions
     watcher: Watcher
+    readiness: Readiness
     run: Callable[..., Awaitable[Any]]
     """Performs a blocking function on a thread, never on the event loop."""
 
@@ -201,11 +202,8 @@ async def ready(context: Context, _request: Request, _caller: Caller) -> Respons
     """The home's kernel answers, and the service is not stopping."""
     if context.watcher.stopping:
         return _json({"status": "stopping"}, 503)
-    try:
-        await asyncio.wait_for(context.run(context.facade.home), timeout=5)
-    except (RemitError, TimeoutError):  # why not is for those who may read the home
-        return _json({"status": "unready"}, 503)
-    return _json({"status": "ready"})
+    found = await context.readiness.ready()
+    return _json({"status": "ready"}) if found else _json({"status": "unready"}, 503)
 
 
 async def specification(context: Context, request: Request, caller: Caller) -> Response:

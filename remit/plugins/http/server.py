@@ -24,6 +24,7 @@ from remit.plugins.http.admission import Admission
 from remit.plugins.http.front import Front, fault, guarded
 from remit.plugins.http.offered import offered_routes
 from remit.plugins.http.problems import problem
+from remit.plugins.http.readiness import Readiness
 from remit.plugins.http.requests import headers_of
 from remit.plugins.http.routes import TABLE, Context, Route
 from remit.plugins.http.streams import Watcher
@@ -34,6 +35,8 @@ __all__ = ["HttpService", "application"]
 _THREADS = 16
 _MOST_CONNECTIONS = 1_000
 _IDLE_S = 20
+_PROXIES = ("127.0.0.1", "::1")
+"""Who is believed that a request came by TLS, which marks cookies ``Secure`` and tells our pages from others."""
 _BACKLOG = 1_024
 
 
@@ -49,7 +52,7 @@ def application(facade: Facade, options: ServiceOptions, offers: Offers) -> tupl
         return await asyncio.get_running_loop().run_in_executor(waiting, work)
 
     watcher = Watcher(facade, wait)
-    context = Context(facade, options, watcher, run)
+    context = Context(facade, options, watcher, Readiness(facade, run), run)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -150,6 +153,8 @@ class HttpService:
             lifespan="on",
             http=patient(self._options.patience),
             ws="none",
+            proxy_headers=True,
+            forwarded_allow_ips=_PROXIES,
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=self._options.drain,

@@ -81,6 +81,15 @@ def test_signing_in_keeps_the_token_where_scripts_cannot_read_it(standing):
     }
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_cookie_is_for_tls_alone_where_the_proxy_of_this_host_spoke_tls(standing, scheme):
+    ours = standing[1].replace("http", scheme, 1)
+    headers = {"origin": ours, "x-forwarded-proto": scheme}
+    answer = httpx.post(f"{standing[1]}/ui/login", data={"token": OWNER}, headers=headers)
+    parts = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")}
+    assert ("secure" in parts) == (scheme == "https")
+
+
 @pytest.mark.parametrize("token", ["", " ", "a b", "a;b", "a\nset-cookie: x=y", "é", "x" * 201])
 def test_what_cannot_be_a_token_is_not_kept(standing, token):
     answer = httpx.post(f"{standing[1]}/ui/login", data={"token": token}, headers={"origin": standing[1]})
