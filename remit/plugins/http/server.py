@@ -35,7 +35,7 @@ __all__ = ["HttpService", "application"]
 _THREADS = 16
 _MOST_CONNECTIONS = 1_000
 _IDLE_S = 20
-_PROXIES = ("127.0.0.1", "::1")
+_PROXIES = ["127.0.0.1", "::1"]
 """Who is believed that a request came by TLS, which marks cookies ``Secure`` and tells our pages from others."""
 _BACKLOG = 1_024
 
