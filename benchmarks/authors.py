@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.measure import Benchmark, Figure
 from remit.host import Kernel, Swap, init, new_unit, permit_native, try_unit
-from remit.host.developing import develop
+from remit.host.authoring.developing import develop
 
 __all__ = ["BENCHMARKS"]
 

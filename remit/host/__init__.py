@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from remit.host.agents import AgentBridge, RemoteTool, agent_bridge
-from remit.host.backup import restore
-from remit.host.client import Client
-from remit.host.connection import Connection, connect
-from remit.host.conversing import Conversation, Gathered, Tender
-from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
-from remit.host.developing import Swap, Told, develop, workshop
-from remit.host.doctoring import examine_files
-from remit.host.facade import Facade
-from remit.host.home import Home
-from remit.host.kernel import Kernel
-from remit.host.measuring import measure_unit
-from remit.host.plugging.commands import plugin_commands
-from remit.host.publishing import (
+from remit.host.authoring.developing import Swap, Told, develop, workshop
+from remit.host.authoring.measuring import measure_unit
+from remit.host.authoring.publishing import (
     check_registry,
     export_registry,
     pack_unit,
@@ -25,11 +15,9 @@ from remit.host.publishing import (
     serve_registry,
     withdraw_unit,
 )
-from remit.host.scaffold import new_plugin, new_unit
-from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
-from remit.host.signing import SignAs, sign_unit, verify_unit
-from remit.host.spans import Span, Trace, trace_of
-from remit.host.tools import (
+from remit.host.authoring.scaffold import new_plugin, new_unit
+from remit.host.authoring.signing import SignAs, sign_unit, verify_unit
+from remit.host.authoring.tools import (
     authorize_corpus,
     build_unit,
     check_cases,
@@ -46,7 +34,7 @@ from remit.host.tools import (
     read_journal,
     verify_journal,
 )
-from remit.host.trusting import (
+from remit.host.authoring.trusting import (
     ROTATABLE,
     DomainView,
     domain_root,
@@ -58,11 +46,23 @@ from remit.host.trusting import (
     show_domain,
     verify_bundle,
 )
-from remit.host.trying import built_unit, try_unit
-from remit.host.upgrades import upgrade_home
-from remit.host.views import EpisodeView, Examined, LogLine, PromptText, PromptView, StateAt
-from remit.host.watching import StateChange, changes_of, watch_state, whole
-from remit.host.workbench import lend_code
+from remit.host.authoring.trying import built_unit, try_unit
+from remit.host.authoring.workbench import lend_code
+from remit.host.connection import Connection, connect
+from remit.host.delivery import Feed, Heard, Job, Jobs, Timer
+from remit.host.facade.conversing import Conversation, Gathered, Tender
+from remit.host.facade.facade import Facade
+from remit.host.facade.views import EpisodeView, Examined, LogLine, PromptText, PromptView, StateAt
+from remit.host.facade.watching import StateChange, changes_of, watch_state, whole
+from remit.host.home.backup import restore
+from remit.host.home.home import Home
+from remit.host.home.upgrades import upgrade_home
+from remit.host.kernel import Kernel
+from remit.host.models.spans import Span, Trace, trace_of
+from remit.host.operations.doctoring import examine_files
+from remit.host.plugging.commands import plugin_commands
+from remit.host.service import Offers, ServiceOptions, WebService, new_token, open_service
+from remit.host.wire.client import Client
 from remit.kernel.model import Caller
 from remit.registry.trust import Identity
 from remit.registry.trust.changes import TrustView

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 from remit.errors import AgentsMissing
-from remit.host.facade import Facade
+from remit.host.facade.facade import Facade
 from remit.host.plugging import Plugins
 from remit.kernel.model import Caller
 from remit.schemas.config import load_config

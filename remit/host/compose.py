@@ -12,7 +12,7 @@ import msgspec
 from remit.errors import Denied, JournalError, PluginFailed
 from remit.host.canary import Canary
 from remit.host.delivery import Listeners, Queues, Reactions, Scheduler, SubscriptionsFold, TimersFold
-from remit.host.home import Home
+from remit.host.home.home import Home
 from remit.host.offers import Service
 from remit.host.plugging import (
     Failure,

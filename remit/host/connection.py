@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from remit.errors import ConnectionLost, HomeBusy, KernelUnreachable
-from remit.host.client import Client, NotPerformed
-from remit.host.emitting import Emitted
-from remit.host.facade import Facade
-from remit.host.home import Home
+from remit.host.facade.emitted import Emitted
+from remit.host.facade.facade import Facade
+from remit.host.home.home import Home
 from remit.host.kernel import Kernel
-from remit.host.operations import READS
+from remit.host.operations.operations import READS
+from remit.host.wire.client import Client, NotPerformed
 from remit.journal import Progress
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome

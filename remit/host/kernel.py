@@ -15,15 +15,16 @@ import msgspec
 
 from remit.errors import JournalClosed, ProtocolError
 from remit.host.compose import Rooms, compose
-from remit.host.emitting import Emitted, emit_soon, said_alone
-from remit.host.facade import Facade
-from remit.host.home import Home
+from remit.host.facade.emitted import Emitted
+from remit.host.facade.facade import Facade
+from remit.host.home.home import Home
 from remit.host.looping import LoopRunner, drive
-from remit.host.operations import INVOCABLE, READS, Context, Operations
+from remit.host.operations.emitting import emit_soon, said_alone
+from remit.host.operations.operations import INVOCABLE, READS, Context, Operations
 from remit.host.plugging import Observers, Plugins
 from remit.host.presence import Presence
-from remit.host.server import Server
 from remit.host.signals import ManagedSignals
+from remit.host.wire.server import Server
 from remit.journal import Clock, Ids, Progress, no_progress
 from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Caller, EntityRef, GuestOutcome

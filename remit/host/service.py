@@ -15,8 +15,8 @@ import msgspec
 
 from remit.errors import ConfigInvalid, ServiceMissing
 from remit.host.compose import BUILTINS
-from remit.host.facade import Facade
-from remit.host.home import Home
+from remit.host.facade.facade import Facade
+from remit.host.home.home import Home
 from remit.host.offers import Panel, Route
 from remit.host.plugging import Plugins
 from remit.schemas.config import LOCAL_OPERATOR, load_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from remit.host.home import Home
+from remit.host.home.home import Home
 from remit.kernel.answers import Recorder
 from remit.kernel.scope import Scope
 from remit.sandbox.transcripts import Transcriber

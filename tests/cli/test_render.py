@@ -17,7 +17,7 @@ from remit.cli.render.findings import fault_list, policy_findings
 from remit.cli.render.plan import command_words, plan_view
 from remit.cli.render.records import record_text
 from remit.cli.render.units import difference, generation_table, unit_table
-from remit.host.views import Entry, LeaseView
+from remit.host.facade.views import Entry, LeaseView
 from remit.kernel.model import Decision, UnitRef
 from remit.policy.findings import Finding as PolicyFinding
 from remit.schemas import Fault

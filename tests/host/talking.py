@@ -7,13 +7,13 @@ import os
 import socket
 from contextlib import closing
 
-from remit.host import wire
+from remit.host.wire import messages
 
 
 def connect(home):
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(20)
-    with wire.address(home / ".remit" / "kernel.sock") as where:
+    with messages.address(home / ".remit" / "kernel.sock") as where:
         connection.connect(where)
     return connection
 

@@ -21,7 +21,7 @@ from remit.errors import (
     UnitUnknown,
 )
 from remit.host import Client, Home, Kernel, connect, verify_journal
-from remit.host.client import NotPerformed
+from remit.host.wire.client import NotPerformed
 from remit.kernel.model import Caller
 
 JOIN = """
@@ -219,7 +219,7 @@ def test_a_kernel_that_closes_while_clients_send_loses_nothing_and_does_nothing_
 
 
 def test_a_client_that_waits_for_news_does_not_keep_the_kernel_from_closing(active_home, monkeypatch):
-    monkeypatch.setattr("remit.host.observation._LONGEST_WAIT_MS", 3_600_000)
+    monkeypatch.setattr("remit.host.operations.observation._LONGEST_WAIT_MS", 3_600_000)
     kernel = Kernel.open(active_home)
     client = Client(Home.open(active_home))
     head = kernel.home().head

@@ -216,7 +216,7 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 import cedarpy, wasmtime
-import remit.host, remit.host.server, remit.policy.plugin
+import remit.host, remit.host.wire.server, remit.policy.plugin
 from remit.errors import HomeReadOnly, RemitError
 from remit.host import Home, Kernel, verify_journal
 from tests.journal.simulators import open_journal

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.errors import ConfigInvalid, RemitError, VariableMissing
-from remit.host.template import TEMPLATE
+from remit.host.home.template import TEMPLATE
 from remit.kernel.model import Limits
 from remit.schemas.config import Config, Operator, expand, load_config
 

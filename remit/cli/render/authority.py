@@ -11,7 +11,7 @@ from rich.text import Text
 
 from remit.cli.render.layout import cell, columns, table
 from remit.cli.text import one_line
-from remit.host.views import LeaseView
+from remit.host.facade.views import LeaseView
 from remit.journal.event import timestamp
 
 __all__ = ["explanation", "facts", "lease_table", "left", "question"]

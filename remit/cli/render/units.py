@@ -14,7 +14,7 @@ from remit.cli.render.diff import change_lines
 from remit.cli.render.experiments import trial_lines
 from remit.cli.render.layout import cell, columns, heading, table, unsigned
 from remit.cli.text import json_text, one_line, short_digest
-from remit.host.views import Entry
+from remit.host.facade.views import Entry
 from remit.journal.event import timestamp
 from remit.units import SlotView, Terms
 from remit.units.documents import Change

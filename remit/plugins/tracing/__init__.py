@@ -1,7 +1,7 @@
 """Tracing: the spans of episodes, sent to an OpenTelemetry collector where one is configured (OTLP over HTTP).
 
-The journal stays the record: what is sent is a function of it (:mod:`remit.host.spans`), under the same ids every time.
-Importing this loads nothing of OpenTelemetry: the hook does, when there is somewhere to send to.
+The journal stays the record: what is sent is a function of it (:mod:`remit.host.models.spans`), under the same ids
+every time. Importing this loads nothing of OpenTelemetry: the hook does, when there is somewhere to send to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spans of an episode as OpenTelemetry has them. Pure; the ids are those of :mod:`remit.host.spans`."""
+"""Spans of an episode as OpenTelemetry has them. Pure; the ids are those of :mod:`remit.host.models.spans`."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_a_plugins_source_is_asked_and_its_refusal_is_an_answer(quick):
 
 @pytest.mark.parametrize("how", ["raises", "exits", "hangs", "gives nothing"])
 def test_a_source_that_fails_is_named_and_the_kernel_serves_on(quick, stuck, how, monkeypatch):
-    monkeypatch.setattr("remit.host.supplies._FETCH_S", 0.05)
+    monkeypatch.setattr("remit.host.operations.supplies._FETCH_S", 0.05)
     wrong = (wrongs(stuck) | {"gives nothing": lambda: None})[how]
     with Kernel.open(quick, plugins={"bad": sources(lambda *_: wrong())}) as kernel:
         with pytest.raises(PluginFailed, match=r"bad failed in source\.fetch"):

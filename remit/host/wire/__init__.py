@@ -1,0 +1,3 @@
+"""The home's socket: its messages, and either end of it."""
+
+from __future__ import annotations
