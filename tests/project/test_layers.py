@@ -37,6 +37,8 @@ def test_the_layers_are_kept(copy):
         ("units/planted.py", "remit.policy"),
         ("sandbox/planted.py", "remit.registry"),
         ("policy/planted.py", "remit.host"),
+        ("host/facade/planted.py", "remit.host.operations"),
+        ("host/home/planted.py", "remit.host.wire"),
     ],
 )
 def test_an_import_that_goes_up_or_sideways_is_caught(copy, module, imported):
