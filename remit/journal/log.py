@@ -38,6 +38,7 @@ from remit.journal.event import (
 )
 from remit.journal.filter import sieve
 from remit.journal.heads import GENESIS, check_not_truncated, read_checkpoint, read_head, write_checkpoint
+from remit.journal.pages import PAGE, Pages
 from remit.journal.ports import Clock, Ids
 from remit.journal.receipt import Receipt
 from remit.journal.segments import Archive
@@ -48,7 +49,6 @@ __all__ = ["GENESIS", "Journal", "Record"]
 
 _IN_TABLE = 64 << 10
 _RECENT = 4096
-_PAGE = 1_000
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -79,6 +79,7 @@ class Journal:
         connection = connect(self._path, write=write)
         self._readers = threading.local()
         self._recent: deque[Record] = deque(maxlen=_RECENT)
+        self._pages = Pages(self._rows_after)
         self._changed = threading.Condition()
         self._woken = False
         self._observers: tuple[Callable[[Sequence[Record]], None], ...] = ()
@@ -231,7 +232,10 @@ class Journal:
             missing = self._head.seq - after
             if missing <= len(self._recent):
                 return list(islice(reversed(self._recent), max(0, missing)))[::-1]  # most readers want the last few
-        rows = self.execute("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, _PAGE))
+        return self._pages.after(after)
+
+    def _rows_after(self, seq: int) -> list[Record]:
+        rows = self.execute("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (seq, PAGE))
         return [self.decode_row(row) for row in rows]
 
     def last(self, count: int, *, prefixes: Sequence[str] = ("",)) -> list[Record]:
@@ -242,7 +246,7 @@ class Journal:
         words, named = sieve(wanted)
         query = f"SELECT * FROM record WHERE seq < ? AND ({words}) ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our words
         while len(found) < count:
-            rows = self.execute(query, (before, *named, _PAGE))
+            rows = self.execute(query, (before, *named, PAGE))
             if not rows:
                 break
             records = [self.decode_row(row) for row in rows]

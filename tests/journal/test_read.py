@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.errors import JournalCorrupt
-from remit.journal import log
+from remit.journal import log, pages
 from tests.journal.simulators import open_journal, say, temporary_journal
 
 KINDS = st.sampled_from(["a.b", "a.c", "b.a", "ab.c"])
@@ -54,7 +54,8 @@ def test_a_place_beyond_any_row_is_no_fault(journal, after):
 
 
 def test_pages_join_without_gap_or_repetition(journal, monkeypatch):
-    monkeypatch.setattr(log, "_PAGE", 7)
+    monkeypatch.setattr(log, "PAGE", 7)
+    monkeypatch.setattr(pages, "PAGE", 7)
     journal._recent.clear()
     for n in range(40):
         journal.submit([say("a.b", n)])
