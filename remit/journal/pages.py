@@ -14,7 +14,7 @@ __all__ = ["PAGE", "Pages"]
 
 PAGE = 1_000
 """Records of a page at most."""
-_KEPT = 4
+_KEPT = 8
 """Pages that are kept; a record has some four KiB at most, for larger data lies beside the chain."""
 _SEQ = attrgetter("seq")
 
