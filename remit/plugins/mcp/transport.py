@@ -96,9 +96,12 @@ async def _over_http(choice: AgentServer) -> AsyncIterator[tuple[Any, Any]]:
 async def _over_stdio(choice: AgentServer) -> AsyncIterator[tuple[Any, Any]]:
     environment = get_default_environment() | expand(choice.env)
     try:
-        process = await anyio.open_process(
-            list(choice.command), env=environment, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        # asyncio tidies up after a start that is cancelled, but not where it is cancelled again and again meanwhile, as
+        # anyio does. A start is brief: whoever is out of time learns it just after.
+        with anyio.CancelScope(shield=True):
+            process = await anyio.open_process(
+                list(choice.command), env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+            )
     except OSError as error:
         raise AgentServerFailed(f"{choice.command[0]} cannot be started: {error.strerror}") from error
     to_us, reading = anyio.create_memory_object_stream[SessionMessage | Exception](0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -159,6 +161,18 @@ def test_servers_that_hang_do_not_switch_off_the_plugin_that_asks_them(pinned):
         assert kernel.findings() == []
         assert kernel.events(prefixes=["plugin."]) == []
         assert kernel.call("mcp/weather:forecast", {"city": "Riga"})["city"] == "Riga"
+
+
+@pytest.mark.parametrize("deadline_ms", [1, 2, 4, 8, 16])
+def test_a_deadline_that_ends_while_the_server_starts_leaves_nothing_open(home, deadline_ms):
+    write(home, f'command = ["sleep", "60"]\ndeadline = "{deadline_ms}ms"')
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(5):
+            with pytest.raises(DeadlineExceeded):
+                tools_now(home, "weather")
+        gc.collect()
+    assert not told, told[0].message
 
 
 def test_without_a_kept_definition_the_action_is_there_and_is_checked_at_the_call(pinned):
