@@ -20,12 +20,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from remit.errors import (
-    BlobMissing,
-    HomeMissing,
-    JournalCorrupt,
-    PayloadMissing,
-)
+from remit.errors import BlobMissing, HomeMissing, JournalCorrupt, PayloadMissing
 from remit.journal.blobs import Blobs, digest_of
 from remit.journal.event import (
     Draft,
@@ -235,8 +230,17 @@ class Journal:
         return self._pages.after(after)
 
     def _rows_after(self, seq: int) -> list[Record]:
-        rows = self.execute("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (seq, PAGE))
-        return [self.decode_row(row) for row in rows]
+        query = "SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [self.decode_row(row) for row in self.execute(query, (seq, PAGE))]
+
+    def record(self, seq: int) -> Record:
+        """One record.
+
+        :raises JournalCorrupt: if it is not there, or its row cannot be decoded
+        """
+        for row in self.execute("SELECT * FROM record WHERE seq = ?", (seq,)):
+            return self.decode_row(row)
+        raise JournalCorrupt(f"row {seq} of the journal is missing")
 
     def last(self, count: int, *, prefixes: Sequence[str] = ("",)) -> list[Record]:
         """The newest ``count`` records of these types, oldest first."""
@@ -328,8 +332,7 @@ class Journal:
     def _reader(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            connection = connect(self._path, write=False)
-            self._readers.connection = connection
+            connection = self._readers.connection = connect(self._path, write=False)
         return connection
 
     # ---- ends ----
@@ -388,7 +391,6 @@ class Journal:
             self.append([Draft(type="home.created", data={"id": self.home_id, "pid": os.getpid()})])
             return self.home_id
         try:
-            [row] = self.execute("SELECT * FROM record WHERE seq = 1")
-            return str(self.decode_row(row).event.data["id"])
+            return str(self.record(1).event.data["id"])
         except Exception as error:
             raise JournalCorrupt("row 1 of the journal does not name the home") from error

@@ -200,7 +200,7 @@ class Office:
         found = next((one for one in known if one.digest.removeprefix("sha256:").startswith(digest)), None)
         if found is None or (digest and len(digest) < _SHORTEST):
             raise PolicyUnknown("there is no such earlier set", remedy="run 'remit policy history'")
-        record = next(iter(self._journal.read(found.seq - 1, limit=1)))
+        record = self._journal.record(found.seq)
         said = self._journal.data(record)
         again = load(found.posture, msgspec.convert(said.get("files", {}), dict[str, str]), like=self.live)
         if again.digest != found.digest:
@@ -251,7 +251,7 @@ class Office:
         shadow = self.history.shadow
         if shadow is None:
             return
-        said = self._journal.data(next(iter(self._journal.read(shadow.seq - 1, limit=1))))
+        said = self._journal.data(self._journal.record(shadow.seq))
         try:
             candidate = load(shadow.posture, msgspec.convert(said["files"], dict[str, str]), like=self.live)
         except PolicyInvalid:

@@ -136,6 +136,8 @@ class Generations(msgspec.Struct, frozen=True):
     """Every generation of a home by number; the last one is active."""
 
     by_number: Mapping[int, Generation] = msgspec.field(default_factory=lambda: {0: GENESIS})
+    record: int = 0
+    """The number of the record that made the newest; 0 for the empty one."""
 
     @property
     def active(self) -> Generation:
@@ -160,6 +162,7 @@ class _Stored(msgspec.Struct, frozen=True):
     documents: list[DocumentSnapshot]
     generations: list[tuple[Generation, list[int], dict[str, int]]]
     """Each without its units and documents, and where those are."""
+    record: int
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -197,7 +200,7 @@ class GenerationsFold:
     """
 
     name = "generations"
-    version = 2
+    version = 3
     topics: tuple[str, ...] = GENERATION_TOPICS
 
     def init(self) -> Generations:
@@ -211,7 +214,7 @@ class GenerationsFold:
     def apply(self, state: Generations, records: Sequence[Record], data: Reading) -> Generations:
         """Add the generations of these records."""
         added: dict[int, Generation] = {}
-        before = state.active
+        before, last = state.active, state.record
         for record in records:
             if record.from_kernel:
                 written = self._written
@@ -219,7 +222,8 @@ class GenerationsFold:
                 before, parts = _generation(data(record, _Applied).generation, known)
                 self._written = (before, parts)
                 added[before.number] = before
-        return Generations({**state.by_number, **added}) if added else state
+                last = record.seq
+        return Generations({**state.by_number, **added}, last) if added else state
 
     def snapshot(self, state: Generations) -> bytes:
         """All generations as JSON."""
@@ -232,7 +236,7 @@ class GenerationsFold:
             )
             for generation in state.by_number.values()
         ]
-        return msgspec.json.encode(_Stored(units.items, documents.items, stored))
+        return msgspec.json.encode(_Stored(units.items, documents.items, stored, state.record))
 
     def restore(self, data: bytes) -> Generations:
         """What :meth:`snapshot` wrote."""
@@ -245,7 +249,8 @@ class GenerationsFold:
                     documents={name: stored.documents[at] for name, at in documents.items()},
                 )
                 for generation, units, documents in stored.generations
-            }
+            },
+            stored.record,
         )
 
     def view(self, state: Generations) -> object:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.errors import Denied
-from remit.journal import GENERATION_TOPICS, Draft, Folds, Journal, Progress, digest_of, no_progress
+from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progress
 from remit.journal.unitstate import PURGED, purge
 from remit.kernel.model import Bundle, Caller, EntityRef, UnitRef, Verification
 from remit.kernel.ports import Authority, Home, Runner, Verifier
@@ -300,8 +300,8 @@ class Lifecycle:
 
     def recover(self) -> None:
         """Finish what a crash interrupted. Called once, before anything else."""
-        last = self._journal.last(1, prefixes=GENERATION_TOPICS)
-        committed = self._journal.data(last[0]) if last else {}
+        number = self.generations.record
+        committed = self._journal.data(self._journal.record(number)) if number else {}
         self._config.follow(committed.get("config", {}))
         self.lock.follow(committed.get("lock", {}))
 

@@ -79,7 +79,7 @@ class Queue:
         """Put events that wait for a retry into the window."""
         for seq in seqs:
             retry = self.state.retrying[seq]
-            record = next(self._journal.read(seq - 1, limit=1))
+            record = self._journal.record(seq)
             with self._lock:
                 self._window[seq] = _Waiting(record, retry.attempts, retry.due_ms)
 

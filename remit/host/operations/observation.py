@@ -183,7 +183,7 @@ class Observation(Governance):
         return [
             {"subscription": queue.state.name, "seq": seq}
             | msgspec.to_builtins(dead)
-            | {"record": self._record(next(journal.read(seq - 1, limit=1)))}
+            | {"record": self._record(journal.record(seq))}
             for queue in queues
             for seq, dead in sorted(queue.state.dead.items())[-_MOST_LETTERS:]
         ]
