@@ -70,7 +70,7 @@ def test_pages_join_without_gap_or_repetition(journal, monkeypatch):
 def test_a_record_is_found_by_its_number_and_one_that_is_missing_is_named(journal):
     journal.append([say("a.b", number) for number in range(5)])
     assert [journal.record(seq) for seq in range(1, 7)] == list(journal.read())
-    with pytest.raises(JournalCorrupt, match="row 7 .* missing"):
+    with pytest.raises(JournalCorrupt, match=r"row 7 .* missing"):
         journal.record(7)
 
 
