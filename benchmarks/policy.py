@@ -8,12 +8,8 @@ from __future__ import annotations
 import gc
 import random
 import statistics
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +17,7 @@ from typing import Any
 import cedarpy
 
 from benchmarks.measure import Benchmark, Figure, interleaved
+from benchmarks.pauses import busy, elsewhere
 from remit.journal.event import Draft
 from remit.kernel.model import Budget, Capability, Grant, UnitRef
 from remit.kernel.ports import SystemClock
@@ -253,7 +250,7 @@ def swap_pause(runs: int) -> Figure:
     publish, found = _cycle(texts, change), []
     publish()
     gc.collect()
-    with _busy(lambda: authority.use(unit, _EMIT, resource)) as longest, _elsewhere() as compute:
+    with busy(lambda: authority.use(unit, _EMIT, resource)) as longest, elsewhere() as compute:
         for _ in range(rounds):
             begin = time.perf_counter()
             during = longest(publish)
@@ -263,56 +260,6 @@ def swap_pause(runs: int) -> Figure:
     during, *others = (statistics.median(values) for values in zip(*found, strict=True))
     peers = dict(zip(("nothing", "other process", "the whole change"), others, strict=True))
     return Figure(max(0.0, during - peers["nothing"]), "ms", peers, rounds)
-
-
-@contextmanager
-def _busy(check: Callable[[], object]) -> Iterator[Callable[[Callable[[], object]], float]]:
-    """A thread that does one thing all the time; tells the most milliseconds it took while something else is done."""
-    turns: list[list[int]] = [[0]]  # each measurement's longest wait: one of an earlier turn never counts in a later
-    done = threading.Event()
-
-    def work() -> None:
-        last = time.perf_counter_ns()
-        while not done.is_set():
-            turn = turns[-1]
-            check()
-            now = time.perf_counter_ns()
-            turn[0], last = max(turn[0], now - last), now
-
-    def longest(beside: Callable[[], object]) -> float:
-        turns.append([0])
-        beside()
-        return turns[-1][0] / 1e6
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield longest
-    finally:
-        done.set()
-        thread.join()
-
-
-@contextmanager
-def _elsewhere() -> Iterator[Callable[[float], object]]:
-    """Another process, which computes for so many seconds when it is told to."""
-    program = (
-        "import sys, time\n"
-        "for line in sys.stdin:\n"
-        "    end = time.perf_counter() + float(line)\n"
-        "    while time.perf_counter() < end: pass\n"
-        "    print(flush=True)\n"
-    )
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        heard = process.stdout
-        assert heard is not None
-
-        def compute(seconds: float) -> str:
-            print(seconds, file=process.stdin, flush=True)
-            return heard.readline()
-
-        yield compute
 
 
 def revoke_prefix(runs: int) -> Figure:

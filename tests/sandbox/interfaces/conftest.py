@@ -226,3 +226,16 @@ def serving() -> Iterator[Callable[..., Any]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def granting(new_scope):
+    """A call of a unit that may reach these origins, and loopback."""
+
+    def grant(*origins, **options):
+        scope = new_scope(**options)
+        scope.authority.granted.update(("net:http", origin) for origin in origins)
+        scope.authority.reachable.add("loopback")
+        return scope
+
+    return grant
