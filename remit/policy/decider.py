@@ -29,10 +29,6 @@ _REFUSED = (ValueError, TypeError, KeyError, OverflowError)
 _NO_ANSWER = Decision("deny", reason="policy has no answer: the request does not follow the Cedar schema")
 
 
-def _go_on() -> None:
-    """Do not stop between two questions."""
-
-
 class Decider:
     """Decides requests under one engine, and remembers: a decision is a pure function of the request's parts.
 
@@ -40,10 +36,10 @@ class Decider:
     same when an entity that no policy names is called otherwise throughout the request. Files and topics that policies
     cannot tell apart are therefore decided once. Safe to share between threads.
 
-    :param between: called before each work of Cedar's, for whom decisions are long work that others shall not notice
+    :param between: called before each work of Cedar's, where decisions are long work that others shall not notice
     """
 
-    def __init__(self, engine: Engine, between: Callable[[], None] = _go_on) -> None:
+    def __init__(self, engine: Engine, between: Callable[[], None] | None = None) -> None:
         self.engine = engine
         self._between = between
         self._memo: dict[bytes, Decision] = {}
@@ -81,7 +77,8 @@ class Decider:
         return text
 
     def _decide(self, request: Request, asked: dict[str, Any], entities: bytes, parents: Parents | None) -> Decision:
-        self._between()
+        if self._between is not None:
+            self._between()
         try:
             facts = self.engine.written(entities, parents)
         except _REFUSED:
@@ -105,8 +102,11 @@ class Decider:
         return Decision("deny", reason="no policy permits it")
 
     def _ask(self, asked: dict[str, Any], facts: Facts) -> Answer:
-        self._between()
         try:
+            if self._between is not None:
+                self._between()
+                self.engine.prepare(asked, facts)
+                self._between()
             return self.engine.authorize(asked, facts)
         except _REFUSED:
             return Answer("none")
