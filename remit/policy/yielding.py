@@ -31,7 +31,7 @@ _SLEEP_S = 0.0001
 """A waiting thread needs some tens of microseconds to wake up: sleeping for less takes the interpreter back before."""
 _NEVER = threading.Event()
 _now = SystemClock().monotonic_ns  # paces this process and decides nothing
-_LONG_NS = 150_000
+_LONG_NS = 250_000
 """For how long to work on before a rest."""
 _YOUNG = 3
 """Collections of what was just made, after which their survivors are looked at too; by itself Python waits for ten."""

@@ -52,8 +52,8 @@ def test_all_items_come_in_order_with_a_rest_after_each_piece(log, count):
 
 def test_no_rest_is_taken_before_the_work_was_long(log):
     log.step_ns = 40_000
-    list(giving_way(range(40), 1))
-    assert len(log) == 40 // 4  # every fourth look finds more than 150 us
+    list(giving_way(range(42), 1))
+    assert len(log) == 42 // 7  # every seventh look finds more than 250 us
 
 
 def test_what_survived_its_first_collections_is_looked_at_in_a_rest():
