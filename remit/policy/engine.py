@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from contextvars import copy_context
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -52,10 +53,11 @@ def on_large_stack(work: Callable[[], T]) -> T:
     """
     results: list[T] = []
     faults: list[BaseException] = []
+    context = copy_context()  # whoever works at once does so there too
 
     def run() -> None:
         try:
-            results.append(work())
+            results.append(context.run(work))
         except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread, whatever it is
             faults.append(error)
 

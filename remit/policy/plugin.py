@@ -33,12 +33,14 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: J
     from remit.policy.authority import CedarAuthority  # noqa: PLC0415 - loads Cedar
     from remit.policy.findings import refuse  # noqa: PLC0415 - beside the others
     from remit.policy.postures import load, read_files  # noqa: PLC0415 - loads Cedar
+    from remit.policy.yielding import at_once  # noqa: PLC0415 - beside the others
 
     chosen = home.config.policy
     files, findings = read_files(home.root, chosen.files)
     if findings:
         raise refuse(findings)
-    policies = load(chosen.posture, files)
+    with at_once():
+        policies = load(chosen.posture, files)
     operators = home.config.operators
     return CedarAuthority(
         policies, clock=clock, folds=folds, operators=operators, write=journal.append, home=str(home.root)

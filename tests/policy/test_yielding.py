@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from remit.policy.postures import load
-from remit.policy.yielding import giving_way, rest
+from remit.policy.yielding import at_once, giving_way, rest
 
 
 class Log(list):
@@ -81,6 +81,15 @@ def test_loading_rests_after_each_policy_that_is_new(log):
     log.clear()
     load("standard", {"policy/site.cedar": "\n".join(rules)}, like=before)
     assert 10 <= log.count("rest") < whole
+
+
+def test_a_home_that_starts_loads_in_one_go_and_rests_again_after(log):
+    rules = "\n".join(f'@id("site.r{n}") forbid (principal, action, resource) when {{ false }};' for n in range(20))
+    with at_once():
+        load("standard", {"policy/site.cedar": rules})
+    during = len(log)
+    load("standard", {"policy/site.cedar": rules})
+    assert (during, len(log) > 0) == (0, True)
 
 
 def test_another_thread_gets_in_though_the_interpreter_would_not_ask():
