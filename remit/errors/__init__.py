@@ -80,6 +80,7 @@ from remit.errors.connection import (
     RequestSlow,
     RequestTooLarge,
     RouteUnknown,
+    ServiceBusy,
     ServiceMissing,
     Unauthenticated,
 )
@@ -339,6 +340,7 @@ __all__ = [
     "RouteUnknown",
     "SandboxError",
     "SchemaInvalid",
+    "ServiceBusy",
     "ServiceMissing",
     "SignerChanged",
     "SigningFailed",

@@ -45,6 +45,10 @@ class RequestSlow(RemitError, code="RM-8012", remedy="send the whole request at 
     """A request over HTTP did not arrive whole within its time."""
 
 
+class ServiceBusy(RemitError, code="RM-8013", remedy="close connections that are idle, or come again later"):
+    """The service has as many connections as it takes."""
+
+
 class RouteUnknown(RemitError, code="RM-8008", remedy="look at /spec/openapi for what there is"):
     """Nothing is served at this address, or not with this method."""
 

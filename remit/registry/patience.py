@@ -8,9 +8,12 @@ it. Every service of Remit listens with this: registries, trust domains, homes.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 __all__ = ["GatheringTransport", "PatientProtocol", "patient"]
 
@@ -66,6 +69,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     patience: ClassVar[float] = 10.0
     """Seconds for a request's head."""
+    most: ClassVar[int] = 0
+    busy: ClassVar[Any] = None
+    """What answers in place of the application where there are more connections than so many, if anything does."""
     _waiting: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _heading = True
@@ -105,6 +111,8 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._end()
+        busy = self.busy is not None and len(self.connections) > self.most
+        self.app = type(self).busy if busy else self.config.loaded_app
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -172,6 +180,10 @@ class PatientProtocol(HttpToolsProtocol):
         transport.abort()
 
 
-def patient(seconds: float) -> type[PatientProtocol]:
-    """The protocol with another patience; uvicorn makes the connections itself, so it is told by a class."""
-    return type("PatientProtocol", (PatientProtocol,), {"patience": seconds})
+def patient(seconds: float, *, most: int = 0, busy: ASGIApp | None = None) -> type[PatientProtocol]:
+    """The protocol with another patience; uvicorn makes the connections itself, so it is told by a class.
+
+    :param busy: answers in place of the application where there are more connections than ``most``
+    """
+    told = {"patience": seconds, "most": most, "busy": None if busy is None else staticmethod(busy)}
+    return type("PatientProtocol", (PatientProtocol,), told)

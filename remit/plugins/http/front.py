@@ -13,13 +13,13 @@ import re
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from remit.errors import RemitError
+from remit.errors import RemitError, ServiceBusy
 from remit.plugins.http.admission import Admission
 from remit.plugins.http.problems import problem
 from remit.plugins.http.requests import headers_of
 from remit.plugins.http.routes import Context, perform
 
-__all__ = ["Front", "fault", "guarded"]
+__all__ = ["Front", "busy", "fault", "guarded"]
 
 _log = logging.getLogger(__name__)
 _PLAIN = re.compile(r"/actions/([a-z0-9-]+)/([a-z0-9-]+)/([a-z0-9_-]+)")
@@ -43,6 +43,12 @@ def fault(scope: Scope, error: Exception) -> Response:
     """The response for a fault of ours: it says no more than its kind, the log says all."""
     _log.error("a request failed: %s %r", scope["method"], scope["path"], exc_info=error)
     return guarded(problem(RemitError(f"the service failed: {type(error).__name__}", remedy="look at its log")))
+
+
+async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to everybody while there are too many connections: each that gets it is closed."""
+    error = ServiceBusy("the service has as many connections as it takes", retry_after_ms=1_000)
+    await guarded(problem(error, headers={"connection": "close"}))(scope, receive, send)
 
 
 class Front:

@@ -43,6 +43,7 @@ _STATUS: tuple[tuple[type[RemitError], int], ...] = (
     (errors.QuotaExceeded, 507),
     (errors.DiskFull, 507),
     (errors.DeadlineExceeded, 504),
+    (errors.ServiceBusy, 503),
     (errors.UnitRetry, 503),
     (errors.Quarantined, 503),
     (errors.JournalClosed, 503),

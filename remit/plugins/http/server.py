@@ -21,7 +21,7 @@ from remit.errors import AddressInUse, RemitError, RouteUnknown
 from remit.host import Facade, Offers, ServiceOptions
 from remit.kernel.model import Caller
 from remit.plugins.http.admission import Admission
-from remit.plugins.http.front import Front, fault, guarded
+from remit.plugins.http.front import Front, busy, fault, guarded
 from remit.plugins.http.offered import offered_routes
 from remit.plugins.http.problems import problem
 from remit.plugins.http.readiness import Readiness
@@ -151,11 +151,10 @@ class HttpService:
             server_header=False,
             date_header=False,
             lifespan="on",
-            http=patient(self._options.patience),
+            http=patient(self._options.patience, most=_MOST_CONNECTIONS, busy=busy),
             ws="none",
             proxy_headers=True,
             forwarded_allow_ips=_PROXIES,
-            limit_concurrency=_MOST_CONNECTIONS,
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=self._options.drain,
         )

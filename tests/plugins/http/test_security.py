@@ -88,6 +88,21 @@ def test_who_asks_too_often_is_told_when_to_come_again(active_home, speak):
     assert int(refused[0].headers["retry-after"]) >= 1
 
 
+def test_more_connections_than_there_are_places_are_told_so_and_closed(active_home, monkeypatch):
+    monkeypatch.setattr("remit.plugins.http.server._MOST_CONNECTIONS", 2)
+    with Kernel.open(active_home) as kernel, serving(kernel, active_home) as service:
+        with _connected(service.url) as one, _connected(service.url) as other:
+            for wire in (one, other):
+                wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert b" 200 " in wire.recv(1_000)
+            answer = httpx.get(service.url + "/healthz")
+        later = httpx.get(service.url + "/healthz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "RM-8013")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.headers["connection"], answer.headers["retry-after"]) == ("close", "1")
+    assert later.status_code == 200
+
+
 def test_a_head_that_never_ends_is_hung_up_on(active_home):
     with (
         Kernel.open(active_home) as kernel,
