@@ -2,23 +2,30 @@
 
 uvicorn times only idle connections; here the head of every request has a deadline and a size, and so has what comes
 after an answer; a client that does not read its answer is hung up on as well. What a body may take is for whoever reads
-it. Every service of Remit listens with this: registries, trust domains, homes.
+it: :func:`arriving` is for those that may be large. Every service of Remit listens with this: registries, trust
+domains, homes.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["GatheringTransport", "PatientProtocol", "patient"]
+__all__ = ["GatheringTransport", "PatientProtocol", "arriving", "patient"]
 
 _MOST_HEAD = 64 << 10
 _MOST_GATHERED = 64 << 10
+_GRACE_S = 10.0
+_LEAST = 1 << 10
+"""Bytes of a body that have to arrive each second, after the grace; a telephone line is faster."""
 _STALL = 3
 """Times its patience that a connection may stand still while there is something to read."""
 
@@ -187,3 +194,24 @@ def patient(seconds: float, *, most: int = 0, busy: ASGIApp | None = None) -> ty
     """
     told = {"patience": seconds, "most": most, "busy": None if busy is None else staticmethod(busy)}
     return type("PatientProtocol", (PatientProtocol,), told)
+
+
+async def arriving(request: Request) -> AsyncIterator[bytes]:
+    """The parts of a body, as long as it comes fast enough: 1 KiB/s, ten seconds of grace not counted.
+
+    :raises HTTPException: 408 if it does not
+    :raises ClientDisconnect: if it was cut off
+    """
+    loop = asyncio.get_running_loop()
+    due = loop.time() + _GRACE_S
+    parts = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout_at(due):
+                part = await anext(parts)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise HTTPException(408, "the body came too slowly", {"connection": "close"}) from error
+        due += len(part) / _LEAST
+        yield part

@@ -35,6 +35,7 @@ from remit.errors.refusals import UploadsTooMany
 from remit.registry import intake, pages
 from remit.registry.bundle import MAX_FILE
 from remit.registry.oci import IMAGE_INDEX, MAX_MANIFEST, is_digest, sha256
+from remit.registry.patience import arriving
 from remit.registry.reference import check_repository, is_tag
 from remit.registry.store import Store, is_release
 from remit.registry.users import Users
@@ -247,7 +248,7 @@ class _Server:
         if request.headers.get("content-range") and (span is None or int(span[1]) != size):
             raise _Refusal(416, "BLOB_UPLOAD_INVALID", f"the next byte is {size}", _where(name, upload, size))
         try:
-            async for part in request.stream():
+            async for part in arriving(request):
                 size += len(part)
                 if size > MAX_FILE:
                     self._store.uploads.path(upload).unlink()
@@ -278,7 +279,7 @@ class _Server:
         elif not is_tag(reference):
             raise _Refusal(400, "TAG_INVALID", "that cannot be a tag")
         data = b""
-        async for part in request.stream():
+        async for part in arriving(request):
             data += part
             if len(data) > MAX_MANIFEST:
                 raise _Refusal(413, "SIZE_INVALID", f"a manifest may have {MAX_MANIFEST} bytes")

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from remit.registry.patience import GatheringTransport
+from remit.registry.patience import GatheringTransport, arriving
 from remit.registry.serving import run
 
 LEFT = threading.Event()
@@ -33,6 +33,10 @@ def _large(_request):
     return StreamingResponse(parts())
 
 
+async def _take(request):
+    return PlainTextResponse(str(sum([len(part) async for part in arriving(request)])))
+
+
 @pytest.fixture
 def served(monkeypatch):
     """The address of an application that is served with little patience."""
@@ -45,7 +49,7 @@ def served(monkeypatch):
 
     monkeypatch.setattr(uvicorn.Server, "run", kept)
     here = Route("/", lambda _request: PlainTextResponse("here"), methods=["GET", "POST"])
-    application = Starlette(routes=[here, Route("/large", _large)])
+    application = Starlette(routes=[here, Route("/large", _large), Route("/take", _take, methods=["POST"])])
     thread = threading.Thread(target=run, args=(application, "127.0.0.1", 0, addresses.put), kwargs={"patience": 0.2})
     thread.start()
     yield addresses.get(timeout=30)
@@ -181,3 +185,34 @@ def test_closing_sends_what_was_written_and_aborting_does_not():
     closed, _ = asyncio.run(_gathered(lambda transport: (transport.write(b"bye"), transport.close())))
     _, aborted = asyncio.run(_gathered(lambda transport: (transport.write(b"bye"), transport.abort())))
     assert (closed, aborted) == ([b"bye"], [])
+
+
+@pytest.mark.parametrize("drip", [b"", b"x"])
+def test_a_body_that_comes_too_slowly_is_refused_and_hung_up_on(served, monkeypatch, drip):
+    monkeypatch.setattr("remit.registry.patience._GRACE_S", 0.2)
+    with connected(served) as wire:
+        wire.sendall(b"POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+        wire.settimeout(0.02)
+        answer = b""
+        while not answer.endswith(b"too slowly"):
+            with suppress(TimeoutError):
+                answer += wire.recv(1_000)
+            with suppress(OSError):
+                wire.sendall(drip)
+        wire.settimeout(30)
+        with suppress(ConnectionResetError):  # what was sent to nobody
+            assert wire.recv(1_000) == b""
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_keeps_coming_is_taken_however_long_it_is(served, monkeypatch):
+    monkeypatch.setattr("remit.registry.patience._GRACE_S", 0.2)
+    parts = [bytes(4 << 10)] * 50
+
+    def slowly():
+        for part in parts:
+            threading.Event().wait(0.02)
+            yield part
+
+    answer = httpx.post(served + "/take", content=slowly(), timeout=30)
+    assert (answer.status_code, answer.text) == (200, str(50 * (4 << 10)))

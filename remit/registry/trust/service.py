@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -29,6 +30,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from remit.errors import RemitError, SigningFailed, TokenInvalid
+from remit.registry.patience import arriving
 from remit.registry.trust.domain import Domain
 from remit.registry.trust.log import signature_entry
 
@@ -136,6 +138,8 @@ class _Service:
                 return await run_in_threadpool(locked, request, await _body(request))
             except _Refused as refused:
                 return JSONResponse({"message": str(refused)}, refused.status)
+            except HTTPException as error:
+                return JSONResponse({"message": error.detail}, error.status_code, error.headers)
             except TokenInvalid as error:
                 return JSONResponse({"message": error.message}, 401)
             except RemitError as error:
@@ -185,7 +189,7 @@ class _Service:
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async for part in request.stream():
+    async for part in arriving(request):
         body += part
         if len(body) > _MOST_BODY:
             raise _Refused(413, f"a request has at most {_MOST_BODY} bytes")
