@@ -30,7 +30,7 @@ from remit.policy.models import LeaseBook, Leases
 from remit.policy.operators import Operators
 from remit.policy.resources import parse_resource
 from remit.policy.standing import Holding, Lease, LeaseKey, Standing
-from remit.policy.yielding import breathe, giving_way, let_go
+from remit.policy.yielding import breathe, giving_way, let_go, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -258,6 +258,7 @@ class CedarAuthority:
         del before  # what remains is freed in pieces, and not all at once with the epoch at the end
         breathe()
         let_go(remains)
+        tidy()
 
     def quarantine(self, publisher: str, *, by: str, reason: str = "") -> None:
         """Refuse everything to a publisher's units, from the next use on, until released."""

@@ -17,7 +17,7 @@ from remit.policy.engine import Engine
 from remit.policy.findings import Finding
 from remit.policy.requests import Request, administration, at_special_address, capability_use, in_process
 from remit.policy.resources import GRAMMARS
-from remit.policy.yielding import breathe, giving_way
+from remit.policy.yielding import breathe, giving_way, rest
 from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run_canaries(engine: Engine, posture: str) -> list[Finding]:
             culprits = ", ".join(decision.policies) or "no guard"
             message = f"a canary was let through ({what}) by {culprits}"
             findings.append(Finding("(policy set)", message, policy=decision.policies[0] if decision.policies else ""))
-    breathe()
+    rest()
     if not _groups_hold(engine.schema):
         findings.append(Finding("(policy set)", "a canary was let through: action groups have no members"))
     return findings

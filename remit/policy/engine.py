@@ -24,7 +24,7 @@ from remit.errors import PolicyInvalid
 from remit.journal.event import encode_json
 from remit.policy.prescan import PLAIN, scan
 from remit.policy.slices import Key, Parents, ScopeIndex, above, parents_of, uid_key
-from remit.policy.yielding import giving_way
+from remit.policy.yielding import giving_way, rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -208,9 +208,9 @@ class Engine:
         return Answer(decision, self._named(result.diagnostics.reasons), self._named(failed))
 
     def prepare(self, request: Mapping[str, Any], facts: Facts) -> None:
-        """Read in the policies that a request needs, which its first decision would do otherwise."""
+        """Read in the policies that a request needs, which its first decision would do otherwise; with a rest before."""
         if len(self.policies) > _SMALL:
-            self._slice(_asked(request), facts)
+            self._slice(_asked(request), facts, before=rest)
 
     def reach(self, request: Mapping[str, Any], facts: Facts, below: tuple[str, str] | None = None) -> frozenset[str]:
         """Ids of the policies that the request's scope reaches; every policy, where that cannot be told.
@@ -242,13 +242,16 @@ class Engine:
             self._whole = on_large_stack(lambda: _load(self.policies))
         return self._whole
 
-    def _slice(self, request: Mapping[str, Any], facts: Facts) -> cedarpy.PolicySet:
+    def _slice(
+        self, request: Mapping[str, Any], facts: Facts, before: Callable[[], None] = lambda: None
+    ) -> cedarpy.PolicySet:
         keys = self._keys(request, facts)
         if keys is None or self._index is None:
             return self.whole
         ids = self._index.reach(*keys)
         known = self._slices.get(ids)
         if known is None:
+            before()
             known = on_large_stack(lambda: _load({one: self.policies[one] for one in ids}))
             if self._sliced + len(ids) > _MOST_SLICED:
                 self._slices, self._sliced = {}, 0

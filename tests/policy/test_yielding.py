@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from remit.policy.postures import load
-from remit.policy.yielding import at_once, giving_way, rest
+from remit.policy.yielding import at_once, giving_way, rest, tidy
 
 
 class Log(list):
@@ -61,6 +61,18 @@ def test_what_survived_its_first_collections_is_looked_at_in_a_rest():
         gc.collect(0)
     rest()
     assert gc.get_count()[1] < 3
+
+
+def test_after_long_work_what_it_made_was_looked_at(log):
+    gc.disable()
+    try:
+        made = [[] for _ in range(1_000)]
+        gc.enable()
+        tidy()
+        assert gc.get_count()[0] < len(made)
+    finally:
+        gc.enable()
+    assert log == ["rest", "rest"]
 
 
 def test_a_host_that_switched_the_collector_off_keeps_it_off():
