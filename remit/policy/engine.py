@@ -208,7 +208,7 @@ class Engine:
         return Answer(decision, self._named(result.diagnostics.reasons), self._named(failed))
 
     def prepare(self, request: Mapping[str, Any], facts: Facts) -> None:
-        """Read in the policies that a request needs, which its first decision would do otherwise; with a rest before."""
+        """Read in the policies that a request needs, which its first decision does otherwise; rests before."""
         if len(self.policies) > _SMALL:
             self._slice(_asked(request), facts, before=rest)
 
