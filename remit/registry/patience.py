@@ -118,8 +118,8 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._end()
-        busy = self.busy is not None and len(self.connections) > self.most
-        self.app = type(self).busy if busy else self.config.loaded_app
+        full = self.busy is not None and len(self.connections) > self.most
+        self.app = self.busy if full else self.config.loaded_app
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -197,7 +197,7 @@ def patient(seconds: float, *, most: int = 0, busy: ASGIApp | None = None) -> ty
 
 
 async def arriving(request: Request) -> AsyncIterator[bytes]:
-    """The parts of a body, as long as it comes fast enough: 1 KiB/s, ten seconds of grace not counted.
+    """The parts of a body, as long as it comes fast enough: 1 KiB/s, and never nothing for ten seconds.
 
     :raises HTTPException: 408 if it does not
     :raises ClientDisconnect: if it was cut off
@@ -213,5 +213,5 @@ async def arriving(request: Request) -> AsyncIterator[bytes]:
             return
         except TimeoutError as error:
             raise HTTPException(408, "the body came too slowly", {"connection": "close"}) from error
-        due += len(part) / _LEAST
+        due = min(due + len(part) / _LEAST, loop.time() + _GRACE_S)  # who was fast may not rest on it
         yield part

@@ -187,11 +187,11 @@ def test_closing_sends_what_was_written_and_aborting_does_not():
     assert (closed, aborted) == ([b"bye"], [])
 
 
-@pytest.mark.parametrize("drip", [b"", b"x"])
-def test_a_body_that_comes_too_slowly_is_refused_and_hung_up_on(served, monkeypatch, drip):
+@pytest.mark.parametrize(("first", "drip"), [(0, b""), (0, b"x"), (3 << 20, b"")])
+def test_a_body_that_comes_too_slowly_is_refused_and_hung_up_on(served, monkeypatch, first, drip):
     monkeypatch.setattr("remit.registry.patience._GRACE_S", 0.2)
     with connected(served) as wire:
-        wire.sendall(b"POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+        wire.sendall(b"POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4194304\r\n\r\n" + bytes(first))
         wire.settimeout(0.02)
         answer = b""
         while not answer.endswith(b"too slowly"):
