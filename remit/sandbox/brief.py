@@ -8,9 +8,6 @@ the loop. Whoever needed that is not tried again for a while.
 
 from __future__ import annotations
 
-from typing import NoReturn
-
-from remit.errors import DeadlineExceeded
 from remit.kernel.ports import Clock
 from remit.sandbox.call import Call
 from remit.sandbox.pool import ClosedDoor
@@ -27,23 +24,12 @@ Kind = tuple[str, str, str]
 
 
 class BriefCall(Call):
-    """A call that is over after a moment, by the epochs as well as by the clock."""
+    """A call that is over after a moment, behind a closed door."""
 
     __slots__ = ()
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(ClosedDoor(), clock, _MOMENT_MS)
-
-    def first_epochs(self) -> int:
-        """The moment."""
-        return _MOMENT_MS
-
-    def epochs(self) -> NoReturn:
-        """There are none after it.
-
-        :raises DeadlineExceeded: always
-        """
-        raise DeadlineExceeded(f"the guest takes longer than {_MOMENT_MS} ms")
 
 
 class Tries:

@@ -72,6 +72,10 @@ class Inside(Protocol):
     world: ClosedWorld | None
     """What the instance has of WASI, once it has asked for any."""
 
+    def ask_again(self, call: Call) -> int:
+        """After how many epochs it is to be asked again whether it may go on; it was asked just now."""
+        ...
+
 
 class Later(Protocol):
     """Performs host calls on an event loop, one at a time, while the guest waits."""
@@ -88,7 +92,7 @@ class Later(Protocol):
 class Call:
     """The state of one call; belongs to the thread that runs it, except for :meth:`cancel`."""
 
-    __slots__ = ("_wake", "ends_ns", "fault", "host", "inside", "later", "limit_ms", "now", "stop")
+    __slots__ = ("_wake", "began_ns", "ends_ns", "fault", "host", "inside", "later", "limit_ms", "now", "stop")
 
     def __init__(self, host: HostCalls, clock: Clock, deadline_ms: int) -> None:
         """Start the call's time.
@@ -98,7 +102,8 @@ class Call:
         self.host = host
         self.now = clock.monotonic_ns
         self.limit_ms = deadline_ms
-        self.ends_ns = self.now() + deadline_ms * _NS_PER_MS
+        self.began_ns = began_ns = self.now()
+        self.ends_ns = began_ns + deadline_ms * _NS_PER_MS
         self.stop: SandboxError | None = None
         self.fault: BaseException | None = None
         self.later: Later | None = None
@@ -117,7 +122,8 @@ class Call:
 
     def restart_clock(self) -> None:
         """Count the deadline from now: loading the code is not the guest's doing."""
-        self.ends_ns = self.now() + self.limit_ms * _NS_PER_MS
+        self.began_ns = self.now()
+        self.ends_ns = self.began_ns + self.limit_ms * _NS_PER_MS
 
     def due(self) -> SandboxError | None:
         """Why it must end now, or ``None``."""

@@ -63,8 +63,8 @@ def on_epoch(context: int, _data: int, delta: Any, kind: Any) -> int:
     try:
         call = CALLS[context]
         if call.host.abort is None and call.due() is None:
-            if call.later is None:
-                delta[0] = call.epochs()
+            if call.later is None and call.inside is not None:
+                delta[0] = call.inside.ask_again(call)
             else:
                 delta[0], kind[0] = 1, _YIELD
             return 0

@@ -33,12 +33,14 @@ __all__ = [
     "VAL_SIZE",
     "address",
     "component_instantiate",
+    "component_instantiate_held",
     "component_value_clone",
     "component_value_delete",
     "error_message",
     "error_of",
     "func_call",
     "func_call_async",
+    "func_call_held",
     "future_delete",
     "future_poll",
     "instance_get_func",
@@ -98,8 +100,11 @@ store_delete_small: Final = _prepared("wasmtime_store_delete", None)
 store_limiter: Final = _prepared("wasmtime_store_limiter", None)
 store_epoch_callback: Final = _prepared("wasmtime_store_epoch_deadline_callback", None)
 component_instantiate: Final = _prepared("wasmtime_component_linker_instantiate", c_size_t, long=True)
+component_instantiate_held: Final = _prepared("wasmtime_component_linker_instantiate", c_size_t)
 instance_get_func: Final = _prepared("wasmtime_component_instance_get_func", c_bool)
 func_call: Final = _prepared("wasmtime_component_func_call", c_size_t, long=True)
+func_call_held: Final = _prepared("wasmtime_component_func_call", c_size_t)
+"""The same, for guests that keep Python's lock (:mod:`remit.sandbox.holding`)."""
 instantiate_async: Final = _prepared("wasmtime_component_linker_instantiate_async", c_size_t, long=True)
 func_call_async: Final = _prepared("wasmtime_component_func_call_async", c_size_t, long=True)
 

@@ -21,6 +21,8 @@ from weakref import WeakSet
 from wasmtime import Config, Engine
 from wasmtime import _ffi as ffi
 
+from remit.sandbox.holding import Alarm, alarm_for
+
 __all__ = [
     "HUB",
     "INSTANCES",
@@ -31,6 +33,7 @@ __all__ = [
     "TABLE_ELEMENTS",
     "Forked",
     "abandon",
+    "alarm_of",
     "engine_for",
     "fingerprint",
     "make_engine",
@@ -170,6 +173,7 @@ class _Hub:
         self._lock = threading.Lock()
         self._engines: dict[tuple[bool, int, bool], Engine] = {}
         self._slots: dict[Engine, deque[None]] = {}
+        self._alarms: dict[Engine, Alarm] = {}
         self.ticker = None
 
     def engine(self, *, metered: bool, stack: int, pooled: bool) -> Engine:
@@ -179,10 +183,17 @@ class _Hub:
                 self._engines[key] = make_engine(metered=metered, stack=key[1], pooled=pooled)
                 if pooled:
                     self._slots[self._engines[key]] = deque([None] * SLOTS)
+                # A child has none: where the parent was at a timer, the C library's lock is locked for ever.
+                alarm = alarm_for(self._engines[key]) if not self.forks else None
+                if alarm is not None:
+                    self._alarms[self._engines[key]] = alarm
             return self._engines[key]
 
     def slots(self, engine: Engine) -> deque[None] | None:
         return self._slots.get(engine)
+
+    def alarm(self, engine: Engine) -> Alarm | None:
+        return self._alarms.get(engine)
 
     def enter(self, context: int, call: Runs) -> None:
         """Have the epoch of its engine move on about once per millisecond, until :meth:`leave`."""
@@ -215,11 +226,15 @@ class _Hub:
                 self.ticker = None
                 # A guest enters, then looks for the ticker; this leaves, then looks for guests: one sees the other.
                 if not self.running:
+                    for alarm in list(self._alarms.values()):
+                        alarm.rest(self.running)
                     return
                 self.wake()
                 return
             for engine in engines:
                 engine.increment_epoch()
+            for alarm in list(self._alarms.values()):
+                alarm.put_off_again()
 
     def abandon(self, thing: Any) -> None:
         self._kept.append(thing)
@@ -251,6 +266,11 @@ def engine_for(*, metered: bool, stack: int, pooled: bool = False) -> Engine:
 def slots_of(engine: Engine) -> deque[None] | None:
     """The free slots of a pooled engine, one item each: an instance pops one and gives it back. ``None`` without."""
     return HUB.slots(engine)
+
+
+def alarm_of(engine: Engine) -> Alarm | None:
+    """What bounds guests of this engine that keep Python's lock; ``None`` where none may."""
+    return HUB.alarm(engine)
 
 
 def abandon(thing: Any) -> None:

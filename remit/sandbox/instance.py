@@ -22,6 +22,7 @@ from remit.sandbox.call import CALLS, SHORT_MS, Call
 from remit.sandbox.callbacks import on_epoch
 from remit.sandbox.closed_wasi import ClosedWorld
 from remit.sandbox.engine import HUB
+from remit.sandbox.holding import Alarm, Pace, used_ns
 from remit.sandbox.loaded import Export, Loaded
 from remit.sandbox.traps import classify
 
@@ -73,6 +74,10 @@ class Instance:
         self._limits = limits
         self.engine, self._metered, self._output = loaded.engine, loaded.metered, limits.output
         self._small = limits.memory <= _SMALL and loaded.in_slots
+        # The first call of a large guest is never brief, and says nothing of the next.
+        self._pace, self._alarm = loaded.pace if loaded.in_slots else Pace(), loaded.alarm
+        self._holds = False
+        self._asked_ns = 0
         self._clock = clock
         self.pure = pure
         self._forks = HUB.forks
@@ -152,9 +157,12 @@ class Instance:
                     self._prepare(call, entry, state)
                 if self._metered:
                     capi.set_fuel(context, self._limits.fuel or 0)
-                if call.limit_ms < SHORT_MS:
-                    capi.set_epoch_deadline(context, call.first_epochs())
-                error = capi.func_call(*entry.parameters)
+                if self._pace.brief and (alarm := self._alarm) is not None:
+                    if not self._holds or call.began_ns >= alarm.until:
+                        self._hold(call, alarm)
+                    error = capi.func_call_held(*entry.parameters)
+                else:
+                    error = self._let_go(call, entry)
             finally:
                 CALLS.pop(context, None)
             if error or call.stop or call.fault or call.host.abort or call.now() >= call.ends_ns:
@@ -164,6 +172,35 @@ class Instance:
             return result
         finally:
             self._token.append(ends)
+
+    def _hold(self, call: Call, alarm: Alarm) -> None:
+        """Be asked at the next epoch, and see to it that there will be one: the guest keeps Python's lock."""
+        if not self._holds:
+            capi.set_epoch_deadline(self.context, 1)
+            self._holds = True
+        if call.began_ns >= alarm.until:
+            alarm.put_off(call.began_ns)
+
+    def _let_go(self, call: Call, entry: Entry) -> int:
+        """Run a guest while others may have Python's lock."""
+        self._holds = False
+        if call.limit_ms < SHORT_MS:
+            capi.set_epoch_deadline(self.context, call.first_epochs())
+        began_ns = used_ns()
+        error: int = capi.func_call(*entry.parameters)
+        self._pace.took(used_ns() - began_ns)
+        self._pace = self._loaded.pace
+        return error
+
+    def ask_again(self, call: Call) -> int:
+        """After how many epochs to ask the guest again, which may go on; one that keeps Python's lock lends it out."""
+        if not self._holds:
+            return call.epochs()
+        # The epoch of the first question may have passed before the call; that of the second has not.
+        if self._asked_ns == call.ends_ns:
+            self._pace.overran()
+        self._asked_ns = call.ends_ns
+        return 1
 
     def invoke(self, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int) -> Any:
         """Call an export by its name, ``"provider.call"`` or ``"local:calc/api#add"``, with values of its WIT types.
@@ -232,9 +269,13 @@ class Instance:
         context = self.context
         if self._metered:
             capi.set_fuel(context, self._limits.fuel or 0)
-        capi.set_epoch_deadline(context, call.first_epochs())
         _, linker, component = self._loaded.parameters
-        error = capi.component_instantiate(linker, self._in_context, component, self._instance)
+        if self._pace.brief and self._loaded.in_slots and self._alarm is not None:
+            self._hold(call, self._alarm)
+            error = capi.component_instantiate_held(linker, self._in_context, component, self._instance)
+        else:
+            capi.set_epoch_deadline(context, call.first_epochs())
+            error = capi.component_instantiate(linker, self._in_context, component, self._instance)
         if error or call.stop or call.fault or call.host.abort or call.now() >= call.ends_ns:
             raise self._reason(call, error)
 

@@ -13,7 +13,8 @@ from wasmtime import component as wc
 from remit.errors import ExportMissing, HostFault
 from remit.sandbox import capi
 from remit.sandbox.contract import EXPORTS, Shape, short_name
-from remit.sandbox.engine import INSTANCES, TABLE_ELEMENTS, TABLES, slots_of
+from remit.sandbox.engine import INSTANCES, TABLE_ELEMENTS, TABLES, alarm_of, slots_of
+from remit.sandbox.holding import Pace
 from remit.sandbox.layout import planned
 from remit.sandbox.packing import Lay, layer
 from remit.sandbox.plain import PlainFunction, find_plain
@@ -157,6 +158,8 @@ class Loaded:
         self.metered = metered
         self.parameters = tuple(capi.pointer(capi.address(part.ptr())) for part in (engine, linker, component))
         """Engine, linker and component, for the C API."""
+        self.pace = Pace()
+        self.alarm = alarm_of(engine)
         self._slots = slots_of(engine)
         self.in_slots = self._slots is not None
         """Whether its instances live in slots of a pooled engine, which are wiped and not given back."""

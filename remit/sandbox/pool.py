@@ -34,6 +34,10 @@ _SPARES = 2
 _MOST_PROGRAMS = 8
 _IDLE_S = 1.0
 """How long the thread waits for more to do before it ends."""
+_LOOK_S = 0.001
+_LOOKS = 100
+"""How often, and how many times after there was something to do, it looks for used instances by itself: waking it would
+be the dearest part of a call, and most of the time a spare is left for the next one."""
 
 
 class ClosedDoor:
@@ -72,7 +76,9 @@ class Pool:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Program, str], list[Instance]] = OrderedDict()
         self._spares: OrderedDict[Program, tuple[deque[Instance], Make | None]] = OrderedDict()
+        self._used: deque[tuple[Program, Instance]] = deque()
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._looking = False
         self._worker: threading.Thread | None = None
         self._closed = False
 
@@ -115,31 +121,42 @@ class Pool:
         return found
 
     def used(self, program: Program, instance: Instance) -> None:
-        """Close a used instance, and make a spare in its place, on the pool's own thread."""
-        self._later(instance.close)
-        self._later(lambda: self._refill(program))
+        """Close a used instance, and make a spare in its place, on the pool's own thread: at once, if none is left."""
+        self._used.append((program, instance))
+        # The instance is there before the look, and the thread looks for it once more before it stops looking.
+        if not (self._looking and self._spares.get(program, ((),))[0]):
+            self._later(self._replace)
+
+    def _replace(self) -> None:
+        while self._used:
+            program, instance = self._used.popleft()
+            instance.close()
+            self._refill(program)
 
     def _refill(self, program: Program) -> None:
-        with self._lock:
-            ready, make = self._spares.get(program, (None, None))
-        if ready is None or make is None or len(ready) >= _SPARES:
-            return
-        try:
-            made = make()
-        except SandboxError:
-            # It does something at its start that only a call may: such a program has no spares, and is not asked again.
+        """Make the spares that are missing: with one left over, nobody waits for the next."""
+        while True:
             with self._lock:
-                self._spares[program] = (ready, None)
-            return
-        with self._lock:
-            if program in self._spares and not self._closed:
-                ready.append(made)
+                ready, make = self._spares.get(program, (None, None))
+            if ready is None or make is None or len(ready) >= _SPARES or self._closed:
                 return
-        made.close()
+            try:
+                made = make()
+            except SandboxError:
+                # It does something at its start that only a call may: it has no spares, and is not asked again.
+                with self._lock:
+                    self._spares[program] = (ready, None)
+                return
+            with self._lock:
+                if program in self._spares and not self._closed:
+                    ready.append(made)
+                    continue
+            made.close()
 
     def settle(self) -> None:
         """Wait until what was asked of the pool's thread so far is done: for who measures what comes before it."""
         done = threading.Event()
+        self._later(self._replace)
         self._later(done.set)
         done.wait()
 
@@ -156,14 +173,27 @@ class Pool:
                 self._worker.start()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:  # whatever ended this thread: the next job finds that there is none
+            self._looking, self._worker = False, None
+            if not self._work.empty():
+                self._hire()
+
+    def _serve(self) -> None:
+        looks = 0
         while True:
-            try:
-                job = self._work.get(timeout=_IDLE_S)
-            except Empty:
-                self._worker = None
-                if not self._work.empty():
-                    self._hire()
-                return
+            self._looking = looks < _LOOKS
+            job = self._replace
+            if not self._used:
+                try:
+                    job = self._work.get(timeout=_LOOK_S if self._looking else _IDLE_S)
+                except Empty:
+                    if not self._looking:
+                        return
+                    looks += 1
+                    continue
+            looks = 0
             with suppress(SandboxError):
                 job()
 
@@ -175,6 +205,7 @@ class Pool:
             self._closed = True
             waiting = [one for kept in self._kept.values() for one in kept]
             waiting += [one for ready, _ in self._spares.values() for one in ready]
+            waiting += [self._used.popleft()[1] for _ in range(len(self._used))]
             self._kept.clear()
             self._spares.clear()
         for one in waiting:

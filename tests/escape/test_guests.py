@@ -139,6 +139,16 @@ def test_guest(bench, guest, echo, ends, name):
     ends(f"{caught.value.code} {type(caught.value).__name__}")
 
 
+def test_being_brief_until_trusted_and_endless_then(bench, guest, echo, ends):
+    binary = guest(f"(if (i32.gt_u (local.get $n) (i32.const 1)) (then (loop $l (br $l)))) {ECHO}")
+    for _ in range(50):
+        assert bench.run(binary, "x").text == "x"
+    with pytest.raises(DeadlineExceeded) as caught:
+        bench.run(binary, "endless", deadline_ms=100)
+    assert bench.run(echo, "x").text == "x"
+    ends(f"{caught.value.code} DeadlineExceeded")
+
+
 def test_sitting_out_the_deadline_in_host_calls(bench, guest, echo, door, ends):
     door.answers["log", "write"] = lambda *_: threading.Event().wait(0.05) or Ok()
     with pytest.raises(DeadlineExceeded) as caught:

@@ -121,6 +121,40 @@ def test_a_spare_is_there_when_the_next_call_comes(dear, counting, monkeypatch):
     assert counted(dear, counting) == "1"
 
 
+def test_two_calls_in_a_row_find_a_spare_each(dear, counting, monkeypatch):
+    counted(dear, counting)
+    dear.runner.settle()
+    monkeypatch.setattr(dear.runner, "_make", refuse)
+    assert [counted(dear, counting), counted(dear, counting)] == ["1", "1"]
+
+
+def test_used_spares_are_replaced_though_nobody_wakes_the_pool(dear, counting, monkeypatch):
+    counted(dear, counting)
+    dear.runner.settle()
+    made, make = threading.Event(), dear.runner._make
+    monkeypatch.setattr(dear.runner, "_make", lambda *arguments: [made.set(), make(*arguments)][1])
+    counted(dear, counting)
+    assert made.wait(10)
+
+
+def test_a_fault_in_the_pools_thread_does_not_end_the_pool(dear, counting, monkeypatch):
+    counted(dear, counting)
+    dear.runner.settle()
+
+    def fail(*_arguments):
+        raise RuntimeError("the pool's thread meets what it does not expect")
+
+    died = threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "excepthook", lambda _fault: died.set())
+        patched.setattr(dear.runner, "_make", fail)
+        counted(dear, counting)
+        assert died.wait(10)
+    for _ in range(3):
+        assert counted(dear, counting) == "1"
+        dear.runner.settle()
+
+
 def test_a_guest_that_calls_the_host_at_its_start_has_no_spares_and_runs_all_the_same(dear, guest, door):
     log = "remit:unit/log@0.1.0"
     kind = """(type $level0 (enum "trace" "debug" "info" "warn" "error")) (export "level" (type $level (eq $level0)))
