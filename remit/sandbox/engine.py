@@ -1,8 +1,8 @@
 """wasmtime engines: one per process and configuration, their clock of epochs, and what becomes of both after a fork.
 
-An epoch is about a millisecond, and only a hint: who wants to know whether time is up asks the Clock (see
-:mod:`remit.sandbox.call`). A child of ``fork`` gets engines of its own; the parent's are left alone in it, never
-freed, because their locks may be held by threads that the child does not have.
+An epoch is about a millisecond, the first one up to three, and only a hint: who wants to know whether time is up asks
+the Clock (see :mod:`remit.sandbox.call`). A child of ``fork`` gets engines of its own; the parent's are left alone in
+it, never freed, because their locks may be held by threads that the child does not have.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ MAX_STACK = 2 << 20
 """Bytes of guest stack at most: Python's threads have eight MiB, of which wasmtime must leave the host enough."""
 
 _TICK_S = 0.001
-_IDLE_TICKS = 100
+_LOOK_S = 0.003
+"""How often the ticker looks whether a guest needs it: none does that is done by then, or keeps Python's lock."""
+_IDLE_LOOKS = 33
 
 _FEATURES_OFF = (
     "wasm_threads", "wasm_memory64", "wasm_gc", "wasm_function_references", "wasm_stack_switching",
@@ -60,7 +62,7 @@ class Runs(Protocol):
     """A call that runs; see :class:`remit.sandbox.call.Call`."""
 
     inside: Any
-    """The instance that it runs in, whose ``engine`` has the epochs that it needs."""
+    """The instance that it runs in, whose ``engine`` has the epochs that it needs; no such ones, if it ``holds``."""
 
 
 class Forked(Protocol):
@@ -216,12 +218,13 @@ class _Hub:
         pause = threading.Lock()  # waiting for an Event takes many steps of Python, which guests' hosts would wait for
         pause.acquire()
         idle = 0
+        engines: set[Engine] = set()
         while True:
-            pause.acquire(timeout=_TICK_S)
+            pause.acquire(timeout=_TICK_S if engines else _LOOK_S)
             calls = list(self.running.values())  # made in one step, unlike the set
-            engines = {call.inside.engine for call in calls}
-            idle = 0 if engines else idle + 1
-            if idle > _IDLE_TICKS:
+            engines = {call.inside.engine for call in calls if not call.inside.holds}
+            idle = 0 if calls else idle + 1
+            if idle > _IDLE_LOOKS:
                 # Nobody has run for a while: the next guest starts another thread, an idle host has none.
                 self.ticker = None
                 # A guest enters, then looks for the ticker; this leaves, then looks for guests: one sees the other.

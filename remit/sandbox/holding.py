@@ -32,36 +32,17 @@ _BRIEF_NS: Final = 100_000
 _PROOF: Final = 8
 _PENANCE: Final = 64
 """Brief calls in a row until a component may keep the lock, and how many more if it has abused that."""
+_FIRST_NS: Final = 3_000_000
 _PERIOD_NS: Final = 2_000_000
-_AGAIN_NS: Final = 500_000
-"""What the alarm waits for, and how long after it was put off it may be put off again: while all calls are brief it
-never rings, and it costs a system call in half a millisecond."""
+_AGAIN_NS: Final = 1_500_000
+_CLOSE_NS: Final = 2 * _AGAIN_NS
+"""After what time the alarm rings first, and then again and again, and how long after it was put off it may be put off
+again: while all calls are brief it never rings, and costs a system call in this time, of ten microseconds. Calls that
+are further apart than the last would not earn that back."""
 
 
 used_ns: Final = time.thread_time_ns
 """Processor time of the calling thread: waiting for Python's lock is not in it."""
-
-
-class Pace:
-    """How long the calls of a component take. A race between threads costs a call that is run the slower way."""
-
-    __slots__ = ("_known", "brief")
-
-    def __init__(self) -> None:
-        self.brief = False
-        """Whether its next call may keep the lock."""
-        self._known = 0
-
-    def took(self, ns: int) -> None:
-        """A call that did not keep the lock has ended, after so much processor time."""
-        self._known = self._known + 1 if ns <= _BRIEF_NS else min(self._known, 0)
-        self.brief = self._known >= _PROOF
-
-    def overran(self) -> None:
-        """A call has kept the lock for too long: the others get a turn."""
-        self.brief = False
-        self._known = -_PENANCE
-        time.sleep(_TURN_S)
 
 
 class _Value(ctypes.Union):
@@ -84,7 +65,7 @@ class _Times(Structure):
 
 
 _CLOCK_MONOTONIC, _SIGEV_THREAD = 1, 2
-_ON, _OFF = _Times(0, _PERIOD_NS, 0, _PERIOD_NS), _Times()
+_ON, _OFF = _Times(0, _PERIOD_NS, 0, _FIRST_NS), _Times()
 _INCREMENT = ctypes.cast(ffi.dll.wasmtime_engine_increment_epoch, c_void_p)
 
 
@@ -95,17 +76,26 @@ class Alarm:
     timers of its parent's.
     """
 
-    __slots__ = ("_engine", "_lock", "_set", "_timer", "until")
+    __slots__ = ("_asked_ns", "_engine", "_lock", "_set", "_timer", "until")
 
     def __init__(self, timer: c_void_p, set_time: Any, engine: Engine) -> None:
         self.until = 0
-        """When it may have to be put off again, by the clock that the last call had; 0 while it is off."""
+        """Until then it is on, by the clock that the last call had, and needs not be put off; 0 while it is off."""
         self._timer, self._set = timer, set_time
+        self._asked_ns = 0
         self._engine = engine
         self._lock = threading.Lock()
 
+    def covers(self, now_ns: int) -> bool:
+        """Whether a guest may keep the lock: the alarm is turned on, if calls follow close on each other."""
+        before_ns, self._asked_ns = self._asked_ns, now_ns
+        if now_ns - before_ns > _CLOSE_NS:
+            return False
+        self.put_off(now_ns)
+        return True
+
     def put_off(self, now_ns: int) -> None:
-        """Have it ring a period from now, and go on ringing."""
+        """Have it ring some milliseconds from now, and go on ringing."""
         with self._lock:
             self._set(self._timer, 0, byref(_ON), None)
             # Only then: who finds this later than now relies on an alarm that is on.
@@ -113,8 +103,8 @@ class Alarm:
 
     def put_off_again(self) -> None:
         """Put it off, if it is on: as long as the thread that moves epochs gets Python's lock, nobody keeps it."""
-        if self.until:
-            self.put_off(time.monotonic_ns())
+        if 0 < self.until <= (now_ns := time.monotonic_ns()):
+            self.put_off(now_ns)
 
     def rest(self, running: Sized) -> None:
         """Turn it off, if nothing is running: who runs a guest is among them before it looks at :attr:`until`."""
@@ -122,6 +112,33 @@ class Alarm:
             self.until = 0
             if not running:
                 self._set(self._timer, 0, byref(_OFF), None)
+
+
+class Pace:
+    """How long the calls of a component take. A race between threads costs a call that is run the slower way."""
+
+    __slots__ = ("_alarm", "_known", "alarm")
+
+    def __init__(self, alarm: Alarm | None) -> None:
+        """As of a component that nothing is known of.
+
+        :param alarm: of its engine; where there is none, nobody keeps the lock
+        """
+        self.alarm: Alarm | None = None
+        """What bounds its next call, if that may keep the lock."""
+        self._alarm = alarm
+        self._known = 0
+
+    def took(self, ns: int) -> None:
+        """A call that did not keep the lock has ended, after so much processor time."""
+        self._known = self._known + 1 if ns <= _BRIEF_NS else min(self._known, 0)
+        self.alarm = self._alarm if self._known >= _PROOF else None
+
+    def overran(self) -> None:
+        """A call has kept the lock for too long: the others get a turn."""
+        self.alarm = None
+        self._known = -_PENANCE
+        time.sleep(_TURN_S)
 
 
 def alarm_for(engine: Engine) -> Alarm | None:

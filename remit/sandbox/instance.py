@@ -22,7 +22,7 @@ from remit.sandbox.call import CALLS, SHORT_MS, Call
 from remit.sandbox.callbacks import on_epoch
 from remit.sandbox.closed_wasi import ClosedWorld
 from remit.sandbox.engine import HUB
-from remit.sandbox.holding import Alarm, Pace, used_ns
+from remit.sandbox.holding import Pace, used_ns
 from remit.sandbox.loaded import Export, Loaded
 from remit.sandbox.traps import classify
 
@@ -75,8 +75,9 @@ class Instance:
         self.engine, self._metered, self._output = loaded.engine, loaded.metered, limits.output
         self._small = limits.memory <= _SMALL and loaded.in_slots
         # The first call of a large guest is never brief, and says nothing of the next.
-        self._pace, self._alarm = loaded.pace if loaded.in_slots else Pace(), loaded.alarm
-        self._holds = False
+        self._pace = loaded.pace if loaded.in_slots else Pace(None)
+        self.holds = False
+        """Whether its guest keeps Python's lock while it runs, or did so the last time."""
         self._asked_ns = 0
         self._clock = clock
         self.pure = pure
@@ -153,16 +154,15 @@ class Instance:
             try:
                 if HUB.ticker is None:
                     HUB.wake()
+                began_ns, alarm = call.began_ns, self._pace.alarm
+                holds = alarm is not None and (began_ns < alarm.until or alarm.covers(began_ns))
+                if holds is not self.holds:
+                    self._change(holds)
                 if not entry.found:
                     self._prepare(call, entry, state)
                 if self._metered:
                     capi.set_fuel(context, self._limits.fuel or 0)
-                if self._pace.brief and (alarm := self._alarm) is not None:
-                    if not self._holds or call.began_ns >= alarm.until:
-                        self._hold(call, alarm)
-                    error = capi.func_call_held(*entry.parameters)
-                else:
-                    error = self._let_go(call, entry)
+                error = capi.func_call_held(*entry.parameters) if holds else self._let_go(call, entry)
             finally:
                 CALLS.pop(context, None)
             if error or call.stop or call.fault or call.host.abort or call.now() >= call.ends_ns:
@@ -173,17 +173,14 @@ class Instance:
         finally:
             self._token.append(ends)
 
-    def _hold(self, call: Call, alarm: Alarm) -> None:
-        """Be asked at the next epoch, and see to it that there will be one: the guest keeps Python's lock."""
-        if not self._holds:
+    def _change(self, holds: bool) -> None:
+        """Keep Python's lock from now on, being asked at the next epoch, or let go of it again."""
+        self.holds = holds
+        if holds:
             capi.set_epoch_deadline(self.context, 1)
-            self._holds = True
-        if call.began_ns >= alarm.until:
-            alarm.put_off(call.began_ns)
 
     def _let_go(self, call: Call, entry: Entry) -> int:
         """Run a guest while others may have Python's lock."""
-        self._holds = False
         if call.limit_ms < SHORT_MS:
             capi.set_epoch_deadline(self.context, call.first_epochs())
         began_ns = used_ns()
@@ -194,7 +191,7 @@ class Instance:
 
     def ask_again(self, call: Call) -> int:
         """After how many epochs to ask the guest again, which may go on; one that keeps Python's lock lends it out."""
-        if not self._holds:
+        if not self.holds:
             return call.epochs()
         # The epoch of the first question may have passed before the call; that of the second has not.
         if self._asked_ns == call.ends_ns:
@@ -270,8 +267,7 @@ class Instance:
         if self._metered:
             capi.set_fuel(context, self._limits.fuel or 0)
         _, linker, component = self._loaded.parameters
-        if self._pace.brief and self._loaded.in_slots and self._alarm is not None:
-            self._hold(call, self._alarm)
+        if self.holds:
             error = capi.component_instantiate_held(linker, self._in_context, component, self._instance)
         else:
             capi.set_epoch_deadline(context, call.first_epochs())

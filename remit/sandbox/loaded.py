@@ -158,8 +158,7 @@ class Loaded:
         self.metered = metered
         self.parameters = tuple(capi.pointer(capi.address(part.ptr())) for part in (engine, linker, component))
         """Engine, linker and component, for the C API."""
-        self.pace = Pace()
-        self.alarm = alarm_of(engine)
+        self.pace = Pace(alarm_of(engine))
         self._slots = slots_of(engine)
         self.in_slots = self._slots is not None
         """Whether its instances live in slots of a pooled engine, which are wiped and not given back."""
