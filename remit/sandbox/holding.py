@@ -32,9 +32,9 @@ _BRIEF_NS: Final = 100_000
 _PROOF: Final = 8
 _PENANCE: Final = 64
 """Brief calls in a row until a component may keep the lock, and how many more if it has abused that."""
-_FIRST_NS: Final = 3_000_000
-_PERIOD_NS: Final = 2_000_000
-_AGAIN_NS: Final = 1_500_000
+_FIRST_NS: Final = 2_500_000
+_PERIOD_NS: Final = 1_500_000
+_AGAIN_NS: Final = 1_200_000
 _CLOSE_NS: Final = 2 * _AGAIN_NS
 """After what time the alarm rings first, and then again and again, and how long after it was put off it may be put off
 again: while all calls are brief it never rings, and costs a system call in this time, of ten microseconds. Calls that
