@@ -35,11 +35,12 @@ _PENANCE: Final = 64
 _FIRST_NS: Final = 2_500_000
 _PERIOD_NS: Final = 1_500_000
 _AGAIN_NS: Final = 1_200_000
-_CLOSE_NS: Final = 2 * _AGAIN_NS
 """After what time the alarm rings first, and then again and again, and how long after it was put off it may be put off
-again: while all calls are brief it never rings, and costs a system call in this time, of ten microseconds. Calls that
-are further apart than the last would not earn that back."""
-
+again: while all calls are brief it never rings, and costs a system call in this time, of ten microseconds."""
+_BURST_NS: Final = 500_000
+_CLOSE_NS: Final = 1_000_000
+"""How long calls must have come, the last within so much, before the alarm is turned on for them: a few calls, or rare
+ones, would not earn back what it costs."""
 
 used_ns: Final = time.thread_time_ns
 """Processor time of the calling thread: waiting for Python's lock is not in it."""
@@ -76,20 +77,21 @@ class Alarm:
     timers of its parent's.
     """
 
-    __slots__ = ("_asked_ns", "_engine", "_lock", "_set", "_timer", "until")
+    __slots__ = ("_engine", "_lock", "_set", "_timer", "due_ns", "until_ns")
 
     def __init__(self, timer: c_void_p, set_time: Any, engine: Engine) -> None:
-        self.until = 0
+        self.until_ns = 0
         """Until then it is on, by the clock that the last call had, and needs not be put off; 0 while it is off."""
         self._timer, self._set = timer, set_time
-        self._asked_ns = 0
+        self.due_ns = 0
+        """From then on :meth:`covers` is to be asked."""
         self._engine = engine
         self._lock = threading.Lock()
 
     def covers(self, now_ns: int) -> bool:
-        """Whether a guest may keep the lock: the alarm is turned on, if calls follow close on each other."""
-        before_ns, self._asked_ns = self._asked_ns, now_ns
-        if now_ns - before_ns > _CLOSE_NS:
+        """Whether a guest may keep the lock now, where the alarm is not on for certain: it is put off, or turned on."""
+        if now_ns - self.due_ns > _CLOSE_NS:
+            self.due_ns = now_ns + _BURST_NS
             return False
         self.put_off(now_ns)
         return True
@@ -99,17 +101,17 @@ class Alarm:
         with self._lock:
             self._set(self._timer, 0, byref(_ON), None)
             # Only then: who finds this later than now relies on an alarm that is on.
-            self.until = now_ns + _AGAIN_NS
+            self.until_ns = self.due_ns = now_ns + _AGAIN_NS
 
     def put_off_again(self) -> None:
         """Put it off, if it is on: as long as the thread that moves epochs gets Python's lock, nobody keeps it."""
-        if 0 < self.until <= (now_ns := time.monotonic_ns()):
+        if 0 < self.until_ns <= (now_ns := time.monotonic_ns()):
             self.put_off(now_ns)
 
     def rest(self, running: Sized) -> None:
-        """Turn it off, if nothing is running: who runs a guest is among them before it looks at :attr:`until`."""
+        """Turn it off, if nothing is running: who runs a guest is among them before it looks at :attr:`until_ns`."""
         with self._lock:
-            self.until = 0
+            self.until_ns = 0
             if not running:
                 self._set(self._timer, 0, byref(_OFF), None)
 
