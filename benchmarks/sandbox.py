@@ -21,7 +21,7 @@ from remit.kernel.answers import Ok
 from remit.kernel.model import Limits, Program, UnitRef
 from remit.kernel.ports import SystemClock, SystemIds
 from remit.sandbox import ComponentRunner
-from remit.sandbox.contract import IMPORTS
+from remit.sandbox.wit.contract import IMPORTS
 
 __all__ = ["BENCHMARKS", "OpenDoor", "program", "runner"]
 

@@ -25,7 +25,7 @@ _START = """
 import json, sys, time
 from remit.host import Kernel
 from remit.policy import authority  # what every start imports is not what a thousand units cost
-from remit.sandbox import runner
+from remit.sandbox.running import runner
 began = time.perf_counter_ns()
 with Kernel.open(sys.argv[1], serve=False) as kernel:
     took = (time.perf_counter_ns() - began) / 1e6

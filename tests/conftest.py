@@ -68,7 +68,7 @@ def _run_folder(tmp_path_factory):
 @pytest.fixture
 def compiled_once(_run_folder, monkeypatch):
     """What was compiled in this run is not compiled again, here and in processes that the test starts."""
-    from remit.sandbox import compiling  # noqa: PLC0415 - as below
+    from remit.sandbox.code import compiling  # noqa: PLC0415 - as below
 
     monkeypatch.setattr(compiling, "_run", sharing(_run_folder, compiling._run))
     monkeypatch.setenv(FOLDER, str(_run_folder))

@@ -23,8 +23,8 @@ FOLDER = "REMIT_TESTS_COMPILED"
 
 
 def sharing(folder: Path, run: Callable[..., Any]) -> Callable[..., Any]:
-    """``remit.sandbox.compiling._run``, asked once for each component and way of compiling it."""
-    outcome_type = importlib.import_module("remit.sandbox.compiler").Outcome
+    """``remit.sandbox.code.compiling._run``, asked once for each component and way of compiling it."""
+    outcome_type = importlib.import_module("remit.sandbox.code.compiler").Outcome
 
     def shared(job, work, size, bounds, progress, label):
         digest = hashlib.sha256(Path(job.source).read_bytes()).hexdigest()

@@ -62,7 +62,11 @@ SECTIONS = {
     "paced": Section("Twenty producers at a pace: nothing is lost", ("tests/host/delivery/test_paced.py",)),
     "defects": Section(
         "What wasmtime's own classes get wrong, and what the sandbox leaves behind",
-        ("tests/sandbox/test_defects.py", "tests/sandbox/test_leaks.py", "tests/sandbox/test_plans.py"),
+        (
+            "tests/sandbox/guest/test_defects.py",
+            "tests/sandbox/guest/test_leaks.py",
+            "tests/sandbox/crossing/test_plans.py",
+        ),
     ),
     "escape": Section("The escape suite", ("tests/escape",)),
 }

@@ -20,7 +20,7 @@ from remit.host.wire.client import Client, NotPerformed
 from remit.journal import Progress
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
-from remit.sandbox.aside import aside
+from remit.sandbox.running.aside import aside
 
 __all__ = ["Connection", "connect"]
 

@@ -28,7 +28,7 @@ from remit.host.wire.server import Server
 from remit.journal import Clock, Ids, Progress, no_progress
 from remit.kernel.dispatch import CancelToken, Outcome
 from remit.kernel.model import Caller, EntityRef, GuestOutcome
-from remit.sandbox.aside import aside
+from remit.sandbox.running.aside import aside
 from remit.schemas.config import Config
 
 __all__ = ["Kernel"]

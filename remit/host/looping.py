@@ -14,7 +14,7 @@ from remit.journal import Receipt
 from remit.kernel.dispatch import Outcome, Run, Steps
 from remit.kernel.model import GuestOutcome, Program
 from remit.kernel.ports import HostCalls
-from remit.sandbox.aside import aside
+from remit.sandbox.running.aside import aside
 
 __all__ = ["LoopRunner", "drive"]
 

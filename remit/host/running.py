@@ -11,7 +11,7 @@ from remit.host.looping import LoopRunner
 from remit.journal import Progress, no_progress
 from remit.kernel.model import Exported, GuestOutcome, Program
 from remit.kernel.ports import HostCalls, Runner
-from remit.sandbox.aside import aside
+from remit.sandbox.running.aside import aside
 
 __all__ = ["JoinedRunner"]
 

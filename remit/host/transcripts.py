@@ -8,7 +8,7 @@ from typing import Any
 from remit.host.home.home import Home
 from remit.kernel.answers import Recorder
 from remit.kernel.scope import Scope
-from remit.sandbox.transcripts import Transcriber
+from remit.sandbox.running.transcripts import Transcriber
 from remit.schemas import sensitive_pointers
 from remit.units import Library
 
@@ -37,7 +37,7 @@ class Transcribers:
         action = arguments[0] if export == "provider.call" else ""
         if mode == "full" and self._sensitive(program.unit.digest, action, export):
             mode = "digests"
-        from remit.sandbox.engine import fingerprint  # noqa: PLC0415 - wasmtime loads with the first call
+        from remit.sandbox.engines.engine import fingerprint  # noqa: PLC0415 - wasmtime loads with the first call
 
         return Transcriber(mode, scope, export, arguments, fingerprint(metered=program.limits.fuel is not None))
 

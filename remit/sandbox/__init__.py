@@ -8,20 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from remit.sandbox.cache import CacheEntry
-    from remit.sandbox.compiling import CompileBounds
-    from remit.sandbox.instance import Instance
-    from remit.sandbox.runner import ComponentRunner
-    from remit.sandbox.workers import IsolatingRunner
+    from remit.sandbox.code.cache import CacheEntry
+    from remit.sandbox.code.compiling import CompileBounds
+    from remit.sandbox.guest.instance import Instance
+    from remit.sandbox.running.runner import ComponentRunner
+    from remit.sandbox.running.workers import IsolatingRunner
 
 __all__ = ["CacheEntry", "CompileBounds", "ComponentRunner", "Instance", "IsolatingRunner"]
 
 _HOMES = {
-    "CacheEntry": "cache",
-    "CompileBounds": "compiling",
-    "ComponentRunner": "runner",
-    "Instance": "instance",
-    "IsolatingRunner": "workers",
+    "CacheEntry": "code.cache",
+    "CompileBounds": "code.compiling",
+    "ComponentRunner": "running.runner",
+    "Instance": "guest.instance",
+    "IsolatingRunner": "running.workers",
 }
 
 

@@ -21,9 +21,9 @@ def remit_runner(home: Home, abi: str, authority: Authority) -> Runner | None:
     """The component runner, its code cache below the home's cache; in workers, whom policy keeps out of the kernel."""
     if abi != "component":
         return None
-    from remit.sandbox.runner import ComponentRunner  # noqa: PLC0415 - wasmtime loads when a runner is wanted
-    from remit.sandbox.wire import Start  # noqa: PLC0415 - as above
-    from remit.sandbox.workers import IsolatingRunner  # noqa: PLC0415 - as above
+    from remit.sandbox.running.runner import ComponentRunner  # noqa: PLC0415 - wasmtime loads when a runner is wanted
+    from remit.sandbox.running.wire import Start  # noqa: PLC0415 - as above
+    from remit.sandbox.running.workers import IsolatingRunner  # noqa: PLC0415 - as above
 
     folder = home.cache / "code"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,6 +46,6 @@ def remit_host_interfaces(home: Home) -> Mapping[str, HostInterface]:
 @hookimpl
 def remit_doctor_checks(home: Home) -> list[Check]:
     """The cache of compiled code."""
-    from remit.sandbox.checks import cache_check  # noqa: PLC0415 - as above
+    from remit.sandbox.code.checks import cache_check  # noqa: PLC0415 - as above
 
     return [cache_check(home)]

@@ -28,7 +28,7 @@ from remit.kernel.model import Bundle, Release
 from remit.kernel.ports import Home
 from remit.policy import authority  # noqa: F401 - loaded once, before the forks
 from remit.registry import FolderSource, plugin
-from remit.sandbox import runner  # noqa: F401 - as above
+from remit.sandbox.running import runner  # noqa: F401 - as above
 from remit.units.manifest import parse
 
 _state = {"count": 0, "target": -1}

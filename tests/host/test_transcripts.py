@@ -10,8 +10,8 @@ import pytest
 from remit.host import Kernel, build_unit, init
 from remit.kernel.model import Caller
 from remit.kernel.ports import SystemClock
-from remit.sandbox.runner import ComponentRunner
-from remit.sandbox.transcripts import read_transcript, replay
+from remit.sandbox.running.runner import ComponentRunner
+from remit.sandbox.running.transcripts import read_transcript, replay
 
 UNITS = Path(__file__).parents[2] / "units"
 

@@ -21,7 +21,7 @@ def _workers():
     for task in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended since, which has no workers
             children += (task / "children").read_text().split()
-    return sum(b"remit.sandbox.worker" in Path("/proc", pid, "cmdline").read_bytes() for pid in children)
+    return sum(b"remit.sandbox.running.worker" in Path("/proc", pid, "cmdline").read_bytes() for pid in children)
 
 
 @pytest.mark.parametrize(("posture", "workers"), [("relaxed", 0), ("standard", 0), ("strict", 1)])

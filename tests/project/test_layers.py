@@ -39,6 +39,9 @@ def test_the_layers_are_kept(copy):
         ("policy/planted.py", "remit.host"),
         ("host/facade/planted.py", "remit.host.operations"),
         ("host/home/planted.py", "remit.host.wire"),
+        ("sandbox/wit/planted.py", "remit.sandbox.guest"),
+        ("sandbox/engines/planted.py", "remit.sandbox.crossing"),
+        ("sandbox/egress/planted.py", "remit.sandbox.interfaces"),
     ],
 )
 def test_an_import_that_goes_up_or_sideways_is_caught(copy, module, imported):

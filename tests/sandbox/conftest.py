@@ -14,7 +14,7 @@ from wasmtime import wat2wasm
 from remit.kernel.hostcall import Ok, Refused
 from remit.kernel.model import GuestOutcome, Limits, Program, UnitRef
 from remit.kernel.ports import SystemClock
-from remit.sandbox.runner import ComponentRunner
+from remit.sandbox.running.runner import ComponentRunner
 
 KEY = bytes(range(32))
 

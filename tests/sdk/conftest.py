@@ -12,8 +12,8 @@ from remit.journal import digest_of
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.model import Limits, Program, UnitRef
 from remit.kernel.ports import SystemClock
-from remit.sandbox.call import Call
-from remit.sandbox.runner import ComponentRunner
+from remit.sandbox.guest.call import Call
+from remit.sandbox.running.runner import ComponentRunner
 
 EVENT = {
     "id": "1", "topic": "ticket.created", "source": "//x", "subject": "Ada", "time-ms": 2**40, "content-type":

@@ -13,7 +13,7 @@ class _Sharing:
     """Finds one module as everybody does, and has it share once it is there."""
 
     def find_spec(self, name, _path=None, _target=None):
-        if name != "remit.sandbox.compiling":
+        if name != "remit.sandbox.code.compiling":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

@@ -11,7 +11,7 @@ from remit.cli.render.layout import cell, heading, table
 from remit.cli.text import json_text, one_line, short_digest
 
 if TYPE_CHECKING:
-    from remit.sandbox.inspecting import Inspection
+    from remit.sandbox.code.inspecting import Inspection
 
 __all__ = ["inspection_view"]
 

@@ -25,7 +25,7 @@ from remit.units.manifest.mending import Mend, mended
 from remit.units.toolchains.artifact import inside, write_atomically
 
 if TYPE_CHECKING:
-    from remit.sandbox.inspecting import Inspection
+    from remit.sandbox.code.inspecting import Inspection
 
 __all__ = [
     "authorize_corpus",
@@ -139,7 +139,7 @@ def inspect_file(path: Path | str, progress: Progress = no_progress) -> Inspecti
 
     :raises ArtifactInvalid: if it is no component, or takes too much to compile
     """
-    from remit.sandbox.inspecting import MAX_COMPONENT, inspect_component  # noqa: PLC0415 - wasmtime loads when wanted
+    from remit.sandbox.code.inspecting import MAX_COMPONENT, inspect_component  # noqa: PLC0415 - wasmtime loads when wanted
 
     try:
         with Path(path).open("rb") as file:

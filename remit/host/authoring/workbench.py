@@ -38,7 +38,7 @@ def precompile(manifest: Manifest, artifact: bytes, progress: Progress = no_prog
         native = NativeRunner(SystemIds(SystemClock()), lambda _unit: Decision("deny"))
         check_component(manifest, artifact, native, progress)
         return 0
-    from remit.sandbox.runner import ComponentRunner  # noqa: PLC0415 - wasmtime loads when wanted
+    from remit.sandbox.running.runner import ComponentRunner  # noqa: PLC0415 - wasmtime loads when wanted
 
     with ExitStack() as closing:
         try:

@@ -27,8 +27,8 @@ from remit.journal import Progress, no_progress
 from remit.journal.event import is_kernel
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
-from remit.sandbox.aside import aside
 from remit.sandbox.egress.gate import EgressPreview
+from remit.sandbox.running.aside import aside
 from remit.units import Blame, Edits, Finding, Generation, InstalledUnit, Plan, SlotView, Terms
 
 __all__ = ["Facade"]

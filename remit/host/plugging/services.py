@@ -22,7 +22,7 @@ from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.hostcall import Door
 from remit.kernel.model import Action, Caller, GuestOutcome, Limits, Program, UnitRef
 from remit.kernel.ports import Catalog, HostCalls, Runner
-from remit.sandbox.aside import aside
+from remit.sandbox.running.aside import aside
 from remit.schemas import Validator
 
 __all__ = ["ServedCatalog", "Services", "ServingRunner"]

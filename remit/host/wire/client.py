@@ -19,7 +19,7 @@ from remit.host.wire.messages import Channel, Message, address, peer_uid
 from remit.journal import Progress
 from remit.kernel.model import Caller
 from remit.kernel.outcome import Outcome
-from remit.sandbox.aside import aside
+from remit.sandbox.running.aside import aside
 from remit.schemas.release import VERSION
 
 __all__ = ["Client", "NotPerformed"]

@@ -11,7 +11,7 @@ from remit.errors import ReplayDiverged, TranscriptInvalid
 from remit.kernel.hostcall import Door
 from remit.kernel.model import Program, UnitRef
 from remit.sandbox.interfaces import all_interfaces
-from remit.sandbox.transcripts import Transcriber, read_transcript, replay
+from remit.sandbox.running.transcripts import Transcriber, read_transcript, replay
 
 RANDOM, CLOCK = "remit:unit/random@0.1.0", "remit:unit/clock@0.1.0"
 PARAMETERS, SECRETS, STATE = "remit:unit/parameters@0.1.0", "remit:unit/secrets@0.1.0", "remit:unit/state@0.1.0"
@@ -155,7 +155,7 @@ def test_what_is_no_transcript_is_refused(data):
 
 
 def test_a_transcript_is_bounded(take, monkeypatch):
-    monkeypatch.setattr("remit.sandbox.transcripts.MAX_TRANSCRIPT", 100)
+    monkeypatch.setattr("remit.sandbox.running.transcripts.MAX_TRANSCRIPT", 100)
     _, data, _ = take()
     found = read_transcript(data)
     assert found.dropped > 0

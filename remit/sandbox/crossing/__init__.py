@@ -1,0 +1,3 @@
+"""How values cross between Python and wasmtime, by plans that are made once for each type."""
+
+from __future__ import annotations

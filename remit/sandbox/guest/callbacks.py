@@ -1,0 +1,112 @@
+"""The functions that wasmtime calls, one each for the whole process: an import, a used-up epoch, a guest that waits.
+
+None ever raises: an exception cannot travel through wasmtime, and ctypes would make up an answer in its place.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from struct import Struct
+from typing import Any
+
+from remit.errors import GuestTrapped
+from remit.sandbox.engines import capi
+from remit.sandbox.guest.call import CALLS, Call
+from remit.sandbox.guest.targets import Target
+
+__all__ = ["on_epoch", "on_import", "on_import_later", "register"]
+
+_TARGETS: list[Target] = []
+_STOPPED = b"stopped by the host"
+_LIES = "the guest imports a function of WASI under another signature"
+_YIELD = 1
+"""WASMTIME_UPDATE_DEADLINE_YIELD: let the event loop go on before the guest does."""
+_CONTINUATION = Struct("<QQQ").pack_into
+_ERROR = Struct("<Q").pack_into
+
+
+def register(target: Target) -> int:
+    """Keep a target for the life of the process; the number is what the linker hands back to the callback."""
+    _TARGETS.append(target)
+    return len(_TARGETS) - 1
+
+
+@capi.IMPORT_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_import(
+    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int
+) -> int:
+    """Called by wasmtime for every import of every guest; never raises.
+
+    :param given: how many arguments the component declared, as ``wanted`` results: it may lie about what WASI looks
+        like
+    """
+    call = None
+    try:
+        call, target = CALLS[context], _TARGETS[number or 0]
+        if call.stop is not None or call.now() >= call.ends_ns:
+            call.check()
+        if (given != target.given or wanted != target.wanted) and target.strict:
+            raise GuestTrapped(_LIES)  # noqa: TRY301 - as all that answering raises
+        if target.answer(call, arguments, results):
+            return 0
+    except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
+        if call is not None:
+            call.keep(error)
+    # What it says does not matter, since the call remembers the reason.
+    return capi.error_of(_STOPPED)
+
+
+@capi.EPOCH_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_epoch(context: int, _data: int, delta: Any, kind: Any) -> int:
+    """Called by wasmtime on the guest's thread when its epochs are used up: go on, or stop."""
+    call = None
+    try:
+        call = CALLS[context]
+        if call.host.abort is None and call.due() is None:
+            if call.later is None and call.inside is not None:
+                delta[0] = call.inside.ask_again(call)
+            else:
+                delta[0], kind[0] = 1, _YIELD
+            return 0
+    except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
+        if call is not None:
+            call.fault = error
+    return capi.error_of(_STOPPED)
+
+
+@capi.LATER_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_import_later(
+    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int, error: int,
+    continuation: int,
+) -> None:  # fmt: skip
+    """As :func:`on_import`, for a guest on an event loop: starts the host call and says whom to ask about it."""
+    _ERROR(capi.MEMORY, error, 0)
+    # The call knows where its error goes: there is one host call at a time.
+    _CONTINUATION(capi.MEMORY, continuation, _ON_CONTINUE, error, 0)
+    _WAITING[error] = call = CALLS.get(context)
+    target = _TARGETS[number or 0]
+    if call is not None and (given, wanted) == (target.given, target.wanted):
+        call.begin(target, arguments, results)
+
+
+@capi.CONTINUE_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_continue(error: int) -> bool:
+    """Called by wasmtime whenever the loop polls a guest that waits: whether it may go on."""
+    try:
+        call = _WAITING[error]
+        if call is not None and call.later is not None:
+            if call.stop is None and call.fault is None and not call.later.done():
+                return False
+            if call.stop is None and call.fault is None and call.host.abort is None:
+                del _WAITING[error]
+                return True
+    except BaseException:  # noqa: BLE001, S110 - nothing may escape into ctypes
+        pass
+    _WAITING.pop(error, None)
+    _ERROR(capi.MEMORY, error, capi.error_of(_STOPPED))
+    return True
+
+
+_WAITING: dict[int, Call | None] = {}
+"""Calls whose guest waits for a host call, by where wasmtime wants its error."""
+_ON_CONTINUE = ctypes.cast(on_continue, ctypes.c_void_p).value
