@@ -21,13 +21,13 @@ from benchmarks.pauses import busy, elsewhere
 from remit.journal.event import Draft
 from remit.kernel.model import Budget, Capability, Grant, UnitRef
 from remit.kernel.ports import SystemClock
-from remit.policy import compare
 from remit.policy.authority import CedarAuthority
-from remit.policy.engine import Engine, Facts
-from remit.policy.explain import explain
-from remit.policy.models import LeaseBook
+from remit.policy.deciding.requests import Request, capability_use
+from remit.policy.leases.models import LeaseBook
 from remit.policy.postures import PolicySet, load, schema_text
-from remit.policy.requests import Request, capability_use
+from remit.policy.reviewing import compare
+from remit.policy.reviewing.explain import explain
+from remit.policy.sets.engine import Engine, Facts
 from remit.schemas.config import Operator
 
 __all__ = ["BENCHMARKS"]

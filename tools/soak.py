@@ -54,7 +54,7 @@ SECTIONS = {
     ),
     "cedar": Section(
         "Any policies, entities and requests: our engine answers as Cedar does, with and without slicing",
-        ("tests/policy/test_slices.py", "-k", "equal"),
+        ("tests/policy/sets/test_slices.py", "-k", "equal"),
     ),
     "flips": Section("Flipped bytes of signatures and signed units", ("tests/registry/trust/test_flips.py",)),
     "hour": Section("Twenty agents at a served home, for an hour", ("tests/live/test_hour.py",)),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remit.errors import GrantUnknown
-from remit.policy.resources import parse_resource
+from remit.policy.deciding.resources import parse_resource
 
 if TYPE_CHECKING:
     from remit.kernel.model import Decision
     from remit.policy.authority import CedarAuthority
-    from remit.policy.models import Consent
+    from remit.policy.leases.models import Consent
 
 __all__ = ["request"]
 

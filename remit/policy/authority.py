@@ -18,19 +18,19 @@ import msgspec
 from remit.errors import GrantUnknown, ResourceInvalid
 from remit.journal.event import Draft
 from remit.kernel.model import Capability, Decision, GrantStatus
-from remit.policy.accounts import Accounts
-from remit.policy.changes import Touched, changed, lease_scope
-from remit.policy.consents import Consents, roles_of
-from remit.policy.decider import Decider
-from remit.policy.delegation import child_of
-from remit.policy.denials import denied, exhausted, withdrawn
+from remit.policy.deciding.decider import Decider
+from remit.policy.deciding.resources import parse_resource
 from remit.policy.epoch import Epoch
 from remit.policy.issuing import Issuer
-from remit.policy.models import LeaseBook, Leases
+from remit.policy.leases.accounts import Accounts
+from remit.policy.leases.consents import Consents, roles_of
+from remit.policy.leases.delegation import child_of
+from remit.policy.leases.denials import denied, exhausted, withdrawn
+from remit.policy.leases.models import LeaseBook, Leases
+from remit.policy.leases.standing import Holding, Lease, LeaseKey, Standing
 from remit.policy.operators import Operators
-from remit.policy.resources import parse_resource
-from remit.policy.standing import Holding, Lease, LeaseKey, Standing
-from remit.policy.yielding import breathe, giving_way, let_go, tidy
+from remit.policy.reviewing.changes import Touched, changed, lease_scope
+from remit.policy.sets.yielding import breathe, giving_way, let_go, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from remit.journal.fold import Folds
     from remit.kernel.model import Amounts, EntityRef, Grant, UnitRef
     from remit.kernel.ports import Clock
-    from remit.policy.budgets import Hold
-    from remit.policy.models import Consent
+    from remit.policy.leases.budgets import Hold
+    from remit.policy.leases.models import Consent
     from remit.policy.postures import PolicySet
     from remit.schemas.config import Operator
 

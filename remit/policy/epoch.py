@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remit.errors import ResourceInvalid
 from remit.kernel.model import Capability, Decision
-from remit.policy.decider import Decider
-from remit.policy.modes import Mode, below, mode_of
-from remit.policy.requests import Request, at_special_address, capability_use, in_process
+from remit.policy.deciding.decider import Decider
+from remit.policy.deciding.modes import Mode, below, mode_of
+from remit.policy.deciding.requests import Request, at_special_address, capability_use, in_process
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
     from remit.kernel.model import UnitRef
+    from remit.policy.leases.standing import Holding, Standing
     from remit.policy.postures import PolicySet
-    from remit.policy.standing import Holding, Standing
 
 __all__ = ["Epoch", "Outlook"]
 

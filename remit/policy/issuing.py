@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remit.kernel.model import Capability, Decision
-from remit.policy.denials import denied, other_method, refused, revoked, undeclared
+from remit.policy.leases.denials import denied, other_method, refused, revoked, undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from remit.errors import LeaseDenied
     from remit.kernel.model import Grant, UnitRef
-    from remit.policy.consents import Consents
+    from remit.policy.deciding.requests import Request
+    from remit.policy.deciding.resources import Resource
     from remit.policy.epoch import Epoch
-    from remit.policy.requests import Request
-    from remit.policy.resources import Resource
-    from remit.policy.standing import Holding
+    from remit.policy.leases.consents import Consents
+    from remit.policy.leases.standing import Holding
 
 __all__ = ["Issuer"]
 

@@ -18,11 +18,11 @@ from remit.errors import PolicyInvalid, PolicyUnknown, ResourceInvalid
 from remit.journal.event import Draft
 from remit.journal.files import write_atomically
 from remit.kernel.model import Capability
-from remit.policy import compare
-from remit.policy.explain import Explanation, explain
-from remit.policy.history import History, Published
+from remit.policy.deciding.resources import parse_resource
 from remit.policy.postures import PolicySet, load, read_files
-from remit.policy.resources import parse_resource
+from remit.policy.reviewing import compare
+from remit.policy.reviewing.explain import Explanation, explain
+from remit.policy.reviewing.history import History, Published
 from remit.policy.shadow import ShadowWatch
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from remit.errors import ResourceInvalid
 from remit.kernel.model import Decision
-from remit.policy.requests import administration
-from remit.policy.resources import MAX_RESOURCE
+from remit.policy.deciding.requests import administration
+from remit.policy.deciding.resources import MAX_RESOURCE
 from remit.schemas.config import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from remit.kernel.model import EntityRef
+    from remit.policy.deciding.requests import Request
     from remit.policy.epoch import Epoch
-    from remit.policy.requests import Request
 
 __all__ = ["Operators"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from remit.kernel.hookspecs import hookimpl
-from remit.policy.history import SetHistory
-from remit.policy.ledger import Egress
-from remit.policy.models import Budgets, Leases
+from remit.policy.leases.ledger import Egress
+from remit.policy.leases.models import Budgets, Leases
+from remit.policy.reviewing.history import SetHistory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from remit.journal.fold import Fold, Folds
     from remit.journal.log import Journal
     from remit.kernel.ports import Authority, Clock, Home, Ids
-    from remit.policy.findings import Finding
+    from remit.policy.sets.findings import Finding
 
 __all__ = ["check_home", "remit_authority", "remit_read_models", "remit_shutdown"]
 
@@ -31,9 +31,9 @@ def remit_authority(home: Home, clock: Clock, ids: Ids, folds: Folds, journal: J
     """
     del ids  # decisions need no randomness
     from remit.policy.authority import CedarAuthority  # noqa: PLC0415 - loads Cedar
-    from remit.policy.findings import refuse  # noqa: PLC0415 - beside the others
     from remit.policy.postures import load, read_files  # noqa: PLC0415 - loads Cedar
-    from remit.policy.yielding import at_once  # noqa: PLC0415 - beside the others
+    from remit.policy.sets.findings import refuse  # noqa: PLC0415 - beside the others
+    from remit.policy.sets.yielding import at_once  # noqa: PLC0415 - beside the others
 
     chosen = home.config.policy
     files, findings = read_files(home.root, chosen.files)

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from remit.policy.canaries import run_canaries
-from remit.policy.engine import Engine, parse_schema
-from remit.policy.findings import Finding, refuse
-from remit.policy.policyset import compile_set
-from remit.policy.prescan import MAX_FILE
-from remit.policy.yielding import rest
+from remit.policy.deciding.canaries import run_canaries
+from remit.policy.sets.engine import Engine, parse_schema
+from remit.policy.sets.findings import Finding, refuse
+from remit.policy.sets.policyset import compile_set
+from remit.policy.sets.prescan import MAX_FILE
+from remit.policy.sets.yielding import rest
 from remit.schemas import text
 
 if TYPE_CHECKING:

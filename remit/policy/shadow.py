@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remit.journal.event import Draft
-from remit.policy.decider import Decider
+from remit.policy.deciding.decider import Decider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from remit.kernel.model import Decision
+    from remit.policy.deciding.requests import Request
     from remit.policy.postures import PolicySet
-    from remit.policy.requests import Request
 
 __all__ = ["ShadowWatch"]
 

@@ -19,7 +19,7 @@ from remit.cli.render.records import record_text
 from remit.cli.render.units import difference, generation_table, unit_table
 from remit.host.facade.views import Entry, LeaseView
 from remit.kernel.model import Decision, UnitRef
-from remit.policy.findings import Finding as PolicyFinding
+from remit.policy.sets.findings import Finding as PolicyFinding
 from remit.schemas import Fault
 from remit.units import Edits, Finding, Generation, Plan
 from remit.units.documents import Change, diff

@@ -9,10 +9,10 @@ import msgspec
 from remit.journal import Draft, Folds, Journal
 from remit.journal.ports import SystemIds
 from remit.policy.authority import CedarAuthority
-from remit.policy.history import SetHistory
-from remit.policy.models import Leases
+from remit.policy.leases.models import Leases
 from remit.policy.office import Office
 from remit.policy.postures import load, read_files
+from remit.policy.reviewing.history import SetHistory
 from remit.schemas.config import Operator
 
 NO_EMIT = '@id("site.quiet") forbid (principal is Remit::Unit, action == Remit::Action::"events:emit", resource);'

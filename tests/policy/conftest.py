@@ -12,7 +12,7 @@ from remit.journal import inline
 from remit.journal.event import Event, Record, timestamp
 from remit.kernel.model import Budget, Capability, Grant, UnitRef
 from remit.policy.authority import CedarAuthority
-from remit.policy.models import Leases
+from remit.policy.leases.models import Leases
 from remit.policy.postures import load
 from remit.schemas.config import Operator
 from tests.policy.bureau import Bureau

@@ -8,7 +8,7 @@ import pytest
 
 from remit.errors import PolicyInvalid
 from remit.kernel.model import Capability, EntityRef
-from remit.policy.canaries import ADMINISTRATION
+from remit.policy.deciding.canaries import ADMINISTRATION
 from remit.policy.postures import POSTURES, check, load, posture_files, read_files
 from remit.schemas.config import Operator
 

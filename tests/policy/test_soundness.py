@@ -27,7 +27,7 @@ def pool():
 
 @pytest.fixture(autouse=True)
 def small_sets_are_sliced_too(monkeypatch):
-    monkeypatch.setattr("remit.policy.engine._SMALL", 0)
+    monkeypatch.setattr("remit.policy.sets.engine._SMALL", 0)
 
 
 def test_every_use_that_is_allowed_is_one_that_cedar_allows_now(new_world, pool, record_property):

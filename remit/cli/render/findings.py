@@ -15,7 +15,7 @@ from remit.schemas import Fault
 from remit.units import Finding
 
 if TYPE_CHECKING:
-    from remit.policy.findings import Finding as PolicyFinding
+    from remit.policy.sets.findings import Finding as PolicyFinding
 
 __all__ = ["fault_list", "plan_findings", "policy_findings"]
 

@@ -180,8 +180,8 @@ def home_policies(root: Path | str) -> tuple[str, dict[str, str]]:
 
     :raises PolicyInvalid: if a file cannot be read
     """
-    from remit.policy.findings import refuse  # noqa: PLC0415 - here and below: the policy room loads on use
     from remit.policy.postures import read_files  # noqa: PLC0415
+    from remit.policy.sets.findings import refuse  # noqa: PLC0415 - here and below: the policy room loads on use
 
     home = Home.open(root)
     files, findings = read_files(home.root, home.config.policy.files)
@@ -192,7 +192,7 @@ def home_policies(root: Path | str) -> tuple[str, dict[str, str]]:
 
 def lint_policies(posture: str, files: Mapping[str, str]) -> list[Any]:
     """Every error and warning about policy texts, found by a process of its own."""
-    from remit.policy.lint import lint_in_child  # noqa: PLC0415
+    from remit.policy.reviewing.lint import lint_in_child  # noqa: PLC0415
 
     return lint_in_child(posture, files)
 
@@ -202,7 +202,7 @@ def format_policies(file: str, text: str) -> str:
 
     :raises PolicyInvalid: if it does not parse, or is not fit to be parsed
     """
-    from remit.policy.layout import formatted  # noqa: PLC0415
+    from remit.policy.sets.layout import formatted  # noqa: PLC0415
 
     return formatted(file, text)
 
@@ -212,8 +212,8 @@ def check_cases(posture: str, files: Mapping[str, str], cases: Mapping[str, str]
 
     :raises PolicyInvalid: if the set may not be loaded, or a test file is malformed
     """
-    from remit.policy.cases import junit, run_cases  # noqa: PLC0415
     from remit.policy.postures import load  # noqa: PLC0415
+    from remit.policy.reviewing.cases import junit, run_cases  # noqa: PLC0415
 
     results = run_cases(load(posture, files).engine, cases)
     return list(results), junit(results)
@@ -226,7 +226,7 @@ def authorize_corpus(
 
     :raises PolicyInvalid: if the policies, the schema or the entities cannot be read
     """
-    from remit.policy.corpus import authorize_lines  # noqa: PLC0415
+    from remit.policy.sets.corpus import authorize_lines  # noqa: PLC0415
 
     return authorize_lines(policies, entities, schema, requests)
 

@@ -8,9 +8,9 @@ import sys
 
 SURVIVES = """
 import json, sys, threading
-from remit.policy.layout import formatted
-from remit.policy.engine import Engine
-from remit.policy.lint import lint
+from remit.policy.sets.layout import formatted
+from remit.policy.sets.engine import Engine
+from remit.policy.reviewing.lint import lint
 from remit.policy.postures import check
 
 texts, stack = json.load(sys.stdin)

@@ -9,8 +9,8 @@ import pytest
 from remit.errors import DelegationTooWide, LeaseDenied, LeaseExhausted
 from remit.kernel.model import Budget, Capability
 from remit.policy.authority import LEASE_MS
+from remit.policy.leases.standing import Lease
 from remit.policy.postures import load
-from remit.policy.standing import Lease
 from tests.policy.adversarial.entries import Entries
 
 attack = Entries()

@@ -6,10 +6,10 @@ import pytest
 
 from remit.errors import PolicyInvalid
 from remit.kernel.model import Budget, Capability
-from remit.policy.engine import Engine, parse_schema
-from remit.policy.layout import formatted
-from remit.policy.lint import lint
 from remit.policy.postures import check, load, schema_text
+from remit.policy.reviewing.lint import lint
+from remit.policy.sets.engine import Engine, parse_schema
+from remit.policy.sets.layout import formatted
 from tests.policy.adversarial.entries import Entries
 from tests.policy.adversarial.survival import survives
 

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from remit.kernel.model import Capability, EntityRef
-from remit.policy.corpus import authorize_lines
-from remit.policy.decider import Decider
-from remit.policy.engine import Engine, parse_schema
-from remit.policy.policyset import compile_set
+from remit.policy.deciding.decider import Decider
+from remit.policy.deciding.requests import capability_use
 from remit.policy.postures import schema_text
-from remit.policy.requests import capability_use
+from remit.policy.sets.corpus import authorize_lines
+from remit.policy.sets.engine import Engine, parse_schema
+from remit.policy.sets.policyset import compile_set
 from remit.schemas.config import Operator
 from tests.policy.adversarial.entries import Entries
 
@@ -113,7 +113,7 @@ def _(at):
         if entity["uid"]["type"] == "Remit::Unit":
             entity["attrs"]["admission"] = {"__entity": {"type": "Remit::Admission", "id": "blessed"}}
     denied(at, entities=request.entities)
-    from remit.policy.requests import at_special_address  # noqa: PLC0415 - beside the one that uses it
+    from remit.policy.deciding.requests import at_special_address  # noqa: PLC0415 - beside the one that uses it
 
     origin = capability_use(
         at.world.unit(), Capability("net:http", "https://a.example"), declared=True, approved=True, units={}

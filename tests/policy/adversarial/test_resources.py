@@ -6,7 +6,7 @@ import pytest
 
 from remit.errors import LeaseDenied, ResourceInvalid
 from remit.kernel.model import Capability
-from remit.policy.resources import covers, parse_resource
+from remit.policy.deciding.resources import covers, parse_resource
 from remit.sandbox.egress.gate import Passage, Stopped, check_addresses
 from remit.sandbox.egress.target import parse_target
 from remit.sandbox.interfaces.tree import read_file

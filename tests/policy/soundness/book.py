@@ -12,8 +12,8 @@ import cedarpy
 import msgspec
 
 from remit.kernel.model import Capability
-from remit.policy.requests import capability_use
-from remit.policy.resources import covers, parse_resource
+from remit.policy.deciding.requests import capability_use
+from remit.policy.deciding.resources import covers, parse_resource
 
 HOME = PurePosixPath("/home/app")
 WINDOW = 60_000

@@ -8,7 +8,7 @@ from collections import Counter
 from remit.errors import DelegationTooWide, LeaseDenied, LeaseExhausted
 from remit.kernel.model import Amounts, Budget, Capability, Grant
 from remit.policy.authority import CedarAuthority
-from remit.policy.resources import covers, parse_resource
+from remit.policy.deciding.resources import covers, parse_resource
 from remit.schemas.config import Operator
 from tests.policy.soundness.book import HOME, WINDOW, Book, UnsoundError, plus
 from tests.policy.soundness.pool import GRANTED, RESOURCES, UNITS

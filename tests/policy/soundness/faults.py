@@ -6,17 +6,17 @@ import inspect
 
 import remit.policy.authority as authority_module
 from remit.errors import LeaseDenied
-from remit.policy.accounts import Accounts
 from remit.policy.authority import CedarAuthority
-from remit.policy.budgets import Account, Hold, Usage
-from remit.policy.changes import lease_scope
-from remit.policy.consents import Consents
-from remit.policy.delegation import child_of
-from remit.policy.engine import Answer, Engine
+from remit.policy.deciding.resources import parse_resource
 from remit.policy.epoch import Epoch
 from remit.policy.issuing import Issuer
-from remit.policy.resources import parse_resource
-from remit.policy.standing import Lease, Standing
+from remit.policy.leases.accounts import Accounts
+from remit.policy.leases.budgets import Account, Hold, Usage
+from remit.policy.leases.consents import Consents
+from remit.policy.leases.delegation import child_of
+from remit.policy.leases.standing import Lease, Standing
+from remit.policy.reviewing.changes import lease_scope
+from remit.policy.sets.engine import Answer, Engine
 from tests.policy.soundness.driver import LEASE_MS
 
 
@@ -94,7 +94,7 @@ def forgets_revocations(patch):
 
 
 def parts_of_any_size(patch):
-    patch.setattr("remit.policy.delegation._within", lambda *_: True)
+    patch.setattr("remit.policy.leases.delegation._within", lambda *_: True)
 
 
 def parts_that_cost_nothing(patch):
@@ -166,7 +166,7 @@ MUTANTS = {
     "a published set does not decide": old_policies,
     "expiry is ignored": lambda patch: patch.setattr(authority_module, "LEASE_MS", 1 << 40),
     "ancestors are forgotten in slices": lambda patch: patch.setattr(
-        "remit.policy.engine.above", lambda key, _parents: [key]
+        "remit.policy.sets.engine.above", lambda key, _parents: [key]
     ),
     "action groups are forgotten in slices": lambda patch: patch.setattr(
         Engine, "_actions", lambda _self, action, _parents: [action]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cedarpy
 
 from remit.kernel.model import Capability, UnitRef
-from remit.policy.engine import Engine, parse_schema
-from remit.policy.policyset import compile_set
+from remit.policy.deciding.requests import capability_use
+from remit.policy.deciding.resources import covers, parse_resource
 from remit.policy.postures import PolicySet, posture_files, schema_text
-from remit.policy.requests import capability_use
-from remit.policy.resources import covers, parse_resource
+from remit.policy.sets.engine import Engine, parse_schema
+from remit.policy.sets.policyset import compile_set
 
 UNITS = [
     UnitRef(name, version, f"sha256:{name}@{version}", "tool", admission)

@@ -1,0 +1,3 @@
+"""What policies did, would do and should do: explanations, comparisons, cases, history."""
+
+from __future__ import annotations
