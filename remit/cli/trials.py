@@ -9,7 +9,7 @@ import click
 
 from remit.errors import UsageError
 from remit.units import Terms
-from remit.units.terms import MOST_SLOWER, WHOLE, parse_share
+from remit.units.generations.terms import MOST_SLOWER, WHOLE, parse_share
 
 __all__ = ["Tried", "trial_options", "tried"]
 

@@ -10,8 +10,8 @@ from remit.errors import RemitError
 from remit.journal import Folds, Journal, Record
 from remit.kernel.model import Caller
 from remit.units import Lifecycle
-from remit.units.experiments import Experiment, Experiments
-from remit.units.terms import percent
+from remit.units.generations.experiments import Experiment, Experiments
+from remit.units.generations.terms import percent
 
 __all__ = ["Canary"]
 

@@ -36,7 +36,7 @@ from remit.kernel.model import Caller, EntityRef
 from remit.kernel.ports import Authority, BundleSource, Catalog, Runner, Verifier
 from remit.kernel.scope import HostInterface
 from remit.units import ActiveCatalog, Finding, Generation, Library, Lifecycle, evaluator, reacting, reactions_of
-from remit.units.runtimes import Runtime
+from remit.units.planning.runtimes import Runtime
 
 if TYPE_CHECKING:
     from remit.policy.office import Office  # noqa: TC004 - Rooms is never decoded, and importing this loads Cedar

@@ -5,22 +5,22 @@ Does not know Cedar, wasmtime, bundles or sockets.
 
 from __future__ import annotations
 
-from remit.units.blame import Blame, blame
+from remit.units.applying.collecting import Garbage
 from remit.units.catalog import ActiveCatalog
-from remit.units.changes import unit_changes
-from remit.units.collecting import Garbage
-from remit.units.documents import Change, diff
-from remit.units.generation import ActiveUnit, Generation, Generations
-from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
+from remit.units.generations.blame import Blame, blame
+from remit.units.generations.documents import Change, diff
+from remit.units.generations.generation import ActiveUnit, Generation, Generations
+from remit.units.generations.terms import Terms
+from remit.units.generations.wanted import Edits, parse_setting
 from remit.units.lifecycle import Lifecycle
-from remit.units.plan import Finding, Plan, load_plan
-from remit.units.prompts import OfferedPrompt, prompt_named, prompts_of
+from remit.units.planning.changes import unit_changes
+from remit.units.planning.plan import Finding, Plan, load_plan
+from remit.units.planning.prompts import OfferedPrompt, prompt_named, prompts_of
+from remit.units.planning.slots import SlotView
 from remit.units.reactions import Reaction, event_argument, reacting, reactions_of
-from remit.units.slots import SlotView
+from remit.units.stock.installed import Installed, InstalledUnit, Library, Withdrawn
 from remit.units.supply import LockChange, Question, Supplier, Supply
-from remit.units.terms import Terms
 from remit.units.transforms import evaluator
-from remit.units.wanted import Edits, parse_setting
 
 __all__ = [
     "ActiveCatalog",

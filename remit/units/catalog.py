@@ -12,10 +12,10 @@ from remit.errors import ActionUnknown
 from remit.kernel.model import Action, Caller, Exported
 from remit.schemas import Validator
 from remit.schemas.config import Config
-from remit.units.generation import ActiveUnit, Generation, Trial
-from remit.units.installed import Library
+from remit.units.generations.generation import ActiveUnit, Generation, Trial
 from remit.units.manifest import Manifest, in_range, is_range
-from remit.units.resolution import parameters_of, program_of
+from remit.units.planning.resolution import parameters_of, program_of
+from remit.units.stock.installed import Library
 
 __all__ = ["ActiveCatalog"]
 

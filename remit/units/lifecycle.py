@@ -1,6 +1,6 @@
 """The lifecycle of units in one home: install, plan, apply, revert, uninstall, and finishing what a crash interrupted.
 
-Each change is one journal transaction, and ``remit.toml`` follows it (see :mod:`remit.units.configfile`).
+Each change is one journal transaction, and ``remit.toml`` follows it (see :mod:`remit.units.generations.configfile`).
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from remit.journal import Draft, Folds, Journal, Progress, digest_of, no_progres
 from remit.journal.unitstate import PURGED, purge
 from remit.kernel.model import Bundle, Caller, EntityRef, UnitRef, Verification
 from remit.kernel.ports import Authority, Home, Runner, Verifier
-from remit.units.admission import check_native, examine
-from remit.units.applying import check_allowed, check_fresh, check_unused, completed, without_trial
-from remit.units.branching import branching
-from remit.units.collecting import Garbage, collect, find_garbage
-from remit.units.configfile import ConfigFile
-from remit.units.declared import DeclaredSchemas
-from remit.units.generation import Generation, Generations
-from remit.units.goldens import Rehearsals, Rehearse
-from remit.units.installed import Installed, InstalledUnit, Library, Withdrawn
-from remit.units.lockfile import LockFile
-from remit.units.plan import Drift, Finding, Plan
-from remit.units.planner import Planner
+from remit.units.applying.applying import check_allowed, check_fresh, check_unused, completed, without_trial
+from remit.units.applying.branching import branching
+from remit.units.applying.collecting import Garbage, collect, find_garbage
+from remit.units.applying.records import attributed, change_drafts, removal, suggestion, trial_end, withdrawal
+from remit.units.applying.restoring import Restoration, began, restoration
+from remit.units.generations.configfile import ConfigFile
+from remit.units.generations.generation import Generation, Generations
+from remit.units.generations.recall import Recall
+from remit.units.generations.wanted import Edits
+from remit.units.planning.declared import DeclaredSchemas
+from remit.units.planning.goldens import Rehearsals, Rehearse
+from remit.units.planning.plan import Drift, Finding, Plan
+from remit.units.planning.planner import Planner
+from remit.units.planning.resolution import Evaluate
+from remit.units.planning.runtimes import Runtime
+from remit.units.planning.slots import SlotView, filled_by, slot_views, suggestions
+from remit.units.planning.trials import ended
 from remit.units.reactions import lasting_reactions
-from remit.units.recall import Recall
-from remit.units.records import attributed, change_drafts, removal, suggestion, trial_end, withdrawal
-from remit.units.resolution import Evaluate
-from remit.units.restoring import Restoration, began, restoration
-from remit.units.runtimes import Runtime
-from remit.units.slots import SlotView, filled_by, slot_views, suggestions
-from remit.units.trials import ended
-from remit.units.wanted import Edits
+from remit.units.stock.admission import check_native, examine
+from remit.units.stock.installed import Installed, InstalledUnit, Library, Withdrawn
+from remit.units.stock.lockfile import LockFile
 
 __all__ = ["Lifecycle"]
 

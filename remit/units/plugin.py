@@ -8,10 +8,10 @@ from typing import Any
 from remit.journal import Fold, Progress
 from remit.journal.checks import Check, Trouble
 from remit.kernel.hookspecs import hookimpl
-from remit.units.experiments import ExperimentsFold
-from remit.units.generation import GenerationsFold
-from remit.units.installed import InstalledFold
-from remit.units.withdrawals import WithdrawalsFold
+from remit.units.generations.experiments import ExperimentsFold
+from remit.units.generations.generation import GenerationsFold
+from remit.units.stock.installed import InstalledFold
+from remit.units.stock.withdrawals import WithdrawalsFold
 
 __all__ = ["remit_doctor_checks", "remit_read_models"]
 
@@ -29,7 +29,7 @@ def remit_doctor_checks() -> list[Check]:
 
 
 def _toolchains(_progress: Progress) -> Iterator[Trouble]:
-    from remit.units.build import missing_tools  # noqa: PLC0415 - only the doctor and builds want it
+    from remit.units.toolchains.build import missing_tools  # noqa: PLC0415 - only the doctor and builds want it
 
     for cause in missing_tools():
         # Who only runs units needs none.

@@ -15,10 +15,10 @@ from remit.errors import RemitError
 from remit.journal import Record, encode_json
 from remit.kernel.model import Action, Caller, Grant
 from remit.schemas.config import Config
-from remit.units.generation import ActiveUnit, Generation
-from remit.units.installed import Library
+from remit.units.generations.generation import ActiveUnit, Generation
 from remit.units.manifest import Manifest, Subscription
-from remit.units.resolution import parameters_of, program_of
+from remit.units.planning.resolution import parameters_of, program_of
+from remit.units.stock.installed import Library
 
 __all__ = ["Reaction", "event_argument", "lasting_reactions", "reacting", "reactions_of"]
 

@@ -15,11 +15,11 @@ from remit.errors import Denied, LockBroken, RegistryError, UnitUnknown
 from remit.kernel.model import Bundle, Caller, EntityRef, Release
 from remit.kernel.ports import Progress, no_progress
 from remit.schemas.config import Config
-from remit.units.installed import Installed, Withdrawn
 from remit.units.lifecycle import Lifecycle
-from remit.units.lockfile import as_release
-from remit.units.locking import Lock, Locked
-from remit.units.solving import solve
+from remit.units.stock.installed import Installed, Withdrawn
+from remit.units.stock.lockfile import as_release
+from remit.units.stock.locking import Lock, Locked
+from remit.units.stock.solving import solve
 
 __all__ = ["LockChange", "Question", "Supplier", "Supply"]
 

@@ -13,7 +13,7 @@ from remit.kernel.model import GuestOutcome, Program
 from remit.schemas.jsonvalue import not_json
 from remit.units.manifest import Patch
 from remit.units.manifest.jsonpatch import patch_faults
-from remit.units.resolution import Evaluate
+from remit.units.planning.resolution import Evaluate
 
 __all__ = ["evaluator"]
 

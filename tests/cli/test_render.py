@@ -22,8 +22,8 @@ from remit.kernel.model import Decision, UnitRef
 from remit.policy.sets.findings import Finding as PolicyFinding
 from remit.schemas import Fault
 from remit.units import Edits, Finding, Generation, Plan
-from remit.units.documents import Change, diff
-from remit.units.plan import CapabilityAnswer, DocumentDiff, UnitChange, Widening
+from remit.units.generations.documents import Change, diff
+from remit.units.planning.plan import CapabilityAnswer, DocumentDiff, UnitChange, Widening
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 ANY = st.text(st.characters(), max_size=200)

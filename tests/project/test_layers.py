@@ -41,6 +41,8 @@ def test_the_layers_are_kept(copy):
         ("host/home/planted.py", "remit.host.wire"),
         ("sandbox/wit/planted.py", "remit.sandbox.guest"),
         ("sandbox/engines/planted.py", "remit.sandbox.crossing"),
+        ("units/generations/planted.py", "remit.units.planning"),
+        ("units/planning/planted.py", "remit.units.applying"),
         ("policy/sets/planted.py", "remit.policy.leases"),
         ("policy/deciding/planted.py", "remit.policy.reviewing"),
         ("sandbox/egress/planted.py", "remit.sandbox.interfaces"),

@@ -20,8 +20,8 @@ from remit import schemas
 from remit.errors import RemitError
 from remit.schemas import formats
 from remit.schemas.config import load_config
-from remit.units.locking import read_lock
 from remit.units.manifest import parse
+from remit.units.stock.locking import read_lock
 from tests.schemas.test_own import HOME, UNIT
 
 SOAK = int(os.environ.get("REMIT_SOAK", "1"))

@@ -12,8 +12,8 @@ import pytest
 import wasmtime
 from wasmtime.component import Component, Linker, Record, Variant
 
-from remit.units.build import build
 from remit.units.manifest import check, parse
+from remit.units.toolchains.build import build
 
 UNITS = Path(__file__).parents[2] / "units"
 FOLDERS = sorted(path.parent for path in UNITS.rglob("unit.toml"))

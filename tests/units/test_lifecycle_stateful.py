@@ -26,8 +26,8 @@ from remit.errors import NothingToRevert, PlanBlocked, UnitInUse, UnitUnknown
 from remit.host import Kernel, init
 from remit.journal import encode_json
 from remit.units import Plan
-from remit.units.documents import operations
-from remit.units.recall import Recall
+from remit.units.generations.documents import operations
+from remit.units.generations.recall import Recall
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where syncs cost nothing: what a crash leaves is looked at elsewhere."""

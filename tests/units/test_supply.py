@@ -10,7 +10,7 @@ from remit.host import Kernel, init
 from remit.kernel.hookspecs import hookimpl
 from remit.kernel.model import Release
 from remit.registry import FolderSource
-from remit.units.locking import read_lock
+from remit.units.stock.locking import read_lock
 
 
 class Shelf:

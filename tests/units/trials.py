@@ -9,7 +9,7 @@ from typing import Any
 from remit.host import Kernel
 from remit.kernel.model import Caller
 from remit.units import Terms
-from remit.units.terms import WHOLE, lot
+from remit.units.generations.terms import WHOLE, lot
 
 HALF = Terms(share=5_000, calls=2, errors=WHOLE)
 

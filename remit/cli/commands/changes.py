@@ -18,7 +18,7 @@ from remit.errors import EXIT_CHANGES, EXIT_ERROR, EXIT_REFUSED, UsageError
 from remit.host import Connection
 from remit.journal import Progress, no_progress, translate_os_error, write_atomically
 from remit.units import Plan, load_plan
-from remit.units.wanted import parse_setting
+from remit.units.generations.wanted import parse_setting
 
 __all__ = ["apply", "pin", "plan", "promote", "refresh", "revert"]
 

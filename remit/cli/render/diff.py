@@ -10,7 +10,7 @@ from rich.text import Text
 
 from remit.cli.render.layout import cell, columns
 from remit.cli.text import json_text
-from remit.units.documents import Change
+from remit.units.generations.documents import Change
 
 __all__ = ["change_lines"]
 

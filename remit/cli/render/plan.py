@@ -13,9 +13,9 @@ from remit.cli.render.findings import plan_findings
 from remit.cli.render.layout import cell, columns, heading, unsigned
 from remit.cli.text import json_text, one_line, short_digest
 from remit.units import Plan
-from remit.units.plan import CapabilityAnswer, Status, TrialChange, UnitChange
-from remit.units.terms import Terms, percent
-from remit.units.wanted import Edits
+from remit.units.generations.terms import Terms, percent
+from remit.units.generations.wanted import Edits
+from remit.units.planning.plan import CapabilityAnswer, Status, TrialChange, UnitChange
 
 __all__ = ["command_words", "gate_words", "plan_view"]
 

@@ -17,7 +17,7 @@ from remit.cli.text import json_text, one_line, short_digest
 from remit.host.facade.views import Entry
 from remit.journal.event import timestamp
 from remit.units import SlotView, Terms
-from remit.units.documents import Change
+from remit.units.generations.documents import Change
 
 __all__ = ["difference", "generation_details", "generation_table", "slot_lines", "unit_details", "unit_table"]
 

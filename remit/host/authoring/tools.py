@@ -18,11 +18,11 @@ from remit.policy.plugin import check_home
 from remit.schemas import Fault
 from remit.schemas.folder import read_inside
 from remit.schemas.toml import MAX_TOML_BYTES
-from remit.units.build import build
 from remit.units.manifest import Manifest, check, draft, draft_id, parse
 from remit.units.manifest.files import MANIFEST
 from remit.units.manifest.mending import Mend, mended
 from remit.units.toolchains.artifact import inside, write_atomically
+from remit.units.toolchains.build import build
 
 if TYPE_CHECKING:
     from remit.sandbox.code.inspecting import Inspection

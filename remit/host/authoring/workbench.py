@@ -15,8 +15,8 @@ from remit.journal import Progress, digest_of, no_progress
 from remit.journal.files import write_atomically
 from remit.kernel.model import Decision
 from remit.kernel.ports import SystemClock, SystemIds
-from remit.units.admission import check_component
 from remit.units.manifest import Manifest
+from remit.units.stock.admission import check_component
 
 __all__ = ["lend_code", "precompile"]
 

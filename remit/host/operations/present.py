@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from remit.units.runtimes import runtime_matrix
+from remit.units.planning.runtimes import runtime_matrix
 
 if TYPE_CHECKING:
     from remit.host.compose import Rooms

@@ -1,4 +1,4 @@
-"""The toolchains behind :mod:`remit.units.build`: each turns a source into a component, or explains why not."""
+"""Toolchains: each turns a source into a component, or explains why not; ``build`` chooses among them."""
 
 from __future__ import annotations
 

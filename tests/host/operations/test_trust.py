@@ -12,7 +12,7 @@ from remit.errors import Denied, RemitError, SignerChanged, UnsignedRefused
 from remit.errors import signatures as why
 from remit.host import Identity, Kernel, connect, init, pack_unit, publish_unit, sign_unit, verify_unit
 from remit.kernel.model import Caller
-from remit.units.locking import read_lock
+from remit.units.stock.locking import read_lock
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 OLGA = Caller(principal="olga")

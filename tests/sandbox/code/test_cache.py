@@ -182,7 +182,7 @@ def test_two_processes_may_compile_the_same_artifact_at_once(fresh, echo, tmp_pa
         "print(sorted(r.interfaces(Path(sys.argv[2]).read_bytes())[1]))"
     )
     command = [sys.executable, "-c", program, str(fresh.folder), str(tmp_path / "echo.wasm")]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, env=dict(os.environ)) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in both] == [b"['provider']"] * 2
     assert run_with(second_runner(fresh), fresh.prepare(echo), door).text == "text"
