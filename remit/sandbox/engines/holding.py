@@ -37,6 +37,7 @@ _PERIOD_NS: Final = 1_500_000
 _AGAIN_NS: Final = 1_200_000
 """After what time the alarm rings first, and then again and again, and how long after it was put off it may be put off
 again: while all calls are brief it never rings, and costs a system call in this time, of ten microseconds."""
+
 _BURST_NS: Final = 500_000
 _CLOSE_NS: Final = 1_000_000
 """How long calls must have come, the last within so much, before the alarm is turned on for them: a few calls, or rare
@@ -82,14 +83,14 @@ class Alarm:
     def __init__(self, timer: c_void_p, set_time: Any, engine: Engine) -> None:
         self.until_ns = 0
         """Until then it is on, by the clock that the last call had, and needs not be put off; 0 while it is off."""
-        self._timer, self._set = timer, set_time
         self.due_ns = 0
         """From then on :meth:`covers` is to be asked."""
+        self._timer, self._set = timer, set_time
         self._engine = engine
         self._lock = threading.Lock()
 
     def covers(self, now_ns: int) -> bool:
-        """Whether a guest may keep the lock now, where the alarm is not on for certain: it is put off, or turned on."""
+        """Whether a guest may keep the lock, past :attr:`until_ns`: it is put off, or turned on if calls keep coming."""
         if now_ns - self.due_ns > _CLOSE_NS:
             self.due_ns = now_ns + _BURST_NS
             return False
