@@ -90,7 +90,7 @@ class Alarm:
         self._lock = threading.Lock()
 
     def covers(self, now_ns: int) -> bool:
-        """Whether a guest may keep the lock, past :attr:`until_ns`: it is put off, or turned on if calls keep coming."""
+        """Whether a guest may keep the lock, past :attr:`until_ns`: it is put off, or turned on for many."""
         if now_ns - self.due_ns > _CLOSE_NS:
             self.due_ns = now_ns + _BURST_NS
             return False
