@@ -55,9 +55,10 @@ def test_an_import_that_goes_up_or_sideways_is_caught(copy, module, imported):
     assert f"remit.{module.replace('/', '.').removesuffix('.py')} -> {imported}" in said
 
 
-def test_a_room_that_the_contract_does_not_name_is_caught(copy):
-    (copy / "remit" / "utils").mkdir()
-    (copy / "remit" / "utils" / "__init__.py").write_text("")
+@pytest.mark.parametrize("within", ["", "policy", "sandbox", "units"])
+def test_a_room_that_the_contract_does_not_name_is_caught(copy, within):
+    (copy / "remit" / within / "utils").mkdir()
+    (copy / "remit" / within / "utils" / "__init__.py").write_text("")
     code, said = lint(copy)
     assert code == 1
     assert "utils" in said

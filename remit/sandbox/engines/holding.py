@@ -78,15 +78,14 @@ class Alarm:
     timers of its parent's.
     """
 
-    __slots__ = ("_engine", "_lock", "_set", "_timer", "due_ns", "until_ns")
+    __slots__ = ("_lock", "_set", "_timer", "due_ns", "until_ns")
 
-    def __init__(self, timer: c_void_p, set_time: Any, engine: Engine) -> None:
+    def __init__(self, timer: c_void_p, set_time: Any) -> None:
         self.until_ns = 0
         """Until then it is on, by the clock that the last call had, and needs not be put off; 0 while it is off."""
         self.due_ns = 0
         """From then on :meth:`covers` is to be asked."""
         self._timer, self._set = timer, set_time
-        self._engine = engine
         self._lock = threading.Lock()
 
     def covers(self, now_ns: int) -> bool:
@@ -155,7 +154,7 @@ def alarm_for(engine: Engine) -> Alarm | None:
         return None
     create.argtypes = (c_int, POINTER(_Event), POINTER(c_void_p))
     set_time.argtypes = (c_void_p, c_int, POINTER(_Times), c_void_p)
-    event, timer = _Event(_Value(pointer=capi.address(engine.ptr())), 0, _SIGEV_THREAD, _INCREMENT.value), c_void_p()
-    if create(_CLOCK_MONOTONIC, byref(event), byref(timer)):
-        return None
-    return Alarm(timer, set_time, engine)
+    # A reference of its own, never given back: it may ring while an interpreter that ends frees its engines.
+    engine_for_ever = capi.address(ffi.wasmtime_engine_clone(engine.ptr()))
+    event, timer = _Event(_Value(pointer=engine_for_ever), 0, _SIGEV_THREAD, _INCREMENT.value), c_void_p()
+    return None if create(_CLOCK_MONOTONIC, byref(event), byref(timer)) else Alarm(timer, set_time)

@@ -63,10 +63,11 @@ def on_epoch(context: int, _data: int, delta: Any, kind: Any) -> int:
     try:
         call = CALLS[context]
         if call.host.abort is None and call.due() is None:
-            if call.later is None and call.inside is not None:
-                delta[0] = call.inside.ask_again(call)
-            else:
+            if call.later is not None:
                 delta[0], kind[0] = 1, _YIELD
+            else:
+                assert call.inside is not None
+                delta[0] = call.inside.ask_again(call)
             return 0
     except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
         if call is not None:

@@ -12,10 +12,10 @@ from remit.kernel.ports import Clock
 from remit.sandbox.guest.call import Call
 from remit.sandbox.running.pool import ClosedDoor
 
-__all__ = ["BriefCall", "Tries"]
+__all__ = ["Tries", "brief_call"]
 
 _MOMENT_MS = 2
-"""For how long one guest may hold up the others of a loop. An epoch is a millisecond."""
+"""For how long one guest may hold up the others of a loop; the epochs tell a millisecond or two later."""
 _LONGEST_REST = 128
 """Calls of a guest that needed more than a moment again and again, before the next of them is tried."""
 
@@ -23,13 +23,9 @@ Kind = tuple[str, str, str]
 """What is tried: the artifact, its export, and the action where an export has several."""
 
 
-class BriefCall(Call):
+def brief_call(clock: Clock) -> Call:
     """A call that is over after a moment, behind a closed door."""
-
-    __slots__ = ()
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(ClosedDoor(), clock, _MOMENT_MS)
+    return Call(ClosedDoor(), clock, _MOMENT_MS)
 
 
 class Tries:

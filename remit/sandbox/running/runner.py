@@ -30,7 +30,7 @@ from remit.sandbox.guest.instance import Instance
 from remit.sandbox.guest.loaded import Loaded
 from remit.sandbox.guest.loop import LoopInstance
 from remit.sandbox.running.aside import aside
-from remit.sandbox.running.brief import BriefCall, Tries
+from remit.sandbox.running.brief import Tries, brief_call
 from remit.sandbox.running.early import Early
 from remit.sandbox.running.library import SMALL, Library
 from remit.sandbox.running.pool import ClosedDoor, Pool, RehearsalDoor
@@ -191,7 +191,7 @@ class ComponentRunner:
         kind = program.artifact, export, arguments[0] if export == "provider.call" else ""
         if not self._tries.worth(kind):
             return None
-        brief = BriefCall(self._clock)
+        brief = brief_call(self._clock)
         instance = self._make(program, loaded, Instance)
         outcome = None
         try:

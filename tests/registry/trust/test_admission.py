@@ -60,8 +60,7 @@ class World:
 
     def admit(self, bundle, version="1.2.0"):
         found = self.verifier.verify(bundle)
-        about = {"id": UNIT, "version": version, "digest": bundle.digest}
-        self.follow("unit.installed", {**found.record, **about})
+        self.follow("unit.installed", {**found.record, "id": UNIT, "version": version, "digest": bundle.digest})
         return found
 
 
@@ -102,8 +101,7 @@ def test_a_release_is_signed_by_whom_it_says(world):
     found = world.verifier.verify(world.release())
     assert (found.admission, found.signer) == ("signed", f"{ANN} ({world.domain.issuer})")
     expected = {"issuer": world.domain.issuer, "pin": "first", "resembles": "", "rollback": False, "signer": ANN}
-    expected["root"] = "trust.example.com"
-    assert dict(found.facts) == expected
+    assert dict(found.facts) == expected | {"root": "trust.example.com"}
     assert found.record["signature"]["root"] == "trust.example.com"
     assert found.record["checkpoint"].startswith(world.domain.log.origin)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from wasmtime import Instance, Module, Store, Trap
@@ -17,6 +21,7 @@ from remit.sandbox.engines.holding import Pace, alarm_for
 # Brief where the text has one character, endless where it has more.
 TWO_FACED = """(if (i32.gt_u (local.get $n) (i32.const 1)) (then (loop $l (br $l))))
   (call $ok (local.get $p) (local.get $n))"""
+ROOT = Path(__file__).parents[3]
 BRIEF_NS, LONG_NS = 10_000, 10_000_000
 SPIN = """(module (func (export "spin") (param i64)
   (loop $l (br_if $l (i64.ne (local.tee 0 (i64.sub (local.get 0) (i64.const 1))) (i64.const 0))))))"""
@@ -108,6 +113,24 @@ def test_an_alarm_ends_what_runs_on_its_engine_and_none_that_is_turned_off():
     with pytest.raises(Trap, match="interrupt"):
         spin(store, 1 << 60)
     alarm.rest([])
+
+
+def test_an_alarm_that_is_on_outlives_its_engine():
+    # What is freed is overwritten, so that whoever still reads it is caught; an interpreter frees engines as it ends.
+    program = """if True:
+        import gc, time
+        from remit.sandbox.engines.engine import make_engine
+        from remit.sandbox.engines.holding import alarm_for
+        engine = make_engine(metered=False, stack=1 << 20)
+        alarm = alarm_for(engine)
+        alarm.put_off(1)
+        del engine, alarm
+        gc.collect()
+        time.sleep(0.05)
+    """
+    overwritten = dict(os.environ, MALLOC_PERTURB_="165")
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=overwritten, check=False)
+    assert done.returncode == 0
 
 
 def test_without_such_timers_no_guest_keeps_the_lock(monkeypatch):
