@@ -134,9 +134,9 @@ def _streams(resources: ExitStack) -> Figure:
 
 _WHAT = (
     f"`POST /actions/…?durability=queued` with 100 bytes over {_CONNECTIONS} connections that are kept; "
-    f"{_ROUNDS} rounds of {_CONNECTIONS * _EACH} requests. A small unit, a fresh sandbox for each call, on the "
-    "server's loop. Peers: `threads` is the same with a thread for each call; `starlette` is the same server and "
-    "framework with nothing behind it."
+    f"{_ROUNDS} rounds of {_CONNECTIONS * _EACH} requests. A small unit, warm (its instance is kept), on the server's "
+    "loop. Peers: `fresh` has a fresh sandbox for each call; `threads` besides a thread for each; `starlette` is the "
+    "same server and framework with nothing behind it."
 )
 
 BENCHMARKS = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from contextlib import ExitStack
 from functools import partial
@@ -37,11 +36,17 @@ def _kernel(resources: ExitStack) -> Kernel:
     return bench_kernel(resources, Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="remit-bench-"))))
 
 
-def bench_kernel(resources: ExitStack, root: Path, signals: Literal["leave", "manage"] = "leave") -> Kernel:
+def bench_kernel(
+    resources: ExitStack,
+    root: Path,
+    signals: Literal["leave", "manage"] = "leave",
+    reuse: Literal["fresh", "kept"] = "fresh",
+) -> Kernel:
     """A kernel of its own below an empty folder, with the benchmarks' unit active."""
     folder = root / "unit"
     folder.mkdir()
-    shutil.copy(Path(__file__).with_name("guests") / "unit.toml", folder)
+    manifest = Path(__file__).with_name("guests").joinpath("unit.toml").read_text("utf-8")
+    (folder / "unit.toml").write_text(manifest.replace("[runtime]", f'[runtime]\nreuse    = "{reuse}"'), "utf-8")
     (folder / "echo.wasm").write_bytes(component())
     (folder / "README.md").write_text("# bench/echo\n\nThe guest of the benchmarks.\n", "utf-8")
     init(root / "home")

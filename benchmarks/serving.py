@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 __all__ = ["HISTORY", "PEERS", "SKIPPED", "TOKEN"]
@@ -35,17 +36,24 @@ def _answer(stop: Callable[[], None]) -> None:
 
 
 def remit(folder: Path) -> None:
-    """The service of a kernel, which runs guests on its loop."""
+    """The service of a kernel, which runs guests on its loop, with a unit whose instance is kept."""
     from benchmarks.kernel import bench_kernel  # noqa: PLC0415 - the peer does not pay for it
 
-    _serve_kernel(folder, lambda resources, root: bench_kernel(resources, root, signals="manage"))
+    _serve_kernel(folder, partial(bench_kernel, signals="manage", reuse="kept"))
+
+
+def fresh(folder: Path) -> None:
+    """The same with a fresh instance for every call."""
+    from benchmarks.kernel import bench_kernel  # noqa: PLC0415 - as above
+
+    _serve_kernel(folder, partial(bench_kernel, signals="manage"))
 
 
 def threads(folder: Path) -> None:
     """The same with a thread for every call, as where signals are the embedding program's."""
     from benchmarks.kernel import bench_kernel  # noqa: PLC0415 - as above
 
-    _serve_kernel(folder, lambda resources, root: bench_kernel(resources, root, signals="leave"))
+    _serve_kernel(folder, partial(bench_kernel, signals="leave"))
 
 
 def _serve_kernel(folder: Path, opened: Callable[..., object]) -> None:
@@ -102,8 +110,8 @@ def starlette(folder: Path) -> None:
     server.run(sockets=[listener])
 
 
-PEERS = ("remit", "threads", "starlette")
-SERVERS = {"remit": remit, "threads": threads, "starlette": starlette, "history": history}
+PEERS = ("remit", "fresh", "threads", "starlette")
+SERVERS = {"remit": remit, "fresh": fresh, "threads": threads, "starlette": starlette, "history": history}
 
 if __name__ == "__main__":
     SERVERS[sys.argv[1]](Path(sys.argv[2]))

@@ -34,6 +34,12 @@ LIBC = """
   (alias core export $libc "realloc" (core func $realloc))
 """
 
+SECRETS = "remit:unit/secrets@0.1.0"
+# Reads a secret by the name it is given and answers with it; a refusal is answered with the name.
+ASK = """(call $read (local.get $p) (local.get $n) (i32.const 64))
+  (if (result i32) (i32.load8_u (i32.const 64)) (then (call $ok (local.get $p) (local.get $n)))
+    (else (call $ok (i32.load (i32.const 68)) (i32.load (i32.const 72)))))"""
+
 HOST_ERROR = """
   (type $refusal0 (enum "denied" "exhausted" "not-found" "conflict" "invalid" "unavailable" "timed-out"))
   (export "refusal" (type $refusal (eq $refusal0)))
@@ -236,6 +242,13 @@ def fresh(tmp_path: Path) -> Bench:
     folder = tmp_path / "code"
     folder.mkdir(mode=0o700)
     return Bench(ComponentRunner(folder, KEY, SystemClock()), folder)
+
+
+@pytest.fixture(scope="session")
+def asking(guest: Callable[..., bytes]) -> bytes:
+    """A guest that answers with the secret whose name it is given."""
+    kind = f'{HOST_ERROR} (export "read" (func (param "name" string) (result (result string (error $host-error)))))'
+    return guest(ASK, imports={SECRETS: kind}, lowered={"read": f"{SECRETS} read (param i32 i32 i32)"})
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 A future of wasmtime's, with a stack of its own, costs a small guest as much as all the rest of its call. So it is run
 as off a loop first, for a moment and behind a closed door. If it answers, that is the answer. If it asks the host for
 anything, takes longer, or fails, nothing has happened: its instance goes, and the guest is run anew, as one that shares
-the loop. Whoever needed that is not tried again for a while.
+the loop, or on a thread where its instances wait in the pool. Whoever needed that is not tried again for a while; for
+much longer where the instance was a kept one, since what it remembered went with it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ __all__ = ["Tries", "brief_call"]
 
 _MOMENT_MS = 2
 """For how long one guest may hold up the others of a loop; the epochs tell a millisecond or two later."""
-_LONGEST_REST = 128
-"""Calls of a guest that needed more than a moment again and again, before the next of them is tried."""
 
 Kind = tuple[str, str, str]
 """What is tried: the artifact, its export, and the action where an export has several."""
@@ -31,7 +30,13 @@ def brief_call(clock: Clock) -> Call:
 class Tries:
     """Which guests are worth a try. Belongs to the threads of loops; a race costs one try more or less."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int, longest: int) -> None:
+        """Nobody was tried yet.
+
+        :param first: calls of a guest that go by after a try of it was in vain
+        :param longest: how many at most, where it was in vain again and again
+        """
+        self._first, self._longest = first, longest
         self._resting: dict[Kind, tuple[int, int]] = {}
         """How many calls go by before the next try, and how many did before the last."""
 
@@ -46,9 +51,12 @@ class Tries:
     def failed(self, kind: Kind) -> None:
         """It needed more: a busy machine may have been why, so it rests for long only where that goes on."""
         _, rest = self._resting.get(kind, (0, 0))
-        rest = min(2 * rest or 1, _LONGEST_REST)
+        rest = min(max(2 * rest, self._first), self._longest)
         self._resting[kind] = rest, rest
 
     def succeeded(self, kind: Kind) -> None:
-        """It was done in a moment."""
-        self._resting.pop(kind, None)
+        """It was done in a moment: its next rest is shorter by one call."""
+        if kind in self._resting:
+            _, rest = self._resting.pop(kind)
+            if rest > 1:
+                self._resting[kind] = 0, rest - 1

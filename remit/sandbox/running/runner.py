@@ -83,7 +83,8 @@ class ComponentRunner:
         self._active: dict[int, Call] = {}
         self._pool = Pool()
         self._early = Early()
-        self._tries = Tries()
+        self._tries = {"fresh": Tries(1, 128), "kept": Tries(128, 1 << 20)}
+        """What is lost with an instance that was tried in vain differs; see :mod:`remit.sandbox.running.brief`."""
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent; the code is loaded again from the cache, for this process's engine."""
@@ -153,9 +154,10 @@ class ComponentRunner:
         *,
         threaded: bool = True,
     ) -> GuestOutcome:
-        """As :meth:`run`, on the running event loop; see :mod:`remit.sandbox.guest.loop`.
+        """As :meth:`run`, on the running event loop.
 
-        A program whose instances wait in the pool runs on a thread: what is kept, or lies ready, is for one way only.
+        See :mod:`remit.sandbox.running.brief` and :mod:`remit.sandbox.guest.loop`. A program whose instances wait in
+        the pool, and that needs more than a moment, runs on a thread: what is kept, or lies ready, is not for a future.
 
         :param threaded: whether the door may block; if not, it may answer with awaitables, and the instance is fresh
         :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
@@ -165,21 +167,22 @@ class ComponentRunner:
             if self._library.has(program)
             else await aside(partial(self._library.get, program))
         )
-        if threaded and (program.reuse == "kept" or loaded.size > SMALL):
-            run = partial(self.run, program, export, arguments, host, deadline_ms)
-            return await aside(run, cancel=partial(self.cancel, host))
+        pooled = threaded and _pooled(program, loaded)
         call = self._begin(program, arguments, host, deadline_ms)
         try:
             if threaded and (outcome := self._briefly(program, loaded, call, export, arguments)) is not None:
                 return outcome
-            instance = self._make(program, loaded, LoopInstance)
-            call.restart_clock()
-            try:
-                return await instance.arun(call, export, arguments, threaded=threaded)
-            finally:
-                instance.close()
+            if not pooled:
+                instance = self._make(program, loaded, LoopInstance)
+                call.restart_clock()
+                try:
+                    return await instance.arun(call, export, arguments, threaded=threaded)
+                finally:
+                    instance.close()
         finally:
             self._active.pop(id(host), None)
+        run = partial(self.run, program, export, arguments, host, deadline_ms)
+        return await aside(run, cancel=partial(self.cancel, host))
 
     def _briefly(
         self, program: Program, loaded: Loaded, call: Call, export: str, arguments: tuple[Any, ...]
@@ -189,10 +192,16 @@ class ComponentRunner:
         :raises SandboxError: if the call was cancelled meanwhile
         """
         kind = program.artifact, export, arguments[0] if export == "provider.call" else ""
-        if not self._tries.worth(kind):
+        tries = self._tries[program.reuse]
+        if not tries.worth(kind):
             return None
+        pooled = _pooled(program, loaded)
+        instance = self._obtain(program, loaded, call.host.partition) if pooled else None
+        if instance is None:
+            if loaded.size > SMALL:  # to make one takes more than a moment
+                return None
+            instance = self._make(program, loaded, Instance)
         brief = brief_call(self._clock)
-        instance = self._make(program, loaded, Instance)
         outcome = None
         try:
             found = instance.run(brief, export, arguments)
@@ -201,11 +210,14 @@ class ComponentRunner:
         except SandboxError:  # the guest's, or the moment's: running it anew tells
             pass
         finally:
-            instance.close()
+            if pooled and (outcome is not None or program.reuse == "fresh"):
+                self._give_back(program, call.host.partition, instance)
+            else:
+                instance.close()
         if outcome is None:
-            self._tries.failed(kind)
+            tries.failed(kind)
         else:
-            self._tries.succeeded(kind)
+            tries.succeeded(kind)
         call.check()
         return outcome
 
@@ -223,7 +235,7 @@ class ComponentRunner:
 
     def _run(self, program: Program, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
         loaded = self._library.get(program)
-        pooled = program.reuse == "kept" or loaded.size > SMALL
+        pooled = _pooled(program, loaded)
         found = self._obtain(program, loaded, call.host.partition) if pooled else None
         instance = found or self._make(program, loaded, Instance)
         call.restart_clock()
@@ -319,6 +331,11 @@ class ComponentRunner:
     def clear(self) -> int:
         """Remove the compiled code on disk; give the number of bytes freed."""
         return self._cache.clear()
+
+
+def _pooled(program: Program, loaded: Loaded) -> bool:
+    """Whether its instances wait in the pool, before their calls or between them."""
+    return program.reuse == "kept" or loaded.size > SMALL
 
 
 def _no_native(native: str) -> None:

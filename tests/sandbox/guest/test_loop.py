@@ -10,10 +10,8 @@ import pytest
 from remit.errors import CallCancelled, DeadlineExceeded, GuestTrapped, HostFault
 from remit.kernel.answers import Ok, Refused
 from remit.kernel.model import Limits, Program, UnitRef
-from remit.sandbox.running.brief import Tries
 
 UNIT = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
-SECRETS = "remit:unit/secrets@0.1.0"
 LOG = "remit:unit/log@0.1.0"
 LOG_TYPE = """
   (type $level0 (enum "trace" "debug" "info" "warn" "error"))
@@ -24,16 +22,6 @@ LOGGING = {"imports": {LOG: LOG_TYPE}, "lowered": {"log": f"{LOG} write (param i
 SPIN = """(local $i i64)
   (loop $l (br_if $l (i64.lt_u (local.tee $i (i64.add (local.get $i) (i64.const 1))) (i64.const {count}))))
   (call $ok (local.get $p) (local.get $n))"""
-# Reads a secret by the name it is given and answers with it; a refusal is answered with the name.
-ASK = """(call $read (local.get $p) (local.get $n) (i32.const 64))
-  (if (result i32) (i32.load8_u (i32.const 64)) (then (call $ok (local.get $p) (local.get $n)))
-    (else (call $ok (i32.load (i32.const 68)) (i32.load (i32.const 72)))))"""
-
-
-@pytest.fixture(scope="module")
-def asking(guest, host_error):
-    kind = f'{host_error} (export "read" (func (param "name" string) (result (result string (error $host-error)))))'
-    return guest(ASK, imports={SECRETS: kind}, lowered={"read": f"{SECRETS} read (param i32 i32 i32)"})
 
 
 def program(bench, binary, **limits):
@@ -148,20 +136,6 @@ def test_what_a_brief_guest_used_is_counted(bench, guest, door):
     wanted = program(bench, guest(SPIN.format(count=1_000)), fuel=1_000_000)
     tried = asyncio.run(start(bench, wanted, door, threaded=True)).fuel
     assert tried == asyncio.run(start(bench, wanted, door)).fuel
-
-
-def test_who_needs_more_again_and_again_is_tried_less_and_less():
-    tries, kind, other = Tries(), ("sha256:a", "provider.call", "act"), ("sha256:a", "provider.call", "other")
-    between = []
-    for _ in range(10):
-        between.append(0)
-        while not tries.worth(kind):
-            between[-1] += 1
-        tries.failed(kind)
-    assert between == [0, 1, 2, 4, 8, 16, 32, 64, 128, 128]
-    assert tries.worth(other)
-    tries.succeeded(kind)
-    assert tries.worth(kind)
 
 
 def test_cancelling_the_task_drops_the_guest(bench, guest, door, echo):

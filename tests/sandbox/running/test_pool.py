@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from remit.errors import DeadlineExceeded, GuestTrapped, HostFault
+from remit.kernel.answers import Ok
 from remit.kernel.model import Limits, Program, UnitRef
 from remit.kernel.ports import SystemClock, SystemIds
 from remit.sandbox.running import runner as runner_module
@@ -24,6 +26,10 @@ COUNTING = """(i32.store8 (i32.const 64) (i32.add (i32.load8_u (i32.const 64)) (
 @pytest.fixture(scope="module")
 def counting(guest):
     return guest(COUNTING)
+
+
+def refuse(*_arguments, **_options):
+    raise HostFault("this is not to be asked for now")
 
 
 def counted(bench, binary, door=None, text="x", **options):
@@ -94,11 +100,61 @@ def test_a_closed_runner_has_no_waiting_instances(fresh, counting):
         counted(fresh, counting, reuse="kept")
 
 
+# ---- the same on an event loop, where a brief try of what waits comes first ----
+
+
+def program_of(bench, binary, reuse="kept"):
+    return Program(UNIT, bench.prepare(binary), "tool", Limits(), frozenset({"secrets"}), reuse)
+
+
+def on_loop(bench, program, door, text="x", deadline_ms=5_000):
+    return asyncio.run(bench.runner.arun(program, "provider.call", ("act", text), door, deadline_ms)).text
+
+
+@pytest.fixture
+def kept(fresh, counting, monkeypatch):
+    """The program of a guest that counts; a call that needed a thread beside the loop would fail."""
+    program = program_of(fresh, counting)
+    fresh.runner.instance(program).close()  # its code is loaded: that is done on a thread
+    monkeypatch.setattr(runner_module, "aside", refuse)
+    return program
+
+
+def test_a_kept_instance_remembers_on_a_loop_as_off_it(fresh, kept, door):
+    answers = []
+    for _ in range(3):
+        answers.append(on_loop(fresh, kept, door))
+        answers.append(fresh.runner.run(kept, "provider.call", ("act", "x"), door, 5_000).text)
+    assert answers == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_calls_of_a_kept_guest_on_one_loop_do_not_meet(fresh, kept, new_door):
+    async def main():
+        calls = (fresh.runner.arun(kept, "provider.call", ("act", "x"), new_door(), 5_000) for _ in range(8))
+        return [outcome.text for outcome in await asyncio.gather(*calls)]
+
+    assert asyncio.run(main()) == [str(number) for number in range(1, 9)]
+
+
+def test_a_kept_guest_that_asks_is_asked_for_once_on_a_loop(fresh, asking, new_door):
+    program = program_of(fresh, asking)
+    for _ in range(3):
+        door = new_door({("secrets", "read"): Ok("the secret")})
+        assert on_loop(fresh, program, door, "name") == "the secret"
+        assert door.asked == [("secrets", "read", ("name",))]
+
+
+def test_a_kept_guest_that_takes_long_on_a_loop_ends_at_its_deadline_and_is_not_used_again(fresh, guest, door):
+    program = program_of(
+        fresh, guest(f"(if (i32.gt_u (local.get $n) (i32.const 1)) (then (loop $l (br $l)))) {COUNTING}")
+    )
+    assert [on_loop(fresh, program, door), on_loop(fresh, program, door)] == ["1", "2"]
+    with pytest.raises(DeadlineExceeded):
+        on_loop(fresh, program, door, "long", deadline_ms=50)
+    assert on_loop(fresh, program, door) == "1"
+
+
 # ---- spares: here every guest counts as one that is dear to make ----
-
-
-def refuse(*_arguments):
-    raise HostFault("no instance is to be made now")
 
 
 @pytest.fixture
@@ -126,6 +182,15 @@ def test_two_calls_in_a_row_find_a_spare_each(dear, counting, monkeypatch):
     dear.runner.settle()
     monkeypatch.setattr(dear.runner, "_make", refuse)
     assert [counted(dear, counting), counted(dear, counting)] == ["1", "1"]
+
+
+def test_a_call_on_a_loop_finds_a_spare_too_and_gives_it_back(dear, counting, door, monkeypatch):
+    program = program_of(dear, counting, "fresh")
+    assert on_loop(dear, program, door) == "1"
+    monkeypatch.setattr(runner_module, "aside", refuse)
+    for _ in range(4):
+        dear.runner.settle()
+        assert on_loop(dear, program, door) == "1"
 
 
 def test_used_spares_are_replaced_though_nobody_wakes_the_pool(dear, counting, monkeypatch):
