@@ -119,11 +119,7 @@ class ClosedWorld:
     # ---- polling ----
 
     def poll(self, pollables: list[int]) -> list[int]:
-        """wasi:io/poll: poll. Waits for the first that is due; never reads the clock twice, so that a replay ends too.
-
-        wasmtime 50 cannot lift two borrowed handles in one host call (it stops the guest, naming a bug of its own), so
-        in practice the list has one.
-        """
+        """wasi:io/poll: poll. Waits for the first that is due; never reads the clock twice, so that a replay ends too."""
         if not pollables:
             raise GuestTrapped("the guest polled nothing")
         due = [self._when(pollable) for pollable in pollables]
