@@ -113,7 +113,7 @@ class Scope:
             grant = self.authority.use(self.program.unit, action, resource, method=method, calls=calls, nbytes=nbytes)
         except (LeaseDenied, LeaseExhausted) as error:
             return self._refused(action, resource, error)
-        charged = self.charges.setdefault(grant.id, [0, 0, 0, 0])
+        charged = self.charges.get(grant.id) or self.charges.setdefault(grant.id, [0, 0, 0, 0])
         charged[0] += calls
         charged[1] += nbytes
         budget = grant.capability.budget

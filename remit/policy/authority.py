@@ -319,11 +319,12 @@ class CedarAuthority:
         :raises LeaseExhausted: if the grant's budget for this window does not cover the charge (nothing is charged)
         """
         lease = self._leases.get((unit.digest, unit.id, action, resource, method))
-        # This is `lease.live`, written out: a call costs as much as the check.
+        # This is `lease.live`, written out: a call costs as much as the check. So does a clock that is called unnamed.
+        now_ns, clock_ms = self._now_ns, self._now_ms
         if (
             lease is not None
-            and lease.from_ns <= self._now_ns() < lease.until_ns
-            and (now_ms := self._now_ms()) < lease.until_ms
+            and lease.from_ns <= now_ns() < lease.until_ns
+            and (now_ms := clock_ms()) < lease.until_ms
             and calls >= 0 <= nbytes
             and (lease.free or lease.account.charge(now_ms, calls, nbytes))
         ):

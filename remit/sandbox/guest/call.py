@@ -100,9 +100,9 @@ class Call:
         :param deadline_ms: milliseconds from now, host calls and sleeping included
         """
         self.host = host
-        self.now = clock.monotonic_ns
+        self.now = now = clock.monotonic_ns
         self.limit_ms = deadline_ms
-        self.began_ns = began_ns = self.now()
+        self.began_ns = began_ns = now()
         self.ends_ns = began_ns + deadline_ms * _NS_PER_MS
         self.stop: SandboxError | None = None
         self.fault: BaseException | None = None
@@ -122,8 +122,9 @@ class Call:
 
     def restart_clock(self) -> None:
         """Count the deadline from now: loading the code is not the guest's doing."""
-        self.began_ns = self.now()
-        self.ends_ns = self.began_ns + self.limit_ms * _NS_PER_MS
+        now = self.now
+        self.began_ns = began_ns = now()
+        self.ends_ns = began_ns + self.limit_ms * _NS_PER_MS
 
     def due(self) -> SandboxError | None:
         """Why it must end now, or ``None``."""

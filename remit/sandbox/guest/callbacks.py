@@ -43,11 +43,12 @@ def on_import(
     call = None
     try:
         call, target = CALLS[context], _TARGETS[number or 0]
-        if call.stop is not None or call.now() >= call.ends_ns:
+        now, answer = call.now, target.answer
+        if call.stop is not None or now() >= call.ends_ns:
             call.check()
         if (given != target.given or wanted != target.wanted) and target.strict:
             raise GuestTrapped(_LIES)  # noqa: TRY301 - as all that answering raises
-        if target.answer(call, arguments, results):
+        if answer(call, arguments, results):
             return 0
     except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
         if call is not None:

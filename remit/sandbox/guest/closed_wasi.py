@@ -119,7 +119,7 @@ class ClosedWorld:
     # ---- polling ----
 
     def poll(self, pollables: list[int]) -> list[int]:
-        """wasi:io/poll: poll. Waits for the first that is due; never reads the clock twice, so that a replay ends too."""
+        """wasi:io/poll: poll. Waits for the first that is due; reads the clock once at most, so a replay ends too."""
         if not pollables:
             raise GuestTrapped("the guest polled nothing")
         due = [self._when(pollable) for pollable in pollables]

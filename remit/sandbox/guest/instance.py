@@ -29,6 +29,7 @@ from remit.sandbox.guest.traps import classify
 __all__ = ["Entry", "Instance", "State"]
 
 _ON_EPOCH: Final = capi.pointer(ctypes.cast(on_epoch, ctypes.c_void_p).value)
+_over: Final = CALLS.pop
 _INSTANCE = ctypes.c_char * capi.INSTANCE_SIZE
 _SMALL = 8 << 20
 """Bytes of guest memory whose slot is wiped in about a millisecond at worst: other threads may wait so long."""
@@ -39,14 +40,14 @@ State = Literal["new", "ready", "poisoned", "closed"]
 class Entry:
     """An export in one instance, with room for its arguments and its result: what a call of it takes is made once."""
 
-    __slots__ = ("_room", "arguments", "export", "found", "function", "parameters", "result")
+    __slots__ = ("_room", "arguments", "export", "found", "function", "lay", "parameters", "result", "take")
 
     def __init__(self, export: Export, context: Any) -> None:
         """Take a room.
 
         :param context: the store's, as a parameter
         """
-        self.export = export
+        self.export, self.lay, self.take = export, export.lay, export.take
         self.found = False
         """Whether the instance was asked where the function is."""
         self._room = room = export.room()
@@ -84,6 +85,8 @@ class Instance:
         self._forks = HUB.forks
         self.world: ClosedWorld | None = None
         self._entries: dict[str, Entry] = {}
+        self._idle: list[Call] = []
+        """What the last call of :meth:`invoke` was told by, if it ended well: nobody knows it any more."""
         self._room = _INSTANCE()
         self._instance = capi.pointer(ctypes.addressof(self._room))
         made = capi.store_new(loaded.parameters[0], None, None)
@@ -136,7 +139,8 @@ class Instance:
         """Call an export and give its result; see :meth:`invoke`.
 
         The epochs of an earlier call are as good as new ones, unless the deadline is close: none is further off than
-        :data:`CHECK_EPOCHS`, and one that has passed asks at once.
+        :data:`CHECK_EPOCHS`, and one that has passed asks at once. What a slot holds is named before it is called: the
+        interpreter has a short way for either, and none for both at once.
         """
         try:
             ends = state = self._token.pop()
@@ -144,7 +148,8 @@ class Instance:
             self._busy()
         try:
             entry = self._entries.get(export) or self._enter(export)
-            _kept = entry.export.lay(arguments, entry.arguments)
+            lay, take, now = entry.lay, entry.take, call.now
+            _kept = lay(arguments, entry.arguments)
             if state != "ready" or self._forks != HUB.forks:
                 self._expect(state)
             context = self.context
@@ -171,10 +176,10 @@ class Instance:
                 else:
                     error = self._let_go(call, entry)
             finally:
-                CALLS.pop(context, None)
-            if error or call.stop or call.fault or call.host.abort or call.now() >= call.ends_ns:
+                _over(context, None)
+            if error or call.stop or call.fault or call.host.abort or now() >= call.ends_ns:
                 raise self._reason(call, error)
-            result = entry.export.take(entry.result, self._output)
+            result = take(entry.result, self._output)
             ends = "ready"
             return result
         finally:
@@ -218,7 +223,16 @@ class Instance:
             instance cannot be called
         :raises SandboxError: for whatever the guest did that it must not
         """
-        return self.call(Call(host, self._clock, deadline_ms), export, arguments)
+        try:
+            call = self._idle.pop()  # so that no other thread has it
+        except IndexError:
+            call = Call(host, self._clock, deadline_ms)
+        else:
+            call.host, call.limit_ms = host, deadline_ms
+            call.restart_clock()
+        result = self.call(call, export, arguments)
+        self._idle.append(call)
+        return result
 
     def run(self, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
         """As :meth:`call`, with texts for arguments and the result in the kernel's terms."""

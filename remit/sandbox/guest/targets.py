@@ -6,7 +6,8 @@ A target is made once for the whole process, its values planned; it knows no sto
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from wasmtime import _ffi as ffi
 
@@ -30,7 +31,8 @@ Give = Callable[[Call, Any, int], None]
 """(call, what was found, address of the result's slot): writes it as the function's result, which wasmtime frees."""
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Target:
     """What stands behind one function of the linker."""
 
     given: int
@@ -52,8 +54,9 @@ def through(interface: str, function: str, signature: Signature) -> Target:
     give = _fallible_giver(kind) if isinstance(kind, Result) else _infallible_giver(kind, interface, function)
 
     def answer(call: Call, arguments: int, result: int) -> bool:
-        found = call.host(interface, function, take(call, arguments))
-        if call.host.abort is not None:
+        door = call.host
+        found = door(interface, function, take(call, arguments))
+        if door.abort is not None:
             return False
         give(call, found, result)
         return True
