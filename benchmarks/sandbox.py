@@ -167,7 +167,7 @@ BENCHMARKS = (
         "One instance, `provider.call` echoes its text; arguments validated, deadline and epochs set, result tagged. "
         "`pipe` is a process of `cat`, written to and read from; `plain Python` a function, with no boundary at all. "
         "Extism's calls come at two speeds, about one and three times its fastest, also when it is measured alone and "
-        "on one core; why is not known. A round is the mean of 200 calls in a row, so both count as often as they occur.",
+        "on one core; why is not known. A round is the mean of 200 calls in a row: both count as often as they occur.",
         _warm(100),
         {"extism": 6},
     ),
