@@ -75,7 +75,7 @@ class Pool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Program, str], list[Instance]] = OrderedDict()
-        self._spares: OrderedDict[Program, tuple[deque[Instance], Make | None]] = OrderedDict()
+        self._spares: OrderedDict[Program, tuple[list[Instance], Make | None]] = OrderedDict()
         self._used: deque[tuple[Program, Instance]] = deque()
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._looking = False
@@ -110,11 +110,11 @@ class Pool:
         """An instance that was never called, if one is ready; from now on there will be, unless it cannot start so."""
         with self._lock:
             if program not in self._spares:
-                self._spares[program] = (deque(), make)
+                self._spares[program] = ([], make)
             self._spares.move_to_end(program)
             dropped = self._spares.popitem(last=False) if len(self._spares) > _MOST_PROGRAMS else None
             ready = self._spares[program][0]
-            found = ready.popleft() if ready else None
+            found = ready.pop() if ready else None  # the newest: more of it is in the processor's caches
         if dropped is not None:
             for one in dropped[1][0]:
                 one.close()
