@@ -23,7 +23,7 @@ S = TypeVar("S")
 _SNAPSHOT_EVERY = 10_000
 _BATCH = 1_000
 _PIECE = 256
-"""Records that are shown to one fold after the other: all of them together take some ten microseconds of each."""
+"""Records that are shown to one fold after the other: each takes a microsecond or so of each."""
 
 
 class Reading(Protocol):
@@ -169,7 +169,7 @@ class Folds:
         A fold that fails is left where it is: whoever asks for it hears why.
 
         :param names: only these folds
-        :param rest: called now and then, after a millisecond or two of work
+        :param rest: called again and again, after some tenths of a millisecond of work each time
         """
         standing = [self._get(name) for name in (self._current if names is None else names)]
         while standing and not stopped() and (page := self._journal.page(min(one.seq for one in standing))):
@@ -178,13 +178,13 @@ class Folds:
                 said = frozenset(record.event.type for record in piece)
                 for current in list(standing):
                     try:
-                        self._show(current, piece, said)
+                        if self._show(current, piece, said):
+                            rest()
                     except Exception:  # noqa: BLE001 - a plugin's fold must not keep the others from their records
                         standing.remove(current)
-                rest()
 
-    def _show(self, current: _Current[Any], page: Sequence[Record], said: frozenset[str]) -> None:
-        """Take what is new to a fold from a page that begins at or before its next record.
+    def _show(self, current: _Current[Any], page: Sequence[Record], said: frozenset[str]) -> bool:
+        """Take what is new to a fold from a page that begins at or before its next record; whether there was anything.
 
         :param said: the types of the records: most pages hold few, and nothing for most folds
         """
@@ -197,6 +197,7 @@ class Folds:
             current.seq = max(current.seq, page[-1].seq)
             if current.seq - current.saved >= _SNAPSHOT_EVERY:
                 self._save(current)
+        return bool(new)
 
     def _get(self, name: str) -> _Current[Any]:
         try:

@@ -17,12 +17,16 @@ from remit.journal.log import Journal
 __all__ = ["Keeper"]
 
 _EVERY = 256
-"""Records between two turns, which then take a millisecond or two: who waits for the interpreter hardly notices.
+"""Records after which they are folded. The journal keeps many more in memory, and a reader folds fewer by itself."""
 
-The journal keeps many more in memory, and a reader folds fewer than these by itself.
+
+_CALM_S, _BEHIND_S = 0.0015, 0.0005
+_STRETCH = 8
+"""How long to wait after each piece of work, and after so many of them where records come faster than that.
+
+Who folds lets others in only by waiting: CPython asks a thread for the interpreter after five milliseconds, and a
+service has dozens of requests under way that wait meanwhile.
 """
-_REST_S = 0.0005
-"""Who folds lets others in by waiting: CPython asks a thread for the interpreter only after five milliseconds."""
 
 
 class Keeper:
@@ -31,6 +35,7 @@ class Keeper:
     def __init__(self, journal: Journal, folds: Folds) -> None:
         self._folds = folds
         self._unseen = 0
+        self._pieces = 0
         self._due = threading.Event()
         self._closed = threading.Event()
         journal.observe(self._committed)
@@ -49,7 +54,14 @@ class Keeper:
         while self._due.wait() and not self._closed.is_set():
             self._due.clear()
             with suppress(RemitError):  # rows that cannot be read: whoever asks for a model is told
-                self._folds.keep_up(self._closed.is_set, rest=lambda: self._closed.wait(_REST_S))
+                self._folds.keep_up(self._closed.is_set, rest=self._rest)
+
+    def _rest(self) -> None:
+        self._pieces += 1
+        if not self._due.is_set():
+            self._closed.wait(_CALM_S)
+        elif self._pieces % _STRETCH == 0:
+            self._closed.wait(_BEHIND_S)
 
     def close(self) -> None:
         """Stop, at the end of a page. Idempotent."""

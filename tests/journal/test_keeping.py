@@ -117,6 +117,16 @@ def test_only_the_models_that_are_named_are_shown_what_is_new():
         assert folds.state("other") == folds.state("tally")
 
 
+def test_others_get_a_turn_after_each_model_that_had_something_to_fold():
+    with temporary_journal() as journal:
+        first, second, idle = Tally(), Tally(), Tally()
+        second.name, idle.name, idle.topics = "second", "idle", ("elsewhere.",)
+        folds, turns = Folds(journal, [first, second, idle]), []
+        filled(journal, 3)
+        folds.keep_up(rest=lambda: turns.append((first.applied, second.applied, idle.applied)))
+        assert turns == [(3, 0, 0), (3, 3, 0)]
+
+
 def test_nobody_waits_for_another_model():
     with temporary_journal() as journal:
         slow = Slow()
