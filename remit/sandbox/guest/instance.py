@@ -231,7 +231,8 @@ class Instance:
             call.host, call.limit_ms = host, deadline_ms
             call.restart_clock()
         result = self.call(call, export, arguments)
-        self._idle.append(call)
+        if self.world is None:  # which tells calls apart
+            self._idle.append(call)
         return result
 
     def run(self, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -128,6 +129,18 @@ def test_of_two_handles_the_one_is_told_that_is_due(bench, guest, clocked):
 def test_handles_are_bounded(bench, guest, clocked):
     with pytest.raises(HostCallsExceeded):
         bench.run(guest("(loop $l (drop (call $after (i64.const 1))) (br $l)) (unreachable)", **POLLING), door=clocked)
+
+
+def test_handles_are_counted_for_each_call_of_an_instance(bench, guest, clocked):
+    body = """(local $i i32)
+      (loop $l (drop (call $after (i64.const 1)))
+        (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 6000))))
+      (call $ok (local.get $p) (local.get $n))"""
+    binary = guest(body, **POLLING)
+    unit = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
+    instance = bench.runner.instance(Program(unit, bench.prepare(binary), "tool", Limits(), frozenset({"clock"})))
+    with closing(instance):
+        assert [instance.invoke("provider.call", ("act", "x"), clocked, 5_000) for _ in range(3)] == [("ok", "x")] * 3
 
 
 def test_a_handle_that_was_never_given_traps(bench, guest, clocked):
