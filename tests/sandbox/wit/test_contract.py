@@ -93,6 +93,13 @@ def test_a_core_module_is_not_a_component(bench):
         bench.runner.interfaces(bytes(wat2wasm("(module)")))
 
 
+def test_an_async_function_of_the_component_model_is_no_part_of_any_world(bench):
+    core = '(core module $m (func (export "f"))) (core instance $m (instantiate $m))'
+    component = f'(component {core} (func (export "f") async (canon lift (core func $m "f"))))'
+    with pytest.raises(ArtifactInvalid, match="async"):
+        bench.runner.interfaces(bytes(wat2wasm(component)))
+
+
 def test_an_artifact_of_a_hundred_megabytes_is_refused_at_sight(bench):
     with pytest.raises(ArtifactInvalid, match="bytes"):
         bench.runner.interfaces(b"\0asm\x0d\0\x01\0" + bytes(100_000_000))
