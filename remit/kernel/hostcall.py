@@ -68,33 +68,33 @@ class Door:
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
         """Perform one host call. Never raises."""
         self._n += 1
-        answer = self._answer(interface, function, arguments)
+        answer: Ok | Refused
+        if self.abort is not None:
+            answer = Refused("unavailable", "the call is being stopped")
+        elif self._n > self._limit:
+            answer = self._stop(HostCallsExceeded(f"one call may make {self._limit} host calls"))
+        else:
+            try:
+                answer = self._interfaces[interface].functions[function](self._scope, *arguments)
+            except BaseException as error:  # noqa: BLE001 - kept, and raised by the runner once the guest has stopped
+                answer = self._failed(interface, function, error)
         if self._scope.timed is not None:
             answer = self._timed(answer)
         if self._recorder is not None:
             self._recorder(HostCall(self._instance, self._n, interface, function, arguments, answer))
         return answer
 
-    def _answer(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
-        if self.abort is not None:
-            return Refused("unavailable", "the call is being stopped")
-        if self._n > self._limit:
-            return self._stop(HostCallsExceeded(f"one call may make {self._limit} host calls"))
-        try:
-            served = self._interfaces[interface].functions[function]
-        except KeyError:
+    def _failed(self, interface: str, function: str, error: BaseException) -> Refused:
+        if interface not in self._interfaces or function not in self._interfaces[interface].functions:
             return Refused("unavailable", f"this host does not offer {interface}.{function}")
-        try:
-            return served(self._scope, *arguments)
-        except RemitError as error:
-            for kind, code in _REFUSALS:
-                if isinstance(error, kind):
-                    return Refused(code, error.message)
+        for kind, code in _REFUSALS:
+            if isinstance(error, kind):
+                return Refused(code, error.message)
+        if isinstance(error, RemitError) or not isinstance(error, Exception):
             return self._stop(error)
-        except BaseException as error:  # noqa: BLE001 - kept, and raised by the runner once the guest has stopped
-            fault = HostFault(f"the host function {interface}.{function} failed: {type(error).__name__}")
-            fault.__cause__ = error
-            return self._stop(error if not isinstance(error, Exception) else fault)
+        fault = HostFault(f"the host function {interface}.{function} failed: {type(error).__name__}")
+        fault.__cause__ = error
+        return self._stop(fault)
 
     def _timed(self, answer: Ok | Refused) -> Ok | Refused:
         try:

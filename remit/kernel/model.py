@@ -163,7 +163,7 @@ class GrantStatus(msgspec.Struct, frozen=True):
     fuel_left: int | None = None
 
 
-class Program(msgspec.Struct, frozen=True):
+class Program(msgspec.Struct, frozen=True, cache_hash=True):
     """What a runner needs to run a unit: its artifact and its bounds."""
 
     unit: UnitRef

@@ -221,7 +221,7 @@ class Authority(Protocol):
         ...
 
     def use(
-        self, unit: UnitRef, action: str, resource: str, *, method: str = "", calls: int = 1, nbytes: int = 0
+        self, unit: UnitRef, action: str, resource: str, method: str = "", calls: int = 1, nbytes: int = 0
     ) -> Grant:
         """Check and charge one use of a capability; the hot path. Takes or renews the lease where needed.
 

@@ -105,12 +105,10 @@ class Scope:
         """The bounds of this call."""
         return self.program.limits
 
-    def require(
-        self, action: str, resource: str, *, method: str = "", calls: int = 1, nbytes: int = 0
-    ) -> Grant | Refused:
+    def require(self, action: str, resource: str, method: str = "", calls: int = 1, nbytes: int = 0) -> Grant | Refused:
         """Check and charge one use of a capability; a refusal is noted for the journal and given back as an answer."""
         try:
-            grant = self.authority.use(self.program.unit, action, resource, method=method, calls=calls, nbytes=nbytes)
+            grant = self.authority.use(self.program.unit, action, resource, method, calls, nbytes)
         except (LeaseDenied, LeaseExhausted) as error:
             return self._refused(action, resource, error)
         charged = self.charges.get(grant.id) or self.charges.setdefault(grant.id, [0, 0, 0, 0])

@@ -309,7 +309,7 @@ class CedarAuthority:
     # ---- uses ----
 
     def use(
-        self, unit: UnitRef, action: str, resource: str, *, method: str = "", calls: int = 1, nbytes: int = 0
+        self, unit: UnitRef, action: str, resource: str, method: str = "", calls: int = 1, nbytes: int = 0
     ) -> Grant:
         """Check and charge one use of a capability.
 

@@ -193,7 +193,7 @@ class SimAuthority:
         return
 
     def use(
-        self, unit: UnitRef, action: str, resource: str, *, method: str = "", calls: int = 1, nbytes: int = 0
+        self, unit: UnitRef, action: str, resource: str, method: str = "", calls: int = 1, nbytes: int = 0
     ) -> Grant:
         wanted = (unit.id, action, resource)
         if wanted in self.exhausted:

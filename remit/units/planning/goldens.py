@@ -143,7 +143,7 @@ class _Rehearsal:
         """Nothing stands in a rehearsal."""
 
     def use(
-        self, unit: UnitRef, action: str, resource: str, *, method: str = "", calls: int = 1, nbytes: int = 0
+        self, unit: UnitRef, action: str, resource: str, method: str = "", calls: int = 1, nbytes: int = 0
     ) -> Grant:
         del method, calls, nbytes
         grant = self._grants.get(resource) if action == "events:emit" else None

@@ -33,7 +33,7 @@ class SimulatedAuthority:
     bytes_left: int | None = None
     used: list[tuple[str, str, str, int]] = field(default_factory=list)
 
-    def use(self, unit, action, resource, *, method="", calls=1, nbytes=0):
+    def use(self, unit, action, resource, method="", calls=1, nbytes=0):
         del calls
         self.used.append((action, resource, method, nbytes))
         if self.exhausted or (self.bytes_left is not None and nbytes > self.bytes_left):
