@@ -210,10 +210,12 @@ class ComponentRunner:
         except SandboxError:  # the guest's, or the moment's: running it anew tells
             pass
         finally:
-            if pooled and (outcome is not None or program.reuse == "fresh"):
-                self._give_back(program, call.host.partition, instance)
-            else:
+            if not pooled:
                 instance.close()
+            elif outcome is None:
+                self._pool.used(program, instance)
+            else:
+                self._give_back(program, call.host.partition, instance)
         if outcome is None:
             tries.failed(kind)
         else:

@@ -13,6 +13,8 @@ from remit.errors import DeadlineExceeded, GuestTrapped, HostFault
 from remit.kernel.answers import Ok
 from remit.kernel.model import Limits, Program, UnitRef
 from remit.kernel.ports import SystemClock, SystemIds
+from remit.sandbox.guest.instance import Instance
+from remit.sandbox.running import brief
 from remit.sandbox.running import runner as runner_module
 
 UNIT = UnitRef("acme/guest", "1.0.0", "sha256:" + "0" * 64, "tool", "local")
@@ -112,11 +114,18 @@ def on_loop(bench, program, door, text="x", deadline_ms=5_000):
 
 
 @pytest.fixture
-def kept(fresh, counting, monkeypatch):
+def patient(monkeypatch):
+    """A moment is a second: longer than a busy machine keeps a brief guest waiting."""
+    monkeypatch.setattr(brief, "_MOMENT_MS", 1_000)
+    return monkeypatch
+
+
+@pytest.fixture
+def kept(fresh, counting, patient):
     """The program of a guest that counts; a call that needed a thread beside the loop would fail."""
     program = program_of(fresh, counting)
     fresh.runner.instance(program).close()  # its code is loaded: that is done on a thread
-    monkeypatch.setattr(runner_module, "aside", refuse)
+    patient.setattr(runner_module, "aside", refuse)
     return program
 
 
@@ -144,6 +153,7 @@ def test_a_kept_guest_that_asks_is_asked_for_once_on_a_loop(fresh, asking, new_d
         assert door.asked == [("secrets", "read", ("name",))]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_kept_guest_that_takes_long_on_a_loop_ends_at_its_deadline_and_is_not_used_again(fresh, guest, door):
     program = program_of(
         fresh, guest(f"(if (i32.gt_u (local.get $n) (i32.const 1)) (then (loop $l (br $l)))) {COUNTING}")
@@ -152,6 +162,15 @@ def test_a_kept_guest_that_takes_long_on_a_loop_ends_at_its_deadline_and_is_not_
     with pytest.raises(DeadlineExceeded):
         on_loop(fresh, program, door, "long", deadline_ms=50)
     assert on_loop(fresh, program, door) == "1"
+
+
+def test_a_kept_instance_that_was_tried_in_vain_is_not_closed_on_the_loop(fresh, asking, new_door, monkeypatch):
+    program, closers = program_of(fresh, asking), []
+    close = Instance.close
+    monkeypatch.setattr(Instance, "close", lambda one: [closers.append(threading.current_thread().name), close(one)][1])
+    on_loop(fresh, program, new_door({("secrets", "read"): Ok("the secret")}), "name")
+    fresh.runner.settle()
+    assert closers == ["remit-spares"]
 
 
 # ---- spares: here every guest counts as one that is dear to make ----
@@ -184,10 +203,10 @@ def test_two_calls_in_a_row_find_a_spare_each(dear, counting, monkeypatch):
     assert [counted(dear, counting), counted(dear, counting)] == ["1", "1"]
 
 
-def test_a_call_on_a_loop_finds_a_spare_too_and_gives_it_back(dear, counting, door, monkeypatch):
+def test_a_call_on_a_loop_finds_a_spare_too_and_gives_it_back(dear, counting, door, patient):
     program = program_of(dear, counting, "fresh")
     assert on_loop(dear, program, door) == "1"
-    monkeypatch.setattr(runner_module, "aside", refuse)
+    patient.setattr(runner_module, "aside", refuse)
     for _ in range(4):
         dear.runner.settle()
         assert on_loop(dear, program, door) == "1"
