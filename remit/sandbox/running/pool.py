@@ -109,11 +109,9 @@ class Pool:
     def spare(self, program: Program, make: Make) -> Instance | None:
         """An instance that was never called, if one is ready; from now on there will be, unless it cannot start so."""
         with self._lock:
-            if program not in self._spares:
-                self._spares[program] = ([], make)
+            ready, _ = self._spares.setdefault(program, ([], make))
             self._spares.move_to_end(program)
             dropped = self._spares.popitem(last=False) if len(self._spares) > _MOST_PROGRAMS else None
-            ready = self._spares[program][0]
             found = ready.pop() if ready else None  # the newest: more of it is in the processor's caches
         if dropped is not None:
             for one in dropped[1][0]:
