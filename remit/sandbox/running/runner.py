@@ -170,7 +170,8 @@ class ComponentRunner:
         pooled = threaded and _pooled(program, loaded)
         call = self._begin(program, arguments, host, deadline_ms)
         try:
-            if threaded and (outcome := self._briefly(program, loaded, call, export, arguments)) is not None:
+            small = threaded and loaded.size <= SMALL
+            if small and (outcome := self._briefly(program, loaded, call, export, arguments)) is not None:
                 return outcome
             if not pooled:
                 instance = self._make(program, loaded, LoopInstance)
@@ -195,12 +196,9 @@ class ComponentRunner:
         tries = self._tries[program.reuse]
         if not tries.worth(kind):
             return None
-        pooled = _pooled(program, loaded)
-        instance = self._obtain(program, loaded, call.host.partition) if pooled else None
-        if instance is None:
-            if loaded.size > SMALL:  # to make one takes more than a moment
-                return None
-            instance = self._make(program, loaded, Instance)
+        kept = program.reuse == "kept"
+        waiting = self._pool.take(program, call.host.partition) if kept else None
+        instance = waiting or self._make(program, loaded, Instance)
         brief = brief_call(self._clock)
         outcome = None
         try:
@@ -210,12 +208,12 @@ class ComponentRunner:
         except SandboxError:  # the guest's, or the moment's: running it anew tells
             pass
         finally:
-            if not pooled:
+            if not kept:
                 instance.close()
             elif outcome is None:
-                self._pool.used(program, instance)
+                self._pool.used(program, instance)  # which closes it elsewhere: there may be much to free
             else:
-                self._give_back(program, call.host.partition, instance)
+                self._pool.keep(program, call.host.partition, instance)
         if outcome is None:
             tries.failed(kind)
         else:

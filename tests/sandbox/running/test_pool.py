@@ -203,15 +203,6 @@ def test_two_calls_in_a_row_find_a_spare_each(dear, counting, monkeypatch):
     assert [counted(dear, counting), counted(dear, counting)] == ["1", "1"]
 
 
-def test_a_call_on_a_loop_finds_a_spare_too_and_gives_it_back(dear, counting, door, patient):
-    program = program_of(dear, counting, "fresh")
-    assert on_loop(dear, program, door) == "1"
-    patient.setattr(runner_module, "aside", refuse)
-    for _ in range(4):
-        dear.runner.settle()
-        assert on_loop(dear, program, door) == "1"
-
-
 def test_used_spares_are_replaced_though_nobody_wakes_the_pool(dear, counting, monkeypatch):
     counted(dear, counting)
     dear.runner.settle()
