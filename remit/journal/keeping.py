@@ -19,7 +19,6 @@ __all__ = ["Keeper"]
 _EVERY = 256
 """Records after which they are folded. The journal keeps many more in memory, and a reader folds fewer by itself."""
 
-
 _CALM_S, _BEHIND_S = 0.0015, 0.0005
 _STRETCH = 8
 """How long to wait after each piece of work, and after so many of them where records come faster than that.

@@ -156,8 +156,8 @@ class ComponentRunner:
     ) -> GuestOutcome:
         """As :meth:`run`, on the running event loop.
 
-        See :mod:`remit.sandbox.running.brief` and :mod:`remit.sandbox.guest.loop`. A program whose instances wait in
-        the pool, and that needs more than a moment, runs on a thread: what is kept, or lies ready, is not for a future.
+        See :mod:`remit.sandbox.running.brief` and :mod:`remit.sandbox.guest.loop`. A large program runs on a thread,
+        and so does one that is kept and needs more than a moment: what waits in the pool is not made for a future.
 
         :param threaded: whether the door may block; if not, it may answer with awaitables, and the instance is fresh
         :raises asyncio.CancelledError: if the task is cancelled; the guest is gone then
@@ -167,13 +167,13 @@ class ComponentRunner:
             if self._library.has(program)
             else await aside(partial(self._library.get, program))
         )
-        pooled = threaded and _pooled(program, loaded)
+        if threaded and loaded.size > SMALL:
+            return await self._beside(program, export, arguments, host, deadline_ms)
         call = self._begin(program, arguments, host, deadline_ms)
         try:
-            small = threaded and loaded.size <= SMALL
-            if small and (outcome := self._briefly(program, loaded, call, export, arguments)) is not None:
+            if threaded and (outcome := self._briefly(program, loaded, call, export, arguments)) is not None:
                 return outcome
-            if not pooled:
+            if not threaded or program.reuse == "fresh":
                 instance = self._make(program, loaded, LoopInstance)
                 call.restart_clock()
                 try:
@@ -182,6 +182,12 @@ class ComponentRunner:
                     instance.close()
         finally:
             self._active.pop(id(host), None)
+        return await self._beside(program, export, arguments, host, deadline_ms)
+
+    async def _beside(
+        self, program: Program, export: str, arguments: tuple[Any, ...], host: HostCalls, deadline_ms: int
+    ) -> GuestOutcome:
+        """As :meth:`run`, on a thread beside the running event loop."""
         run = partial(self.run, program, export, arguments, host, deadline_ms)
         return await aside(run, cancel=partial(self.cancel, host))
 
@@ -235,7 +241,7 @@ class ComponentRunner:
 
     def _run(self, program: Program, call: Call, export: str, arguments: tuple[Any, ...]) -> GuestOutcome:
         loaded = self._library.get(program)
-        pooled = _pooled(program, loaded)
+        pooled = program.reuse == "kept" or loaded.size > SMALL
         found = self._obtain(program, loaded, call.host.partition) if pooled else None
         instance = found or self._make(program, loaded, Instance)
         call.restart_clock()
@@ -331,11 +337,6 @@ class ComponentRunner:
     def clear(self) -> int:
         """Remove the compiled code on disk; give the number of bytes freed."""
         return self._cache.clear()
-
-
-def _pooled(program: Program, loaded: Loaded) -> bool:
-    """Whether its instances wait in the pool, before their calls or between them."""
-    return program.reuse == "kept" or loaded.size > SMALL
 
 
 def _no_native(native: str) -> None:

@@ -102,11 +102,11 @@ def test_a_closed_runner_has_no_waiting_instances(fresh, counting):
         counted(fresh, counting, reuse="kept")
 
 
-# ---- the same on an event loop, where a brief try of what waits comes first ----
+# ---- the same on an event loop, where an instance that waits is tried for a moment ----
 
 
-def program_of(bench, binary, reuse="kept"):
-    return Program(UNIT, bench.prepare(binary), "tool", Limits(), frozenset({"secrets"}), reuse)
+def program_of(bench, binary):
+    return Program(UNIT, bench.prepare(binary), "tool", Limits(), frozenset({"secrets"}), "kept")
 
 
 def on_loop(bench, program, door, text="x", deadline_ms=5_000):
