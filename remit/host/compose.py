@@ -114,6 +114,7 @@ def compose(home: Home, program: str, extra: Mapping[str, object] | None = None)
             clock=home.clock,
             deadline_s=home.config.plugin.deadline_ms / 1_000,
             most_failures=home.config.plugin.failures,
+            inline=home.config.plugin.inline,
         )
         for name, plugin in (extra or {}).items():
             plugins.register(plugin, name)

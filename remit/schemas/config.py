@@ -128,6 +128,8 @@ class PluginChoice(msgspec.Struct, frozen=True):
     """``[plugin]``."""
 
     disable: tuple[str, ...] = ()
+    inline: tuple[str, ...] = ()
+    """Plugins whose middleware runs on its caller's thread, where nothing bounds it."""
     deadline: str = "10s"
     """How long a hook of a third party may take."""
     failures: int = 5

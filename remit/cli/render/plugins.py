@@ -19,7 +19,8 @@ def plugin_list(plugins: Sequence[Any]) -> Iterator[RenderableType]:
     """A row for each plugin, and a line for each one's last failure."""
     shown = table("plugin", "version", "from", "state", "hooks", "ms", "failures")
     for plugin in plugins:
-        state = Text(plugin.state, style=_STYLES[plugin.state])
+        inline = ", inline" if plugin.inline and plugin.state == "active" else ""
+        state = Text(plugin.state + inline, style=_STYLES[plugin.state])
         known = [cell(text) for text in (plugin.name, plugin.version, plugin.origin)]
         shown.add_row(*known, state, str(len(plugin.hooks)), f"{plugin.spent_ms:.1f}", str(len(plugin.failures)))
     yield shown

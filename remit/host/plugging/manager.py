@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from remit.errors import AdapterMissing, PluginBlocked, PluginFailed, PluginUnknown, RemitError
+from remit.host.plugging.inline import INLINE, Inline, Late
 from remit.host.plugging.status import Failure, PluginStatus, Seat, distribution_of
 from remit.host.plugging.worker import Busy, Hung
 from remit.journal import Clock, SystemClock
@@ -36,7 +37,7 @@ IN_CONFIG = "remit.toml disables it"
 IN_ENVIRONMENT = f"{BLOCKED_BY} blocks it"
 _KEPT_OFF = {IN_CONFIG, IN_ENVIRONMENT}
 DEADLINE_S = 10.0
-_DEADLINES_S = {"remit_before_call": 1.0, "remit_after_call": 1.0}
+_MIDDLEWARE_S = 1.0
 _FAILED: Any = object()
 _log = logging.getLogger(__name__)
 
@@ -52,17 +53,21 @@ class Plugins:
         clock: Clock | None = None,
         deadline_s: float = DEADLINE_S,
         most_failures: int = MOST_FAILURES,
+        inline: Collection[str] = (),
     ) -> None:
         """Import and register the built-in modules, then every entry point of ``remit.plugins`` not disabled.
 
         :param builtins: module names
         :param disabled: names of plugins that are not to be imported, each with the reason where there is one
         :param deadline_s: how long a third party's hook may take; middleware has a second at most
+        :param inline: names of plugins whose middleware runs on its caller's thread, where nothing bounds it
         """
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._clock = clock or SystemClock()
         self._deadline_s = deadline_s
+        self._deadlines_s = dict.fromkeys(INLINE, min(_MIDDLEWARE_S, deadline_s))
+        self._inline = frozenset(inline)
         self._most_failures = most_failures
         self._seats: dict[str, Seat] = {}
         self._lock = threading.Lock()
@@ -79,7 +84,7 @@ class Plugins:
 
     def _seat(self, point: metadata.EntryPoint) -> None:
         origin, version = distribution_of(point)
-        seat = Seat(point.name, origin=origin, version=version)
+        seat = Seat(point.name, origin=origin, version=version, inline=self._inlined(point.name))
         if point.name in self._seats:
             self._fail(seat, "load", ValueError(f"another plugin is called {point.name}"))
             return
@@ -113,7 +118,10 @@ class Plugins:
         """
         self._manager.register(plugin, name)
         off = IN_ENVIRONMENT if is_blocked(name) else self._reasons.get(name, "")
-        self._seats[name] = Seat(name, origin="registered", off=off)
+        self._seats[name] = Seat(name, origin="registered", off=off, inline=self._inlined(name))
+
+    def _inlined(self, name: str) -> Inline | None:
+        return Inline(self._clock) if name in self._inline else None
 
     # ---- asking ----
 
@@ -250,7 +258,9 @@ class Plugins:
         try:
             if seat.builtin:
                 return function(*arguments)
-            return seat.worker.run(function, arguments, min(_DEADLINES_S.get(hook, self._deadline_s), self._deadline_s))
+            inline = seat.inline
+            runs = seat.worker if inline is None or inline.lost or hook not in INLINE else inline
+            return runs.run(function, arguments, self._deadlines_s.get(hook, self._deadline_s))
         except Busy:  # the hook that keeps the thread has been named
             return _FAILED
         except BaseException as error:
@@ -266,6 +276,8 @@ class Plugins:
     def _worded(self, error: BaseException, doing: str) -> BaseException:
         if isinstance(error, Hung):
             return TimeoutError(f"{doing} did not end in time: its thread is stuck until it does")
+        if isinstance(error, Late):
+            return TimeoutError(f"{doing} took too long where it was called: from now on it has the plugin's thread")
         return error
 
     # ---- faults ----

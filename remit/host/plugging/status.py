@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from remit.host.plugging.inline import Inline
 from remit.host.plugging.worker import Worker
 
 __all__ = ["Failure", "PluginStatus", "Seat", "distribution_of"]
@@ -43,6 +44,8 @@ class PluginStatus(msgspec.Struct, frozen=True):
     spent_ms: float
     """Wall-clock time in its hooks since the kernel started."""
     failures: list[Failure]
+    inline: bool = False
+    """Whether its middleware runs where it is called, as ``[plugin] inline`` says and it has not lost by being late."""
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Seat:
     origin: str
     version: str = ""
     builtin: bool = False
+    inline: Inline | None = None
+    """Runs its middleware, where the operator has it run on the caller's thread."""
     off: str = ""
     """Why it gets no hooks, or ""."""
     broken: bool = False
@@ -94,6 +99,7 @@ class Seat:
             hooks=hooks,
             spent_ms=round(self.spent_ns / _NS_PER_MS, 3),
             failures=[failure for failure in failures if failure.plugin == self.name],
+            inline=self.inline is not None and not self.inline.lost,
         )
 
 
