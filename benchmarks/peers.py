@@ -8,9 +8,11 @@ from typing import Any
 
 from benchmarks.guests import component, plugin
 
-__all__ = ["Extism", "Pipe", "Stock", "plain"]
+__all__ = ["NOW", "Extism", "Pipe", "Stock", "plain"]
 
 SECRET = "correct horse"  # noqa: S105 - what the host answers in every benchmark
+NOW = 1 << 40
+"""What it answers where a number is wanted."""
 
 
 class Extism:
@@ -27,8 +29,12 @@ class Extism:
             if name:
                 self.return_string(outputs[0], SECRET)
 
+        @extism.host_fn(name="now", namespace="extism:host/user", signature=([], one))
+        def now(_self: Any, _inputs: Any, outputs: Any, *_rest: Any) -> None:
+            outputs[0].value = NOW
+
         self._extism = extism
-        self._functions = [read]
+        self._functions = [read, now]
         self._compiled = extism.extism.CompiledPlugin(plugin(), wasi=False, functions=self._functions)
         self._plugin = extism.Plugin(self._compiled)
 
@@ -55,6 +61,8 @@ class Stock:
         self._linker = wc.Linker(self._engine)
         with self._linker.root() as root, root.add_instance("remit:unit/secrets@0.1.0") as secrets:
             secrets.add_func("read", lambda _store, _name: SECRET)
+        with self._linker.root() as root, root.add_instance("remit:unit/clock@0.1.0") as clock:
+            clock.add_func("monotonic-ns", lambda _store: NOW)
         outer = self._component.get_export_index("remit:unit/provider@0.1.0")
         self._index = self._component.get_export_index("call", outer)
         self.call = self.instance()

@@ -1,4 +1,4 @@
-// One guest for all hosts: gives its input back ("echo"), or asks the host for a text again and again ("ask").
+// One guest for all hosts: gives its input back ("echo"), or asks the host again and again: for a text ("ask"), for a number ("now").
 // Built as the core of a component (Remit, wasmtime's own bindings) and, with -DEXTISM, as a plugin of Extism.
 
 typedef unsigned char u8;
@@ -16,13 +16,16 @@ static u32 number(const u8 *at, u32 size) {
 #ifndef EXTISM
 
 IMPORT("host", "read") void host_read(const u8 *name, u32 size, u32 *answer);
+IMPORT("host", "now") u64 host_now(void);
 
 static u32 result[8], answer[8];
 
-// provider.call: "e…" is echo, anything else asks as often as the input says.
+// provider.call: "e…" is echo; "n…" wants a number and anything else a text, as often as the input says.
 EXPORT("call") u32 *call(const u8 *action, u32 action_size, const u8 *input, u32 size) {
   (void)action_size;
-  if (action[0] != 'e')
+  if (action[0] == 'n')
+    for (u32 left = number(input, size); left; left--) host_now();
+  else if (action[0] != 'e')
     for (u32 left = number(input, size); left; left--) host_read((const u8 *)"name", 4, answer);
   *(u8 *)result = 0;
   result[2] = (u32)input;
@@ -44,6 +47,7 @@ IMPORT("extism:host/env", "load_u64") u64 load_u64(u64 at);
 IMPORT("extism:host/env", "store_u8") void store_u8(u64 at, u8 value);
 IMPORT("extism:host/env", "store_u64") void store_u64(u64 at, u64 value);
 IMPORT("extism:host/user", "read") u64 host_read(u64 name);
+IMPORT("extism:host/user", "now") u64 host_now(void);
 
 static u64 words[8192];
 
@@ -78,6 +82,13 @@ EXPORT("ask") u32 ask(void) {
     ext_free(text);
     ext_free(name);
   }
+  output_set(put((u8 *)words, 0), 0);
+  return 0;
+}
+
+EXPORT("now") u32 now(void) {
+  u32 size = input();
+  for (u32 left = number((u8 *)words, size); left; left--) host_now();
   output_set(put((u8 *)words, 0), 0);
   return 0;
 }

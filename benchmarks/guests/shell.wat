@@ -7,8 +7,10 @@
     (type $host-error0 (record (field "code" $refusal) (field "message" string)))
     (export "host-error" (type $host-error (eq $host-error0)))
     (export "read" (func (param "name" string) (result (result string (error $host-error)))))))
+  (import "remit:unit/clock@0.1.0" (instance $clock (export "monotonic-ns" (func (result u64)))))
   (core module $guest
     (import "env" "memory" (memory 1))
+    (import "host" "now" (func (result i64)))
     (import "host" "read" (func (param i32 i32 i32)))
     (func (export "call") (param i32 i32 i32 i32) (result i32) (unreachable)))
   (core module $libc
@@ -26,9 +28,10 @@
   (alias core export $libc "memory" (core memory $mem))
   (alias core export $libc "realloc" (core func $realloc))
   (core func $read (canon lower (func $secrets "read") (memory $mem) (realloc $realloc)))
+  (core func $now (canon lower (func $clock "monotonic-ns")))
   (core instance $main (instantiate $guest
     (with "env" (instance (export "memory" (memory $mem))))
-    (with "host" (instance (export "read" (func $read))))))
+    (with "host" (instance (export "read" (func $read)) (export "now" (func $now))))))
   (type $retry0 (record (field "after-ms" u64) (field "reason" string)))
   (export $retry "retry-after" (type $retry0))
   (type $error0 (variant (case "rejected" string) (case "retry" $retry) (case "failed" string)))

@@ -67,21 +67,26 @@ class Door:
 
     def __call__(self, interface: str, function: str, arguments: tuple[Any, ...]) -> Ok | Refused:
         """Perform one host call. Never raises."""
-        self._n += 1
+        n = self._n = self._n + 1
+        scope = self._scope
         answer: Ok | Refused
         if self.abort is not None:
             answer = Refused("unavailable", "the call is being stopped")
-        elif self._n > self._limit:
+        elif n > self._limit:
             answer = self._stop(HostCallsExceeded(f"one call may make {self._limit} host calls"))
         else:
             try:
-                answer = self._interfaces[interface].functions[function](self._scope, *arguments)
+                perform = self._interfaces[interface].functions[function]
+                if len(arguments) == 1:  # what is called with a star is never entered the short way
+                    answer = perform(scope, arguments[0])
+                else:
+                    answer = perform(scope, *arguments) if arguments else perform(scope)
             except BaseException as error:  # noqa: BLE001 - kept, and raised by the runner once the guest has stopped
                 answer = self._failed(interface, function, error)
-        if self._scope.timed is not None:
+        if scope.timed is not None:
             answer = self._timed(answer)
         if self._recorder is not None:
-            self._recorder(HostCall(self._instance, self._n, interface, function, arguments, answer))
+            self._recorder(HostCall(self._instance, n, interface, function, arguments, answer))
         return answer
 
     def _failed(self, interface: str, function: str, error: BaseException) -> Refused:

@@ -12,26 +12,10 @@ from remit.schemas.config import LOCAL_OPERATOR
 from remit.schemas.limits import Limits
 
 __all__ = [
-    "LOCAL_OPERATOR",
-    "Action",
-    "Amounts",
-    "Budget",
-    "Bundle",
-    "Caller",
-    "Capability",
-    "Decision",
-    "EntityRef",
-    "Exported",
-    "Grant",
-    "GrantStatus",
-    "GuestOutcome",
-    "Limits",
-    "Program",
-    "Referrer",
-    "Release",
-    "UnitRef",
+    "LOCAL_OPERATOR", "Action", "Amounts", "Budget", "Bundle", "Caller", "Capability", "Decision", "EntityRef",
+    "Exported", "Grant", "GrantStatus", "GuestOutcome", "Limits", "Program", "Referrer", "Release", "UnitRef",
     "Verification",
-]
+]  # fmt: skip
 
 Admission = Literal["signed", "local"]
 Kind = Literal["config", "transform", "tool", "native"]

@@ -111,9 +111,12 @@ class Scope:
             grant = self.authority.use(self.program.unit, action, resource, method, calls, nbytes)
         except (LeaseDenied, LeaseExhausted) as error:
             return self._refused(action, resource, error)
-        charged = self.charges.get(grant.id) or self.charges.setdefault(grant.id, [0, 0, 0, 0])
+        charged = self.charges.get(grant.id)
+        if charged is None:
+            charged = self.charges[grant.id] = [0, 0, 0, 0]
         charged[0] += calls
-        charged[1] += nbytes
+        if nbytes:
+            charged[1] += nbytes
         budget = grant.capability.budget
         if budget is not None and budget.host_us is not None:
             refused = self._time(grant)

@@ -54,6 +54,7 @@ _EACH = 4_096
 _EACH_AT_PUBLISH = 256
 """The same where policies change: each lease is looked at for a microsecond at most."""
 _ATTEMPTS = 8
+_NS_PER_MS = 1_000_000
 _RESTLESS = "the grants kept changing during the check"
 
 
@@ -79,6 +80,7 @@ class CedarAuthority:
         self._clock = clock
         self._now_ns = clock.monotonic_ns
         self._now_ms = clock.now_ms
+        self._time_ns = clock.time_ns
         self._folds = folds
         self._write = write
         self._lock = threading.Lock()
@@ -177,8 +179,10 @@ class CedarAuthority:
 
     def statuses(self) -> list[GrantStatus]:
         """Those, and every grant that was delegated from one of them."""
-        now_ns, now_ms = self._now_ns(), self._now_ms()
-        return [self._epoch.standing.status(one, self._leases, now_ns, now_ms) for one in self._epoch.standing.holdings]
+        now_ns, wall_ns = self._now_ns(), self._time_ns()
+        return [
+            self._epoch.standing.status(one, self._leases, now_ns, wall_ns) for one in self._epoch.standing.holdings
+        ]
 
     def delegate(self, grant_id: str, unit_id: str, capability: Capability, *, by: str) -> Grant:
         """Let another active unit use a part of a grant: never more, and no longer than the grant itself stands.
@@ -318,15 +322,17 @@ class CedarAuthority:
         :raises LeaseDenied: if no standing grant covers it or policy denies it now; details name the policies
         :raises LeaseExhausted: if the grant's budget for this window does not cover the charge (nothing is charged)
         """
-        lease = self._leases.get((unit.digest, unit.id, action, resource, method))
+        try:
+            lease = self._leases[unit.digest, unit.id, action, resource, method]
+        except KeyError:
+            return self._charge(unit, action, resource, method, calls, nbytes)
         # This is `lease.live`, written out: a call costs as much as the check. So does a clock that is called unnamed.
-        now_ns, clock_ms = self._now_ns, self._now_ms
+        now_ns, time_ns = self._now_ns, self._time_ns
         if (
-            lease is not None
-            and lease.from_ns <= now_ns() < lease.until_ns
-            and (now_ms := clock_ms()) < lease.until_ms
+            lease.from_ns <= now_ns() < lease.until_ns
+            and (wall_ns := time_ns()) < lease.until_wall_ns
             and calls >= 0 <= nbytes
-            and (lease.free or lease.account.charge(now_ms, calls, nbytes))
+            and (lease.free or lease.account.charge(wall_ns // _NS_PER_MS, calls, nbytes))
         ):
             return lease.grant
         return self._charge(unit, action, resource, method, calls, nbytes)
@@ -353,14 +359,14 @@ class CedarAuthority:
         key = (unit.digest, unit.id, action, resource, method)
         lease = self._leases.get(key)
         for _ in range(_ATTEMPTS):
-            now_ns, now_ms = self._now_ns(), self._now_ms()
-            if lease is None or not lease.live(now_ns, now_ms):
+            now_ns, wall_ns = self._now_ns(), self._time_ns()
+            if lease is None or not lease.live(now_ns, wall_ns):
                 lease = self._take(unit, action, resource, method)
             if self._leases.get(key) is lease:  # else something changed since it was decided
                 for holding in lease.holdings:
-                    if holding.account.charge(now_ms, calls, nbytes):
+                    if holding.account.charge(wall_ns // _NS_PER_MS, calls, nbytes):
                         return holding.grant
-                raise exhausted(lease.holdings[0], resource, now_ms)
+                raise exhausted(lease.holdings[0], resource, wall_ns // _NS_PER_MS)
             lease = None
         raise denied(unit, action, resource, Decision("deny", reason=_RESTLESS))
 
@@ -368,7 +374,7 @@ class CedarAuthority:
         """Decide afresh, outside the lock: Cedar takes a hundred times as long as the check."""
         for _ in range(_ATTEMPTS):
             epoch = self._epoch
-            now_ns, now_ms = self._now_ns(), self._now_ms()
+            now_ns, wall_ns = self._now_ns(), self._time_ns()
             try:
                 concrete = parse_resource(action, resource)
             except ResourceInvalid as error:
@@ -376,7 +382,7 @@ class CedarAuthority:
                 raise denied(unit, action, resource, refusal, error.remedy) from error
             allowed = self.issuer.allowing(epoch, unit, action, concrete, method)
             key = (unit.digest, unit.id, action, resource, method)
-            lease = Lease(key, allowed, lease_scope(allowed, concrete), now_ns, now_ms, LEASE_MS)
+            lease = Lease(key, allowed, lease_scope(allowed, concrete), now_ns, wall_ns, LEASE_MS)
             with self._lock:
                 if self._epoch is epoch:
                     self._keep(lease)

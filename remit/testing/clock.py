@@ -28,6 +28,10 @@ class VirtualClock:
         """Wall clock, milliseconds since the Unix epoch."""
         return self._start_ms + self._passed_ms
 
+    def time_ns(self) -> int:
+        """The same in nanoseconds."""
+        return self.now_ms() * _NS_PER_MS
+
     def monotonic_ns(self) -> int:
         """Nanoseconds since this clock was made."""
         return self._passed_ms * _NS_PER_MS

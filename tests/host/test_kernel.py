@@ -306,6 +306,9 @@ def test_opening_under_another_clock_stamps_its_time(home):
         def now_ms(self):
             return 0
 
+        def time_ns(self):
+            return 0
+
         def monotonic_ns(self):
             return 0
 

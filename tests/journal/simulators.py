@@ -25,6 +25,9 @@ class SimClock:
     def now_ms(self):
         return self.wall
 
+    def time_ns(self):
+        return self.now_ms() * 1_000_000
+
     def monotonic_ns(self):
         return next(self._mono) + self._skipped
 

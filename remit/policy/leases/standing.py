@@ -69,8 +69,8 @@ class Lease:
         "holdings",
         "key",
         "scope",
-        "until_ms",
         "until_ns",
+        "until_wall_ns",
     )
 
     def __init__(
@@ -79,7 +79,7 @@ class Lease:
         holdings: tuple[Holding, ...],
         scope: tuple[tuple[Key, ...], tuple[Key, ...]],
         now_ns: int,
-        now_ms: int,
+        wall_ns: int,
         ttl_ms: int,
     ) -> None:
         self.key = key
@@ -97,15 +97,15 @@ class Lease:
         """The principal and the concrete resource, each with everything above it: what a policy must name to matter."""
         self.from_ns = now_ns
         self.until_ns = now_ns + ttl_ms * 1_000_000
-        self.until_ms = now_ms + ttl_ms
+        self.until_wall_ns = wall_ns + ttl_ms * 1_000_000
 
-    def live(self, now_ns: int, now_ms: int) -> bool:
+    def live(self, now_ns: int, wall_ns: int) -> bool:
         """Whether it still holds.
 
         Both clocks can end it and neither can stretch it: the monotonic one stops in a suspended machine, and the wall
         clock can be set back.
         """
-        return self.from_ns <= now_ns < self.until_ns and now_ms < self.until_ms
+        return self.from_ns <= now_ns < self.until_ns and wall_ns < self.until_wall_ns
 
 
 class Standing:
@@ -141,16 +141,18 @@ class Standing:
         """Whether neither the grant nor one that it was delegated from was revoked."""
         return all(one.grant.id not in self.revoked for one in holding.line)
 
-    def status(self, holding: Holding, leases: Mapping[LeaseKey, Lease], now_ns: int, now_ms: int) -> GrantStatus:
+    def status(self, holding: Holding, leases: Mapping[LeaseKey, Lease], now_ns: int, wall_ns: int) -> GrantStatus:
         """A grant as administrators see it.
 
         :param leases: the leases that may be used now
         """
         lease, stands = holding.lease, self.stands(holding)
         until = None
-        if lease is not None and leases.get(lease.key) is lease and lease.live(now_ns, now_ms):
-            until = min(lease.until_ms, now_ms + (lease.until_ns - now_ns) // 1_000_000)
-        return GrantStatus(holding.grant, "standing" if stands else "revoked", until, *holding.account.left(now_ms))
+        if lease is not None and leases.get(lease.key) is lease and lease.live(now_ns, wall_ns):
+            until = min(lease.until_wall_ns, wall_ns + lease.until_ns - now_ns) // 1_000_000
+        return GrantStatus(
+            holding.grant, "standing" if stands else "revoked", until, *holding.account.left(wall_ns // 1_000_000)
+        )
 
     def plus(self, holding: Holding) -> Standing:
         """The same grants, and one more."""

@@ -31,7 +31,7 @@ from remit.sandbox.wit.types import (
     Variant,
 )
 
-__all__ = ["Lay", "boxer", "layer", "packer", "result_boxer", "text_answer"]
+__all__ = ["Lay", "boxer", "layer", "packer", "result_boxer"]
 
 Emit = Callable[[Any, list[Any], list[Any]], None]
 """(value, numbers to pack, objects to keep alive); refuses what does not fit."""
@@ -254,17 +254,6 @@ def boxer(kind: Type) -> Callable[[Any, list[Any]], int]:
         return _keep(pack(*flat), keep)
 
     return box
-
-
-def text_answer(value: str) -> tuple[int, Any]:
-    """Where the result ``ok`` of a text lies, and what to keep as long: what most host functions give, written out.
-
-    :raises UnicodeEncodeError: if it has half a surrogate
-    """
-    data = value.encode()
-    inner = _PACK_SIZED(_STRING, len(data), id(data) + BYTES_OFFSET)
-    outer = _PACK_CHOICE(_RESULT, 1, id(inner) + BYTES_OFFSET)
-    return id(outer) + BYTES_OFFSET, (data, inner, outer)
 
 
 def result_boxer(kind: Result) -> Callable[[bool, Any, list[Any]], int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-from ctypes import POINTER, c_bool, c_char_p, c_size_t, c_uint8, c_uint64, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_size_t, c_uint8, c_uint64, c_void_p, py_object
 from typing import Any, Final
 
 from wasmtime import WasmtimeError
@@ -122,11 +122,11 @@ component_value_delete: Final = _bind("wasmtime_component_val_delete", None, c_v
 _error_new: Final = _bind("wasmtime_error_new", c_void_p, c_char_p)
 
 IMPORT_CALLBACK: Final = ctypes.CFUNCTYPE(
-    c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t
+    c_size_t, py_object, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t
 )
-"""(data, context, type, arguments, count, results, count) → error or 0."""
+"""(an object of ours, context, type, arguments, count, results, count) → error or 0."""
 LATER_CALLBACK: Final = ctypes.CFUNCTYPE(
-    None, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_void_p
+    None, py_object, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_void_p
 )
 """As the import's callback, then (where an error goes, where the continuation goes)."""
 CONTINUE_CALLBACK: Final = ctypes.CFUNCTYPE(c_bool, c_void_p)

@@ -42,11 +42,16 @@ CALLS: Final = cast("dict[int, Call]", HUB.running)
 
 
 class Served(Protocol):
-    """What stands behind one import of a guest; see :class:`remit.sandbox.guest.targets.Target`."""
+    """What stands behind one import of a guest; see :class:`remit.sandbox.guest.targets.Through`."""
 
     @property
-    def names(self) -> tuple[str, str]:
-        """Interface and function."""
+    def interface(self) -> str:
+        """Its interface's short name."""
+        ...
+
+    @property
+    def function(self) -> str:
+        """Its name there."""
         ...
 
     @property

@@ -9,51 +9,69 @@ import ctypes
 from struct import Struct
 from typing import Any
 
-from remit.errors import GuestTrapped
 from remit.sandbox.engines import capi
 from remit.sandbox.guest.call import CALLS, Call
-from remit.sandbox.guest.targets import Target
+from remit.sandbox.guest.targets import LIE, Closed, Through
 
-__all__ = ["on_epoch", "on_import", "on_import_later", "register"]
+__all__ = ["on_epoch", "on_import", "on_import_later", "on_wasi", "register"]
 
-_TARGETS: list[Target] = []
+_KEPT: list[Through | Closed] = []
 _STOPPED = b"stopped by the host"
-_LIES = "the guest imports a function of WASI under another signature"
 _YIELD = 1
 """WASMTIME_UPDATE_DEADLINE_YIELD: let the event loop go on before the guest does."""
 _CONTINUATION = Struct("<QQQ").pack_into
 _ERROR = Struct("<Q").pack_into
 
 
-def register(target: Target) -> int:
-    """Keep a target for the life of the process; the number is what the linker hands back to the callback."""
-    _TARGETS.append(target)
-    return len(_TARGETS) - 1
+def register(target: Through | Closed) -> int:
+    """Keep a target for the life of the process; gives what the linker hands back to the callback: where it lies."""
+    _KEPT.append(target)
+    return id(target)
 
 
 @capi.IMPORT_CALLBACK  # type: ignore[untyped-decorator] # ctypes
 def on_import(
-    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int
+    target: Through, context: int, _type: int, arguments: int, _given: int, results: int, _wanted: int
 ) -> int:
-    """Called by wasmtime for every import of every guest; never raises.
-
-    :param given: how many arguments the component declared, as ``wanted`` results: it may lie about what WASI looks
-        like
-    """
+    """Called by wasmtime for imports of our world, whose types were compared with ours when the code was read."""
     call = None
     try:
-        call, target = CALLS[context], _TARGETS[number or 0]
-        now, answer = call.now, target.answer
+        call = CALLS[context]
+        now, door, take = call.now, call.host, target.take
         if call.stop is not None or now() >= call.ends_ns:
             call.check()
-        if (given != target.given or wanted != target.wanted) and target.strict:
-            raise GuestTrapped(_LIES)  # noqa: TRY301 - as all that answering raises
-        if answer(call, arguments, results):
+        # Of what is called, a method is entered the short way, and an object that can be called is not.
+        found = door.__call__(target.interface, target.function, take(call, arguments))
+        if door.abort is None:
+            give = target.give
+            give(call, found, results)
             return 0
     except BaseException as error:  # noqa: BLE001 - nothing may escape into ctypes; run() raises what is remembered
         if call is not None:
             call.keep(error)
     # What it says does not matter, since the call remembers the reason.
+    return capi.error_of(_STOPPED)
+
+
+@capi.IMPORT_CALLBACK  # type: ignore[untyped-decorator] # ctypes
+def on_wasi(target: Closed, context: int, _type: int, arguments: int, given: int, results: int, wanted: int) -> int:
+    """Called by wasmtime for imports of WASI, whose types nobody compared.
+
+    :param given: how many arguments the component declared, as ``wanted`` results: it may lie about them
+    """
+    call = None
+    try:
+        call = CALLS[context]
+        now = call.now
+        if call.stop is not None or now() >= call.ends_ns:
+            call.check()
+        if target.strict and (given != target.given or wanted != target.wanted):
+            target = LIE
+        if target.answer(call, arguments, results):
+            return 0
+    except BaseException as error:  # noqa: BLE001 - as above
+        if call is not None:
+            call.keep(error)
     return capi.error_of(_STOPPED)
 
 
@@ -78,7 +96,7 @@ def on_epoch(context: int, _data: int, delta: Any, kind: Any) -> int:
 
 @capi.LATER_CALLBACK  # type: ignore[untyped-decorator] # ctypes
 def on_import_later(
-    number: int | None, context: int, _type: int, arguments: int, given: int, results: int, wanted: int, error: int,
+    target: Through, context: int, _type: int, arguments: int, _given: int, results: int, _wanted: int, error: int,
     continuation: int,
 ) -> None:  # fmt: skip
     """As :func:`on_import`, for a guest on an event loop: starts the host call and says whom to ask about it."""
@@ -86,8 +104,7 @@ def on_import_later(
     # The call knows where its error goes: there is one host call at a time.
     _CONTINUATION(capi.MEMORY, continuation, _ON_CONTINUE, error, 0)
     _WAITING[error] = call = CALLS.get(context)
-    target = _TARGETS[number or 0]
-    if call is not None and (given, wanted) == (target.given, target.wanted):
+    if call is not None:
         call.begin(target, arguments, results)
 
 

@@ -15,7 +15,7 @@ from wasmtime import component as wc
 
 from remit.errors import ImportRefused
 from remit.sandbox.engines import capi
-from remit.sandbox.guest.callbacks import on_import, on_import_later, register
+from remit.sandbox.guest.callbacks import on_import, on_import_later, on_wasi, register
 from remit.sandbox.guest.closed_wasi import FUNCTIONS, RESOURCES
 from remit.sandbox.guest.targets import CLOSED, Serve, closed_world, through
 from remit.sandbox.wit.contract import IMPORTS, short_name
@@ -42,6 +42,7 @@ _CLOSED = register(CLOSED)
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
 _ON_IMPORT_LATER = ctypes.cast(on_import_later, ctypes.c_void_p)
 _ON_IMPORT = ctypes.cast(on_import, ffi.wasmtime_component_func_callback_t)
+_ON_WASI = ctypes.cast(on_wasi, ffi.wasmtime_component_func_callback_t)
 
 
 @ffi.wasmtime_component_resource_destructor_t  # type: ignore[untyped-decorator] # ctypes
@@ -72,24 +73,30 @@ def _define(instance: wc.LinkerInstance, name: str, members: dict[str, Any], *, 
     for member, item in members.items():
         kind = item.ty
         if isinstance(kind, wc.FuncType):
-            number = _OURS[short, member] if short else _WASI.get((interface, member), _CLOSED)
-            _add_function(instance, member, number, later=later and short is not None)
+            if short is None:
+                _add_function(instance, member, _ON_WASI, _WASI.get((interface, member), _CLOSED))
+            elif later:
+                _add_waiting(instance, member, _OURS[short, member])
+            else:
+                _add_function(instance, member, _ON_IMPORT, _OURS[short, member])
         elif isinstance(kind, wc.ResourceType):
             _add_resource(instance, member)
 
 
-def _add_function(instance: wc.LinkerInstance, name: str, number: int, *, later: bool) -> None:
+def _add_function(instance: wc.LinkerInstance, name: str, callback: Any, number: int) -> None:
     data = name.encode()
-    if later:
-        error = capi.linker_add_async(capi.address(instance.ptr()), data, len(data), _ON_IMPORT_LATER, number, None)
-        if error:
-            raise WasmtimeError(capi.error_message(error))
-        return
     _raise(
         ffi.wasmtime_component_linker_instance_add_func(
-            instance.ptr(), ctypes.create_string_buffer(data), len(data), _ON_IMPORT, number, _NO_FINALIZER
+            instance.ptr(), ctypes.create_string_buffer(data), len(data), callback, number, _NO_FINALIZER
         )
     )
+
+
+def _add_waiting(instance: wc.LinkerInstance, name: str, number: int) -> None:
+    data = name.encode()
+    error = capi.linker_add_async(capi.address(instance.ptr()), data, len(data), _ON_IMPORT_LATER, number, None)
+    if error:
+        raise WasmtimeError(capi.error_message(error))
 
 
 def _add_resource(instance: wc.LinkerInstance, name: str) -> None:

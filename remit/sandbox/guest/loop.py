@@ -41,7 +41,7 @@ class _Tasks:
         door leads to (Cedar) wants to know how much of its thread's stack is left."""
 
     def start(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
-        if self._threaded and target.names[0] in _QUICK:
+        if self._threaded and target.interface in _QUICK:
             self.quick = partial(self._answer, call, target, arguments, results)
         else:
             self.task = asyncio.get_running_loop().create_task(self._perform(call, target, arguments, results))
@@ -52,13 +52,13 @@ class _Tasks:
     def _answer(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
         self.quick = self.task = None
         try:
-            self._finish(call, target, call.host(*target.names, arguments), results)
+            self._finish(call, target, call.host(target.interface, target.function, arguments), results)
         except BaseException as error:  # noqa: BLE001 - raised by the run, once the guest has stopped
             call.keep(error)
 
     async def _perform(self, call: Call, target: Served, arguments: tuple[Any, ...], results: int) -> None:
         try:
-            ask = partial(call.host, *target.names, arguments)
+            ask = partial(call.host, target.interface, target.function, arguments)
             found = await asyncio.get_running_loop().run_in_executor(None, ask) if self._threaded else ask()
             if inspect.isawaitable(found):
                 found = await found

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from struct import error as StructError  # noqa: N812 - an exception, in a module that speaks of others
 from typing import Any, Final
 
 from wasmtime import _ffi as ffi
 
 from remit.errors import GuestTrapped
 from remit.kernel.answers import Ok, Refused
+from remit.sandbox.crossing.answering import plain_answerer, text_answerer
 from remit.sandbox.crossing.layout import planned
-from remit.sandbox.crossing.packing import boxer, result_boxer, text_answer
+from remit.sandbox.crossing.packing import boxer, result_boxer
 from remit.sandbox.crossing.reading import reader, text_taker
 from remit.sandbox.crossing.values import TextBudget, check_value, lift, lower
 from remit.sandbox.engines import capi
 from remit.sandbox.guest.call import MAX_MESSAGE, MAX_TEXT, Call, refused, value_of
 from remit.sandbox.wit.types import STRING, Result, Signature, Type
 
-__all__ = ["CLOSED", "Serve", "Target", "closed_world", "through"]
+__all__ = ["CLOSED", "LIE", "Closed", "Serve", "Through", "closed_world", "through"]
 
 Serve = Callable[[Call, tuple[Any, ...]], Any]
 """From a call and a guest's arguments to what the guest is given."""
@@ -32,40 +34,36 @@ Give = Callable[[Call, Any, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What stands behind one function of the linker."""
+class Through:
+    """What stands behind one function of our world: the call's own door."""
+
+    interface: str
+    function: str
+    take: Take
+    give: Give
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What stands behind one function of WASI: an answer of ours."""
 
     given: int
     wanted: int
     """How many arguments and results it has."""
     strict: bool
     """Whether a component that declares another number of them is stopped."""
-    names: tuple[str, str]
-    """Interface and function, for what goes through the door."""
-    take: Take
-    give: Give
     answer: Callable[[Call, int, int], bool]
     """(call, arguments, result): answers the guest; ``False``, and whatever it raises, stops the guest."""
 
 
-def through(interface: str, function: str, signature: Signature) -> Target:
+def through(interface: str, function: str, signature: Signature) -> Through:
     """A target behind the call's own door."""
-    take, kind = _taker(signature.params), signature.result
+    kind = signature.result
     give = _fallible_giver(kind) if isinstance(kind, Result) else _infallible_giver(kind, interface, function)
-
-    def answer(call: Call, arguments: int, result: int) -> bool:
-        door = call.host
-        found = door(interface, function, take(call, arguments))
-        if door.abort is not None:
-            return False
-        give(call, found, result)
-        return True
-
-    strict, wanted = True, int(kind is not None)
-    return Target(len(signature.params), wanted, strict, (interface, function), take, give, answer)
+    return Through(interface, function, _taker(signature.params), give)
 
 
-def closed_world(signature: Signature, serve: Serve, *, strict: bool = True) -> Target:
+def closed_world(signature: Signature, serve: Serve, *, strict: bool = True) -> Closed:
     """A target that a function of ours answers by itself."""
     take, give = _taker(signature.params), _giver(signature.result)
 
@@ -76,7 +74,7 @@ def closed_world(signature: Signature, serve: Serve, *, strict: bool = True) -> 
         give(call, value, result)
         return True
 
-    return Target(len(signature.params), int(signature.result is not None), strict, ("", ""), take, give, answer)
+    return Closed(len(signature.params), int(signature.result is not None), strict, answer)
 
 
 # ---- a guest's arguments ----
@@ -127,14 +125,15 @@ def _fallible_giver(kind: Result) -> Give:
             tag, value = _tagged(found)
             clone(box(tag == "ok", value, keep), address)
 
+    answer_text = text_answerer()
+
     def give_text(call: Call, found: Any, address: int) -> None:
-        if type(found) is Ok and type(found.value) is str:
+        if type(found) is Ok and type(value := found.value) is str:
             try:
-                at, _kept = text_answer(found.value)
+                answer_text(value, address)
             except UnicodeEncodeError:
                 pass  # said below
             else:
-                clone(at, address)
                 return
         give(call, found, address)
 
@@ -158,7 +157,18 @@ def _infallible_giver(kind: Type | None, interface: str, function: str) -> Give:
             raise refused(interface, function, found)
         give_value(call, value_of(found), address)
 
-    return give
+    if (answer := plain_answerer(kind) if capi.FAST else None) is None:
+        return give
+
+    def give_plain(call: Call, found: Any, address: int) -> None:
+        try:
+            if type(found) is Ok and answer(found.value, address):
+                return
+        except StructError:
+            pass  # said below
+        give(call, found, address)
+
+    return give_plain
 
 
 def _giver(kind: Type | None) -> Give:
@@ -185,5 +195,11 @@ def _not_served(_call: Call, _arguments: tuple[Any, ...]) -> Any:
     raise GuestTrapped("the guest used a part of WASI that is closed to it")
 
 
+def _lied(_call: Call, _arguments: tuple[Any, ...]) -> Any:
+    raise GuestTrapped("the guest imports a function of WASI under another signature")
+
+
+LIE: Final = closed_world(Signature(), _lied, strict=False)
+"""What answers a guest that declared such a function otherwise than it is: its arguments are not even looked at."""
 CLOSED: Final = closed_world(Signature(), _not_served, strict=False)
 """Every function of WASI that nothing serves: its arguments are not even looked at."""
