@@ -288,13 +288,14 @@ class ComponentRunner:
         :raises ImportRefused: if the component imports what the program does not declare
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        return self._make(program, self._library.get(program), Instance)
+        return self._make(program, self._library.get(program), Instance, once=False)
 
-    def _make(self, program: Program, loaded: Loaded, kind: type[Made]) -> Made:
+    def _make(self, program: Program, loaded: Loaded, kind: type[Made], *, once: bool | None = None) -> Made:
         if not loaded.claim():
             loaded = self._library.get(program, slots=False)
             loaded.claim()
-        return kind(loaded, program.limits, self._clock, pure=program.world == "transform")
+        once = program.reuse == "fresh" if once is None else once
+        return kind(loaded, program.limits, self._clock, pure=program.world == "transform", once=once)
 
     def cancel(self, host: HostCalls) -> None:
         """Stop the call that runs with this door, or that will; a door is for one call."""

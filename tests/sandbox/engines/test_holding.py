@@ -14,15 +14,19 @@ import pytest
 from wasmtime import Instance, Module, Store, Trap
 
 from remit.errors import CallCancelled, DeadlineExceeded
+from remit.kernel.ports import SystemClock, SystemIds
 from remit.sandbox.engines import capi
 from remit.sandbox.engines.engine import make_engine
 from remit.sandbox.engines.holding import Pace, alarm_for
+from remit.sandbox.running import library, runner
 
 # Brief where the text has one character, endless where it has more.
 TWO_FACED = """(if (i32.gt_u (local.get $n) (i32.const 1)) (then (loop $l (br $l))))
   (call $ok (local.get $p) (local.get $n))"""
 ROOT = Path(__file__).parents[3]
 BRIEF_NS, LONG_NS = 10_000, 10_000_000
+PROOF = 8
+"""Brief calls in a row after which a guest may keep the lock."""
 SPIN = """(module (func (export "spin") (param i64)
   (loop $l (br_if $l (i64.ne (local.tee 0 (i64.sub (local.get 0) (i64.const 1))) (i64.const 0))))))"""
 
@@ -131,6 +135,28 @@ def test_an_alarm_that_is_on_outlives_its_engine():
     overwritten = dict(os.environ, MALLOC_PERTURB_="165")
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=overwritten, check=False)
     assert done.returncode == 0
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch, bench):
+    """A bench where every guest counts as one that is dear to make: its fresh instances are rehearsed spares."""
+    monkeypatch.setattr(library, "SMALL", 0)
+    monkeypatch.setattr(runner, "SMALL", 0)
+    (tmp_path / "large").mkdir(mode=0o700)
+    made = runner.ComponentRunner(tmp_path / "large", bytes(32), SystemClock(), rehearse=SystemIds(SystemClock()))
+    yield type(bench)(made, tmp_path / "large")
+    made.close()
+
+
+def test_a_large_guest_that_is_kept_may_keep_the_lock(large, echo, held):
+    earn_trust(large, echo, held, reuse="kept")
+
+
+def test_a_large_guest_that_is_made_for_each_call_lets_go_of_the_lock_however_brief_it_is(large, echo, held):
+    for _ in range(4 * PROOF):
+        assert large.run(echo, "x").text == "x"
+        large.runner.settle()
+    assert held == []
 
 
 def test_without_such_timers_no_guest_keeps_the_lock(monkeypatch):
