@@ -138,7 +138,7 @@ BENCHMARKS = (
         "without any; each goes through the door, the lease and its budget. The peers' host function returns a "
         "constant: it checks nothing.",
         _number,
-        {"extism": 1.8, "wasmtime-py": 4.4},
+        {"extism": 1.8},
     ),
     Benchmark(
         "sandbox.host_call_text",
