@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from remit.host.plugging.worker import in_place
 from remit.journal import Clock
 
 __all__ = ["INLINE", "Inline", "Late"]
@@ -36,23 +37,22 @@ class Inline:
         """Whether one was late: the plugin's hooks belong on its own thread now."""
 
     def run(self, function: Callable[..., Any], arguments: tuple[Any, ...], deadline_s: float) -> Any:
-        """``function(*arguments)``; whatever it raises is raised here.
+        """``function(*arguments)`` here. A hook that leads back to its own plugin goes on.
 
-        A hook that leads back to its own plugin goes on.
-
+        :raises Raised: if it raised
         :raises Late: if it took too long, or one on another thread has not ended in time
         """
         thread, at_work, now_ns = threading.get_ident(), self._at_work, self._now_ns
         began_ns, deadline_ns = now_ns(), deadline_s * _NS_PER_S
         if at_work:
             if thread in at_work:
-                return function(*arguments)
+                return in_place(function, arguments)
             if began_ns - min(at_work.values()) > deadline_ns:
                 self.lost = True
                 raise Late
         at_work[thread] = began_ns
         try:
-            result = function(*arguments)
+            result = in_place(function, arguments)
         finally:
             del at_work[thread]
             if late := now_ns() - began_ns > deadline_ns:

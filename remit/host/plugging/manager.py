@@ -20,7 +20,7 @@ import pluggy
 from remit.errors import AdapterMissing, PluginBlocked, PluginFailed, PluginUnknown, RemitError
 from remit.host.plugging.inline import INLINE, Inline, Late
 from remit.host.plugging.status import Failure, PluginStatus, Seat, distribution_of
-from remit.host.plugging.worker import Busy, Hung
+from remit.host.plugging.worker import Busy, Hung, Raised
 from remit.journal import Clock, SystemClock
 from remit.kernel import hookspecs
 from remit.units import Finding
@@ -102,9 +102,7 @@ class Plugins:
             plugin = seat.worker.run(point.load, (), self._deadline_s)
             self._manager.register(plugin, seat.name)
             self._manager.check_pending()
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and not seat.raised(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - what is no Exception was raised at who waits
             # Half registered, it would fail the check of each plugin after it.
             if plugin is not None and self._manager.get_plugin(seat.name) is plugin:
                 self._manager.unregister(plugin)
@@ -214,20 +212,17 @@ class Plugins:
             return found
         if seat.off:
             raise PluginFailed(f"{plugin} is off: {seat.off}", plugin=plugin, hook=doing)
-        worker = seat.beside(doing)
         try:
-            answer = worker.run(function, arguments, deadline_s or self._deadline_s)
+            answer = seat.beside(doing).run(function, arguments, deadline_s or self._deadline_s)
             if isinstance(answer, kind):
                 return answer
-            raise TypeError(f"gave {type(answer).__name__} where {kind.__name__} is wanted")  # noqa: TRY301 - its fault
-        except RemitError:
-            raise
+            raise Raised(TypeError(f"gave {type(answer).__name__} where {kind.__name__} is wanted"))  # noqa: TRY301
         except Busy as error:
             raise PluginFailed(f"{plugin} is busy: {doing} did not begin", plugin=plugin, hook=doing) from error
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and worker.raised is not error:
-                raise
+        except (Raised, Hung) as error:
             worded = self._worded(error, doing)
+            if isinstance(worded, RemitError):
+                raise worded from None
             self._fail(seat, doing, worded)
             said = f"{plugin} failed in {doing}: {type(worded).__name__}: {worded}"
             raise PluginFailed(said[:500], plugin=plugin, hook=doing) from error
@@ -257,23 +252,21 @@ class Plugins:
         started = self._clock.monotonic_ns()
         try:
             if seat.builtin:
-                return function(*arguments)
+                return _of_ours(seat.name, hook, function, arguments)
             inline = seat.inline
             runs = seat.worker if inline is None or inline.lost or hook not in INLINE else inline
             return runs.run(function, arguments, self._deadlines_s.get(hook, self._deadline_s))
         except Busy:  # the hook that keeps the thread has been named
             return _FAILED
-        except BaseException as error:
-            if seat.builtin:
-                raise _fault_of_ours(seat.name, hook, error) from error
-            if isinstance(error, KeyboardInterrupt) and not seat.raised(error):
-                raise
+        except (Raised, Hung, Late) as error:
             self._fail(seat, hook, self._worded(error, hook))
             return _FAILED
         finally:
             seat.spent_ns += self._clock.monotonic_ns() - started
 
     def _worded(self, error: BaseException, doing: str) -> BaseException:
+        if isinstance(error, Raised):
+            return error.error
         if isinstance(error, Hung):
             return TimeoutError(f"{doing} did not end in time: its thread is stuck until it does")
         if isinstance(error, Late):
@@ -374,10 +367,13 @@ def is_blocked(name: str) -> bool:
     return name in blocked or "*" in blocked
 
 
-def _fault_of_ours(plugin: str, hook: str, error: BaseException) -> BaseException:
-    if isinstance(error, RemitError | KeyboardInterrupt):
-        return error
-    return PluginFailed(f"{plugin} failed in {hook}: {error}", plugin=plugin, hook=hook)
+def _of_ours(plugin: str, hook: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    try:
+        return function(*arguments)
+    except (RemitError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PluginFailed(f"{plugin} failed in {hook}: {error}", plugin=plugin, hook=hook) from error
 
 
 def _converted(function: Callable[..., Any], convert: Callable[[Any], Any]) -> Callable[..., Any]:

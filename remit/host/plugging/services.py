@@ -17,7 +17,7 @@ from remit.errors import DeadlineExceeded, RemitError, UnitRejected, UnitRetry
 from remit.host.looping import LoopRunner
 from remit.host.offers import Service
 from remit.host.plugging.manager import Plugins
-from remit.host.plugging.worker import Busy, Hung, Worker
+from remit.host.plugging.worker import Busy, Hung, Raised, Worker
 from remit.journal import Progress, digest_of, no_progress
 from remit.kernel.hostcall import Door
 from remit.kernel.model import Action, Caller, GuestOutcome, Limits, Program, UnitRef
@@ -73,14 +73,8 @@ class Services:
             raise late from error
         except Busy as error:
             raise late from error
-        except UnitRejected as error:
-            return GuestOutcome("rejected", error.message)
-        except UnitRetry as error:
-            return GuestOutcome("retry", error.message, after_ms=int(error.details.get("after_ms", 0)))
-        except RemitError:  # an answer, with a code that its caller is to have
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit included: the caller hears of it, nobody else does
-            return GuestOutcome("failed", f"{type(error).__name__}: {error}")
+        except Raised as raised:
+            return _refusal(raised.error)
         finally:
             self._idle.put(worker)  # one that is stuck refuses until it is back
         return GuestOutcome("ok", output)
@@ -92,6 +86,17 @@ class Services:
                 self._idle.get_nowait().close()
             except Empty:
                 return
+
+
+def _refusal(error: BaseException) -> GuestOutcome:
+    """What a service's caller hears, and nobody else: even ``SystemExit`` is no more than that."""
+    if isinstance(error, UnitRejected):
+        return GuestOutcome("rejected", error.message)
+    if isinstance(error, UnitRetry):
+        return GuestOutcome("retry", error.message, after_ms=int(error.details.get("after_ms", 0)))
+    if isinstance(error, RemitError):  # an answer, with a code that its caller is to have
+        raise error
+    return GuestOutcome("failed", f"{type(error).__name__}: {error}")
 
 
 def _perform(service: Service, text: str, caller: Caller) -> str:

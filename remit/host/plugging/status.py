@@ -77,10 +77,6 @@ class Seat:
     def _beside(self) -> dict[str, Worker]:
         return {}
 
-    def raised(self, error: BaseException) -> bool:
-        """Whether the plugin's own thread raised this, and not the operator."""
-        return "worker" in vars(self) and self.worker.raised is error
-
     def close(self) -> None:
         """Let the threads end, if there are any."""
         if "worker" in vars(self):

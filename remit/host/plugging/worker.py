@@ -14,13 +14,22 @@ from typing import Any
 
 from remit.host.plugging.bell import Bell, bell
 
-__all__ = ["Busy", "Hung", "Worker"]
+__all__ = ["Busy", "Hung", "Raised", "Worker", "in_place"]
 
 _SPARE = 2
 """Bells that are kept for the next hooks: most plugins are asked by one thread at a time."""
 
 
-class Hung(Exception):  # noqa: N818 - says what happened; it never leaves the room
+class Raised(Exception):  # noqa: N818 - says what happened; it never leaves the room
+    """The hook raised. What comes out of a worker by itself was raised at who waited: by a signal's handler."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+        """What; ``SystemExit`` and ``KeyboardInterrupt`` are no more than others."""
+
+
+class Hung(Exception):  # noqa: N818 - as above
     """The hook did not end within its deadline."""
 
 
@@ -51,19 +60,18 @@ class Worker:
         self._thread: int | None = None
         self._stuck: _Job | None = None
         self._starting = threading.Lock()
-        self.raised: BaseException | None = None
-        """What a hook raised last."""
 
     def run(self, function: Callable[..., Any], arguments: tuple[Any, ...], deadline_s: float) -> Any:
-        """``function(*arguments)`` on the plugin's thread; whatever it raises, ``SystemExit`` included, is raised here.
+        """``function(*arguments)`` on the plugin's thread.
 
         A hook that leads back to its own plugin runs where it is.
 
+        :raises Raised: if it raised
         :raises Hung: if it does not end in time
         :raises Busy: if the thread was taken until then
         """
         if threading.get_ident() == self._thread:
-            return function(*arguments)
+            return in_place(function, arguments)
         if self._stuck is not None:
             raise Busy
         work = self._work or self._start()
@@ -94,7 +102,7 @@ class Worker:
                 raise Hung
             self._stuck = None  # it ended just now
         if job.error is not None:
-            raise job.error
+            raise Raised(job.error) from job.error
         return job.result
 
     def close(self) -> None:
@@ -130,8 +138,21 @@ class Worker:
             try:
                 job.result = job.function(*job.arguments)
             except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for it
-                job.error = self.raised = error
+                job.error = error
             job.ended = True
             job.waiting.release()
             if self._stuck is job:
                 self._stuck = None
+
+
+def in_place(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """The same on this thread. The operator's interrupt may arrive here too, and is let through.
+
+    :raises Raised: if it raised
+    """
+    try:
+        return function(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise Raised(error) from error

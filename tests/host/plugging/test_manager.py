@@ -101,6 +101,26 @@ def test_the_operators_interrupt_is_not_a_plugins_fault():
     assert plugins.failures == []
 
 
+def test_what_a_signals_handler_raises_while_a_hook_runs_is_not_a_plugins_fault():
+    class AlarmError(Exception):
+        pass
+
+    def ring(*_):
+        raise AlarmError
+
+    plugins = Plugins(())
+    plugins.register(
+        _plugin(remit_startup=lambda: signal.raise_signal(signal.SIGUSR1) or threading.Event().wait(5)), "slow"
+    )
+    before = signal.signal(signal.SIGUSR1, ring)
+    try:
+        with pytest.raises(AlarmError):
+            plugins.call("remit_startup", kernel=None)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert plugins.failures == []
+
+
 def test_a_plugin_that_pretends_to_be_the_operator_is_named():
     def interrupt():
         raise KeyboardInterrupt
