@@ -190,7 +190,7 @@ BENCHMARKS = (
         "sandbox.fresh_small",
         "fresh sandbox per call",
         "≤ 25 µs",
-        '`Runner.run` with `reuse = "fresh"`: store, instance, 100-byte echo, close. A round is the mean of 50 in a row.',
+        '`Runner.run` with `reuse = "fresh"`: store, instance, 100-byte echo, close. A round has 50 in a row.',
         _fresh,
         {"extism": 6},
     ),
