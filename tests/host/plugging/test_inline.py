@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import types
 
@@ -148,3 +149,26 @@ def test_remit_toml_names_the_plugins_and_the_list_says_so(active_home):
             kernel.call("acme/echo:echo", 7)
         assert {one.name for one in kernel.plugin_list() if one.inline} == {"guard"}
     assert not any(name.startswith("remit-plugin") for name in threads)
+
+
+def test_one_that_is_stuck_under_a_servers_loop_leaves_the_loop_to_the_others(active_home, stuck):
+    with (active_home / "remit.toml").open("a") as config:
+        config.write('[plugin]\ninline = ["guard"]\ndeadline = "50ms"\n')
+    inside = threading.Event()
+
+    def hang(call):
+        if call.value == "hang":
+            inside.set()
+            stuck.wait()
+
+    async def serve(kernel):
+        lost = asyncio.create_task(kernel.acall("acme/echo:echo", "hang"))
+        assert await asyncio.to_thread(inside.wait, 5)
+        while not kernel.plugins.failures:
+            assert await kernel.acall("acme/echo:echo", 7) == 7
+        stuck.set()
+        return await lost
+
+    with Kernel.open(active_home, plugins={"guard": _plugin(hang)}, signals="manage") as kernel:
+        assert asyncio.run(serve(kernel)) == "hang"
+        assert {one.plugin for one in kernel.plugins.failures} == {"guard"}
