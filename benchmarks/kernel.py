@@ -75,14 +75,6 @@ def _call(resources: ExitStack) -> Figure:
     return Figure(found.pop("kept"), "us", found, runs=200)
 
 
-def _number(resources: ExitStack) -> Figure:
-    return _asked(resources, "now")
-
-
-def _text(resources: ExitStack) -> Figure:
-    return _asked(resources, "ask")
-
-
 def _asked(resources: ExitStack, action: str) -> Figure:
     """What one host call takes of a call of the guest that makes many."""
     kernel = _kernel(resources)
@@ -137,7 +129,7 @@ BENCHMARKS = (
         f"A function without arguments that gives a number, {_ASKS} times in one call of the kernel, less a call "
         "without any; each goes through the door, the lease and its budget. The peers' host function returns a "
         "constant: it checks nothing.",
-        _number,
+        partial(_asked, action="now"),
         {"extism": 1.8},
     ),
     Benchmark(
@@ -145,7 +137,7 @@ BENCHMARKS = (
         "the same with a text in and a text out",
         "",
         "`secrets.read`: two texts cross the boundary with each host call.",
-        _text,
+        partial(_asked, action="ask"),
     ),
     Benchmark(
         "kernel.call",

@@ -66,39 +66,29 @@ def _observing(resources: ExitStack) -> Figure:
 
 def _middleware(resources: ExitStack) -> Figure:
     """One hook of one plugin, asked and answered: a change of threads there and back."""
-    plain = pluggy.PluginManager(hookspecs.PROJECT)
-    plain.add_hookspecs(hookspecs)
-    ours = Plugins(())
-    resources.callback(ours.close)
-    plain.register(_observer())
-    ours.register(_observer(), "one")
-    record = object()
-    found = interleaved(
-        {
-            "remit": lambda: ours.call("remit_event", record=record),
-            "pluggy": lambda: plain.hook.remit_event(record=record),
-            "queue and lock": _taken_turns(resources),
-        }
-    )
+    found = interleaved(_guarded(resources) | {"queue and lock": _taken_turns(resources)})
     return Figure(found.pop("remit"), "us", found, runs=200)
 
 
 def _inline(resources: ExitStack) -> Figure:
-    """One hook of one plugin that the operator has run where it is called."""
+    """The same of a plugin that the operator has run where it is called."""
+    found = interleaved(_guarded(resources, inline=["guard"]))
+    return Figure(found.pop("remit"), "us", found, runs=200)
+
+
+def _guarded(resources: ExitStack, **options: Any) -> dict[str, Callable[[], object]]:
+    """One guard of each call, asked by us and by pluggy's own manager."""
     plain = pluggy.PluginManager(hookspecs.PROJECT)
     plain.add_hookspecs(hookspecs)
-    ours = Plugins((), inline=["one"])
+    ours = Plugins((), **options)
     resources.callback(ours.close)
     plain.register(_guard())
-    ours.register(_guard(), "one")
+    ours.register(_guard(), "guard")
     call = object()
-    found = interleaved(
-        {
-            "remit": lambda: ours.call("remit_before_call", call=call),
-            "pluggy": lambda: plain.hook.remit_before_call(call=call),
-        }
-    )
-    return Figure(found.pop("remit"), "us", found, runs=200)
+    return {
+        "remit": lambda: ours.call("remit_before_call", call=call),
+        "pluggy": lambda: plain.hook.remit_before_call(call=call),
+    }
 
 
 def _taken_turns(resources: ExitStack) -> Callable[[], object]:

@@ -1,4 +1,5 @@
-// One guest for all hosts: gives its input back ("echo"), or asks the host again and again: for a text ("ask"), for a number ("now").
+// One guest for all hosts: gives its input back ("echo"), or asks the host again and again, for a text ("ask") or for
+// a number ("now").
 // Built as the core of a component (Remit, wasmtime's own bindings) and, with -DEXTISM, as a plugin of Extism.
 
 typedef unsigned char u8;
@@ -23,10 +24,10 @@ static u32 result[8], answer[8];
 // provider.call: "e…" is echo; "n…" wants a number and anything else a text, as often as the input says.
 EXPORT("call") u32 *call(const u8 *action, u32 action_size, const u8 *input, u32 size) {
   (void)action_size;
-  if (action[0] == 'n')
-    for (u32 left = number(input, size); left; left--) host_now();
-  else if (action[0] != 'e')
-    for (u32 left = number(input, size); left; left--) host_read((const u8 *)"name", 4, answer);
+  if (action[0] != 'e')
+    for (u32 left = number(input, size); left; left--)
+      if (action[0] == 'n') host_now();
+      else host_read((const u8 *)"name", 4, answer);
   *(u8 *)result = 0;
   result[2] = (u32)input;
   result[3] = size;

@@ -102,7 +102,9 @@ class Plugins:
             plugin = seat.worker.run(point.load, (), self._deadline_s)
             self._manager.register(plugin, seat.name)
             self._manager.check_pending()
-        except Exception as error:  # noqa: BLE001 - what is no Exception was raised at who waits
+        except KeyboardInterrupt:  # the operator's: one of the plugin's is Raised
+            raise
+        except BaseException as error:  # noqa: BLE001 - to be looked at is as good an occasion to leave as any
             # Half registered, it would fail the check of each plugin after it.
             if plugin is not None and self._manager.get_plugin(seat.name) is plugin:
                 self._manager.unregister(plugin)

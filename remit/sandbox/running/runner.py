@@ -288,13 +288,13 @@ class ComponentRunner:
         :raises ImportRefused: if the component imports what the program does not declare
         :raises CacheTampered: if the cached code was changed and the artifact's bytes are not known here
         """
-        return self._make(program, self._library.get(program), Instance, once=False)
+        return self._make(program, self._library.get(program), Instance, kept=True)
 
-    def _make(self, program: Program, loaded: Loaded, kind: type[Made], *, once: bool | None = None) -> Made:
+    def _make(self, program: Program, loaded: Loaded, kind: type[Made], *, kept: bool = False) -> Made:
         if not loaded.claim():
             loaded = self._library.get(program, slots=False)
             loaded.claim()
-        once = program.reuse == "fresh" if once is None else once
+        once = program.reuse == "fresh" and not kept
         return kind(loaded, program.limits, self._clock, pure=program.world == "transform", once=once)
 
     def cancel(self, host: HostCalls) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import types
 
 import pytest
@@ -55,13 +54,6 @@ class Source:
     def fetch(self, reference, progress=None):
         progress("reading", 0.5)
         return pack({"unit.toml": MANIFEST}, origin=reference, local=True)
-
-
-@pytest.fixture
-def stuck():
-    release = threading.Event()
-    yield release
-    release.set()
 
 
 @pytest.fixture

@@ -47,13 +47,6 @@ def quick(active_home):
     return active_home
 
 
-@pytest.fixture
-def stuck():
-    release = threading.Event()
-    yield release
-    release.set()
-
-
 def _raise():
     raise ZeroDivisionError("mine")
 

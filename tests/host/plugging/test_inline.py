@@ -35,14 +35,6 @@ def _thread(_call):
     return threading.current_thread().name
 
 
-@pytest.fixture
-def stuck():
-    """An event for hooks to hang on; released at the end, so that no thread stays."""
-    release = threading.Event()
-    yield release
-    release.set()
-
-
 def test_middleware_of_a_plugin_that_is_named_runs_where_it_is_called():
     assert _plugins(_thread).call("remit_before_call", call=None) == [threading.current_thread().name]
 

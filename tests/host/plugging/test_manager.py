@@ -199,7 +199,12 @@ def _wrong_arguments():
     return types.SimpleNamespace(remit_startup=hookimpl(_wants_the_moon))
 
 
-@pytest.mark.parametrize("load", [_unknown_hook, _wrong_arguments])
+class _LeavesWhenLookedAt:
+    def __dir__(self):
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("load", [_unknown_hook, _wrong_arguments, _LeavesWhenLookedAt])
 def test_a_plugin_that_does_not_fit_is_left_out_whole_and_blames_nobody_else(entry_points, load):
     entry_points(odd=load, good=lambda: _plugin(remit_startup=lambda: "good"))
     plugins = Plugins(())
@@ -224,14 +229,6 @@ def test_a_disabled_plugin_is_not_even_loaded(entry_points):
 
 
 # ---- plugins that hang ----
-
-
-@pytest.fixture
-def stuck():
-    """An event for hooks to hang on; released at the end, so that no thread stays."""
-    release = threading.Event()
-    yield release
-    release.set()
 
 
 @pytest.mark.parametrize("hook", sorted(HOOKS))
